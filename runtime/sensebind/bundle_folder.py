@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles: a folder of engines and the manifest that makes their vectors reproducible."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sensebind.errors import BundleError
+from sensebind.manifest import EncoderSpec, Manifest, decode_manifest
+from sensebind.storage import data_folder, sha256_of_file
+
+if TYPE_CHECKING:
+    from sensebind.types import Modality
+
+MANIFEST_NAME = "bundle.json"
+MANIFEST_LIMIT_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFolder:
+    """A validated manifest and the folder its files lie in.
+
+    Attributes:
+        path: the folder.
+        manifest: the decoded manifest.
+        bundle_id: hash of the manifest's bytes; for integrity, not for comparing vectors.
+    """
+
+    path: Path
+    manifest: Manifest
+    bundle_id: str
+
+    def encoder(self, modality: Modality) -> EncoderSpec:
+        """Return the encoder of `modality`.
+
+        Raises:
+            BundleError: if the bundle has none, naming those it has.
+        """
+        try:
+            return self.manifest.encoders[modality]
+        except KeyError:
+            have = ", ".join(sorted(m.value for m in self.manifest.encoders))
+            raise BundleError(
+                f"bundle {self.manifest.name!r} has no {modality.value!r} encoder; it has {have}"
+            ) from None
+
+    def file(self, name: str) -> Path:
+        """Path of a listed file.
+
+        Raises:
+            BundleError: if the file is not listed, leaves the folder or is missing.
+        """
+        if name not in self.manifest.files:
+            raise BundleError(f"{name!r} is not listed in {self.path / MANIFEST_NAME}")
+        path = _inside(self.path, name)
+        if not path.is_file():
+            raise BundleError(f"{path} is missing; the bundle is incomplete, copy it again")
+        return path
+
+    def verify(self, names: list[str] | None = None) -> None:
+        """Check size and sha256 of the listed files, or of `names` only.
+
+        Raises:
+            BundleError: naming the first file that differs and both hashes.
+        """
+        for name in self.manifest.files if names is None else names:
+            path, spec = self.file(name), self.manifest.files[name]
+            size = path.stat().st_size
+            if size != spec.bytes:
+                raise BundleError(
+                    f"{path} has {size} bytes, the manifest says {spec.bytes}; copy the bundle again"
+                )
+            found = sha256_of_file(path)
+            if found != spec.sha256:
+                raise BundleError(
+                    f"{path} has sha256 {found}, the manifest says {spec.sha256}; "
+                    "the file was changed or damaged, copy the bundle again"
+                )
+
+
+def open_bundle(bundle: str | Path) -> BundleFolder:
+    """Open a bundle by built-in name or folder and validate its manifest and paths.
+
+    Hashes are checked by `BundleFolder.verify`, which loading an encoder does for its files.
+
+    Raises:
+        BundleError: if there is no such bundle or its manifest is not valid.
+    """
+    path = find_bundle(bundle)
+    manifest_path = path / MANIFEST_NAME
+    try:
+        size = manifest_path.stat().st_size
+        if size > MANIFEST_LIMIT_BYTES:
+            raise BundleError(f"{manifest_path} has {size} bytes, at most {MANIFEST_LIMIT_BYTES}")
+        text = manifest_path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot read {manifest_path}: {error.strerror}") from None
+    try:
+        manifest = decode_manifest(text)
+    except BundleError as error:
+        raise BundleError(f"{manifest_path}: {error}") from None
+    for name in manifest.files:
+        _inside(path, name)
+    return BundleFolder(path, manifest, hashlib.sha256(text).hexdigest())
+
+
+def find_bundle(bundle: str | Path) -> Path:
+    """Folder of a built-in bundle (by name) or of a path to a bundle.
+
+    Raises:
+        BundleError: naming what was looked for and the built-in names.
+    """
+    path = Path(bundle)
+    if (path / MANIFEST_NAME).is_file():
+        return path
+    builtin = builtin_bundles()
+    if isinstance(bundle, str) and bundle in builtin:
+        return builtin[bundle]
+    found = f"the folder {path} has no {MANIFEST_NAME}" if path.is_dir() else "there is no such folder"
+    names = ", ".join(builtin) or "none"
+    raise BundleError(
+        f"no bundle {str(bundle)!r}: {found}, and the built-in bundles are: {names}. "
+        f"Give a folder that holds a {MANIFEST_NAME} or a built-in name"
+    )
+
+
+def builtin_bundles() -> dict[str, Path]:
+    """Names and folders of the bundles shipped with SenseBind."""
+    root = data_folder() / "bundles"
+    if not root.is_dir():
+        return {}
+    return {p.name: p for p in sorted(root.iterdir()) if (p / MANIFEST_NAME).is_file()}
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Join a listed name to its folder; nothing may point outside, not even by symbolic link."""
+    pure = PurePosixPath(name)
+    unsafe = pure.is_absolute() or ".." in pure.parts or "\\" in name or not pure.parts
+    path = folder / name
+    if unsafe or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(
+            f"file name {name!r} in {folder / MANIFEST_NAME} leaves the bundle's folder; "
+            "names must be relative and stay inside"
+        )
+    return path

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every sink writes: one record per embedding, and the metadata of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensebind.types import Embedding
+
+METADATA_PREFIX = "sensebind."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An embedding with, where prompts were given, its label and scores.
+
+    Attributes:
+        embedding: the vector and its window.
+        label: name of the best class, None without prompts.
+        scores: float32 (classes,), in the order of the metadata's `labels`, None without prompts.
+    """
+
+    embedding: Embedding
+    label: str | None = None
+    scores: NDArray[np.float32] | None = None
+
+
+class StreamMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """How one stream of a run was windowed; replay of a recording uses it again."""
+
+    modality: str
+    encoder_id: str
+    length_s: float
+    hop_s: float
+    trigger: str
+    lateness_s: float
+    min_coverage: float
+
+
+class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """Metadata of a run, stored under `sensebind.<field>`, each value JSON.
+
+    Attributes:
+        version: SenseBind version.
+        space_id: identity of the vectors' space.
+        bundle: name of the bundle.
+        bundle_id: hash of its manifest.
+        encoder_ids: encoder_id per modality.
+        dim: length of a vector.
+        backend: engine backend.
+        precision: what the engines compute in.
+        calibration: hash of the calibration file, "" for none.
+        source: name of the recording.
+        source_sha256: hash of its bytes, "" where it has none.
+        order: "stamp" or "log".
+        windows: how each stream was windowed.
+        labels: class names, the order of `scores`; empty without prompts.
+    """
+
+    version: str
+    space_id: str
+    bundle: str
+    bundle_id: str
+    encoder_ids: dict[str, str]
+    dim: int
+    backend: str
+    precision: str
+    source: str
+    source_sha256: str
+    order: str
+    windows: dict[str, StreamMetadata]
+    calibration: str = ""
+    labels: tuple[str, ...] = ()
+
+    def encode(self) -> dict[str, str]:
+        """Key-value form for file metadata: `sensebind.<field>` to its JSON text."""
+        return {
+            METADATA_PREFIX + name: msgspec.json.encode(getattr(self, name)).decode()
+            for name in self.__struct_fields__
+        }

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a source is: something that lists its streams and yields their blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from sensebind.config import Order, StreamConfig
+    from sensebind.types import Block
+
+
+class StreamKind(str, Enum):
+    """How the samples of a stream are stamped, which decides how it is windowed."""
+
+    SAMPLES = "samples"
+    UNIFORM = "uniform"
+    FRAMES = "frames"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream a source offers.
+
+    Attributes:
+        name: topic or file-derived name; unique in the source.
+        kind: how it is stamped; OTHER cannot be encoded.
+        message_type: type name as the recording has it ("sensor_msgs/msg/Imu", "jpeg files", …).
+        encoding: pixel or sample encoding where known ("rgb8", "16UC1", "jpeg", …), else "".
+        count: number of messages or files, -1 if unknown before reading.
+        note: why a stream of kind OTHER cannot be used, else "".
+    """
+
+    name: str
+    kind: StreamKind
+    message_type: str
+    encoding: str = ""
+    count: int = -1
+    note: str = ""
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What happened while reading, kept by the source.
+
+    Attributes:
+        read: messages delivered as blocks, per stream.
+        skipped: messages not delivered, per stream and cause.
+        notes: sentences for the user (stamps replaced by receive time, file truncated, …).
+    """
+
+    read: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def skip(self, stream: str, cause: str, count: int = 1) -> None:
+        """Count messages of `stream` that were not delivered, by cause."""
+        causes = self.skipped.setdefault(stream, {})
+        causes[cause] = causes.get(cause, 0) + count
+
+
+class Source(Protocol):
+    """A recording, folder or device; a context manager that opens and closes it."""
+
+    name: str
+    report: SourceReport
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def streams(self) -> list[StreamInfo]:
+        """List all streams, usable or not, in a stable order."""
+        ...
+
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+        """Yield the blocks of the selected streams, in stamp or receive order."""
+        ...
+
+    def progress(self) -> float:
+        """Share of the source read so far, 0..1."""
+        ...
+
+    def sha256(self) -> str:
+        """Hash of the recording's bytes; "" where there is no file."""
+        ...
