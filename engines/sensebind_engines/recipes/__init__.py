@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: everything that builds the bundles and recordings the project ships.
+
+A recipe is a module with `build(out: Path, cache: Path, *, seed: int = 0) -> Path`. Modules are
+imported on use, so listing recipes needs none of their packages.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Recipe(NamedTuple):
+    """Where a recipe lives and what it makes."""
+
+    module: str
+    summary: str
+
+
+RECIPES: dict[str, Recipe] = {
+    "demo-imu": Recipe(
+        "sensebind_engines.recipes.demo_imu",
+        "the demo bundle: image and text anchor, IMU encoder trained on simulated robot episodes",
+    ),
+}

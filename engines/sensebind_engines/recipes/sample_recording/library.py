@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public-domain 3-D models of the Debian package `sweethome3d-furniture`.
+
+The package holds several model libraries. Only `BlendSwap-CC-0` is read here: its catalogue and
+each model's folder state Creative Commons Zero. A `.deb` is an `ar` archive holding a compressed
+tar, the library is a zip inside that tar; both are read with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+from sensebind.errors import SourceError
+
+PACKAGE = "sweethome3d-furniture"
+DEB_NAME = f"{PACKAGE}_1.8-1_all.deb"
+DEB_SHA256 = "3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668"
+LIBRARY_MEMBER = "./usr/share/sweethome3d/furniture/BlendSwap-CC-0.sh3f"
+
+_AR_MAGIC = b"!<arch>\n"
+_AR_HEADER_BYTES = 60
+
+
+def find_package(cache: Path) -> Path:
+    """Return the verified `.deb` in `cache`, downloading it with apt-get where that exists.
+
+    Raises `SourceError` when it is absent and cannot be fetched, or when its hash differs.
+    """
+    path = cache / DEB_NAME
+    if not path.exists():
+        _download(cache)
+    if not path.exists():
+        raise SourceError(
+            f"{DEB_NAME} is not in {str(cache)!r} and could not be downloaded; "
+            f"run `apt-get download {PACKAGE}=1.8-1` in that folder (Debian 12) and build again"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != DEB_SHA256:
+        raise SourceError(
+            f"{str(path)!r} has sha256 {digest}, expected {DEB_SHA256}; "
+            f"delete it and run `apt-get download {PACKAGE}=1.8-1` in its folder"
+        )
+    return path
+
+
+def _download(cache: Path) -> None:
+    """Ask apt-get for the package; a failure is left for the caller to report."""
+    if shutil.which("apt-get") is None:
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    command = ["apt-get", "download", f"{PACKAGE}=1.8-1"]
+    subprocess.run(command, cwd=cache, check=False, capture_output=True)
+
+
+def open_library(deb: Path) -> zipfile.ZipFile:
+    """Open the CC0 model library held in the package file `deb`."""
+    data = _ar_member(deb.read_bytes(), "data.tar")
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        member = tar.extractfile(LIBRARY_MEMBER)
+        if member is None:
+            raise SourceError(f"{str(deb)!r} does not hold {LIBRARY_MEMBER}; expected {DEB_NAME}")
+        return zipfile.ZipFile(io.BytesIO(member.read()))
+
+
+def _ar_member(archive: bytes, prefix: str) -> bytes:
+    """Return the first member of an `ar` archive whose name starts with `prefix`."""
+    if not archive.startswith(_AR_MAGIC):
+        raise SourceError("the package is not an ar archive; expected a Debian .deb file")
+    offset = len(_AR_MAGIC)
+    while offset + _AR_HEADER_BYTES <= len(archive):
+        header = archive[offset : offset + _AR_HEADER_BYTES]
+        size = int(header[48:58])
+        offset += _AR_HEADER_BYTES
+        if header[:16].decode("ascii").startswith(prefix):
+            return archive[offset : offset + size]
+        offset += size + size % 2  # members start at even offsets
+    raise SourceError(f"the package has no member {prefix!r}; expected a Debian .deb file")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The robot's MJCF: what is randomised (`RobotSpec`), what a caller may add (`Scene`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensebind_engines.recipes.simulation.floors import Floor
+
+PHYSICS_HZ = 2000
+TIMESTEP_S = 1.0 / PHYSICS_HZ
+
+# Order of `data.sensordata`, one row per physics step; `log.SimLog` names the columns.
+_SENSORS = """
+ <accelerometer name="accelerometer" site="imu"/> <gyro name="gyro" site="imu"/>
+ <touch name="touch_chassis" site="feel_chassis"/> <touch name="touch_left" site="feel_left"/>
+ <touch name="touch_right" site="feel_right"/> <touch name="touch_caster" site="feel_caster"/>
+ <jointvel name="wheel_left" joint="axle_left"/> <jointvel name="wheel_right" joint="axle_right"/>
+ <framepos name="position" objtype="xbody" objname="base"/>
+ <framelinvel name="velocity" objtype="xbody" objname="base"/>
+ <framezaxis name="up" objtype="xbody" objname="base"/>
+"""
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """Dimensions and dynamics of the robot; the defaults are the middle of the training range.
+
+    Attributes:
+        mass_kg: nominal mass (chassis 80 %, wheels and caster the rest).
+        half_length_m, half_width_m, half_height_m: chassis box.
+        wheel_radius_m: radius of the two driven wheels.
+        wheel_gap_m: from the chassis side to the wheel's middle plane.
+        friction: sliding friction of the tyres on the floor.
+        motor_gain: velocity servo gain, N m s/rad.
+        suspension_n_m: stiffness of each wheel's vertical slide, N/m.
+        imbalance_kg: off-centre mass on each wheel's rim.
+        imu_m: IMU position in the body frame.
+    """
+
+    mass_kg: float = 7.0
+    half_length_m: float = 0.20
+    half_width_m: float = 0.14
+    half_height_m: float = 0.06
+    wheel_radius_m: float = 0.075
+    wheel_gap_m: float = 0.025
+    friction: float = 0.9
+    motor_gain: float = 3.0
+    suspension_n_m: float = 15e3
+    imbalance_kg: float = 0.01
+    imu_m: tuple[float, float, float] = (0.0, 0.0, 0.02)
+
+    @property
+    def chassis_height_m(self) -> float:
+        """Height of the chassis centre above flat ground."""
+        return self.wheel_radius_m + 0.6 * self.half_height_m
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a caller adds to the world.
+
+    Attributes:
+        assets: MJCF for `<asset>` (textures, materials, meshes, `<hfield>`).
+        bodies: MJCF for `<worldbody>` (geoms, bodies, lights, fixed cameras).
+        onboard: MJCF inside the robot's base body (cameras); the body frame is FLU.
+        visual: MJCF for `<visual>`; the default keeps shadows off (the default map costs 55 ms
+            per frame on a software renderer).
+        floor_material: name of a material for the floor, '' for plain grey.
+        files: name to bytes of the meshes and textures that `assets` refers to.
+        heights_m: heights (rows, columns) in metres of each `<hfield>` declared in `assets`.
+    """
+
+    assets: str = ""
+    bodies: str = ""
+    onboard: str = ""
+    visual: str = '<quality shadowsize="0" offsamples="0"/>'
+    floor_material: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    heights_m: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def robot_mjcf(spec: RobotSpec, floor: Floor, scene: Scene) -> str:
+    """The whole world as MJCF text."""
+    return f"""<mujoco model="sensebind">
+<option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic"/>
+<compiler angle="degree"/>
+<visual>{scene.visual}</visual><statistic extent="1" center="0 0 0"/>
+<asset>{floor.asset_xml()}{scene.assets}</asset>
+<worldbody>
+ {floor.geom_xml(spec.friction, scene.floor_material)}
+ {scene.bodies}
+ {_base_xml(spec, scene.onboard)}
+</worldbody>
+<actuator>{_motor_xml(spec, "left")}{_motor_xml(spec, "right")}</actuator>
+<sensor>{_SENSORS}</sensor>
+</mujoco>"""
+
+
+def _base_xml(spec: RobotSpec, onboard: str) -> str:
+    """Chassis, caster, IMU and wheels.
+
+    The caster has its own body, so the chassis's touch sensor does not count it, and `priority`
+    makes its low friction hold (MuJoCo otherwise takes the larger of the two geoms'). Its soft
+    contact keeps the solver from chattering at 100-200 Hz, which an IMU model would learn.
+    """
+    centre_m = spec.chassis_height_m
+    caster_m = 0.4 * spec.wheel_radius_m
+    size = f"{spec.half_length_m} {spec.half_width_m} {spec.half_height_m}"
+    imu = " ".join(str(value) for value in spec.imu_m)
+    return f"""<body name="base" pos="0 0 {centre_m + 0.005}"><freejoint/>
+ <geom name="chassis" type="box" size="{size}" mass="{0.8 * spec.mass_kg}"
+  rgba=".2 .45 .7 1" friction=".5 .005 .0001" solref=".004 1"/>
+ <site name="feel_chassis" type="sphere" size="1" rgba="0 0 0 0"/><site name="imu" pos="{imu}"/>
+ <body name="caster">
+  <geom name="caster" type="sphere" size="{caster_m}" mass="{0.03 * spec.mass_kg}"
+   pos="{-0.8 * spec.half_length_m} 0 {caster_m - centre_m}" rgba=".3 .3 .3 1"
+   friction=".04 .001 .0001" priority="1" solref=".02 1" solimp=".5 .95 .003"/>
+  <site name="feel_caster" type="sphere" size="1" rgba="0 0 0 0"/>
+ </body>
+ {_wheel_xml(spec, "left", 1)}{_wheel_xml(spec, "right", -1)}{onboard}
+</body>"""
+
+
+def _wheel_xml(spec: RobotSpec, side: str, sign: int) -> str:
+    """A wheel on a vertical spring, with an off-centre mass on its rim."""
+    radius_m = spec.wheel_radius_m
+    y_m = sign * (spec.half_width_m + spec.wheel_gap_m)
+    damping = 40.0 + spec.suspension_n_m / 300.0
+    return f"""<body name="wheel_{side}" pos="{0.35 * spec.half_length_m} {y_m}
+  {radius_m - spec.chassis_height_m}">
+ <joint type="slide" axis="0 0 1" stiffness="{spec.suspension_n_m}" damping="{damping}"
+  range="-.02 .02"/>
+ <joint name="axle_{side}" type="hinge" axis="0 1 0" damping=".02"/>
+ <geom name="tyre_{side}" type="ellipsoid" size="{radius_m} {radius_m} .03" euler="90 0 0"
+  mass="{0.06 * spec.mass_kg}" rgba=".1 .1 .1 1" friction="{spec.friction} .005 .0001"
+  solref=".008 1"/>
+ <geom type="sphere" size=".01" pos="{0.7 * radius_m} 0 0" mass="{spec.imbalance_kg}"
+  contype="0" conaffinity="0"/>
+ <site name="feel_{side}" type="sphere" size=".3" rgba="0 0 0 0"/>
+</body>"""
+
+
+def _motor_xml(spec: RobotSpec, side: str) -> str:
+    return f'<velocity joint="axle_{side}" kv="{spec.motor_gain}" forcerange="-9 9"/>'
