@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers of .ci/run: interpreters, cached environments, system packages, test stages.
+# shellcheck shell=bash
+
+cache=${SENSEBIND_CI_CACHE:-$HOME/.cache/sensebind-ci}
+
+die() {
+  printf 'ci: error: %s\n' "$*" >&2
+  exit 1
+}
+
+say() { printf '  %s\n' "$*"; }
+
+# find_python 3.10 -> path of an interpreter of that version that really starts.
+find_python() {
+  local version=$1 candidate
+  local candidates=("python$version" "$HOME/.pyenv/versions/$version".*/bin/python
+    "/usr/bin/python$version" "/usr/local/bin/python$version" "/opt/python/$version/bin/python")
+  for candidate in "${candidates[@]}"; do
+    candidate=$(command -v "$candidate" 2>/dev/null) || continue
+    # A version manager's shim may be on the PATH for a version it does not have selected.
+    if "$candidate" -c "import sys, venv, ensurepip; assert '%d.%d' % sys.version_info[:2] == '$version'" 2>/dev/null; then
+      printf '%s\n' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# require_python 3.10: as find_python, but installs the interpreter if the system offers it.
+require_python() {
+  local version=$1
+  find_python "$version" && return 0
+  system_packages "python$version" "python$version-venv" >&2
+  find_python "$version" || die "no Python $version found or installable; install it and put python$version on PATH"
+}
+
+# system_packages NAME...: installs the Debian packages that are missing.
+system_packages() {
+  local missing=() name prefix=()
+  for name in "$@"; do
+    dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  say "apt-get install ${missing[*]}"
+  [ "$(id -u)" -eq 0 ] || prefix=(sudo -n)
+  export DEBIAN_FRONTEND=noninteractive
+  "${prefix[@]}" apt-get update -qq >"$work/apt.log" 2>&1 &&
+    "${prefix[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$work/apt.log" 2>&1 ||
+    { tail -n 20 "$work/apt.log" >&2; die "could not install ${missing[*]}; run: sudo apt-get install ${missing[*]}"; }
+}
+
+# environment NAME VERSION PIP_ARGUMENT...: sets $venv to a cached environment of that name.
+# Its key is what decides its content, so it is made anew when pyproject.toml, the constraints or
+# the interpreter change. The checkout itself is linked in on every use, without its dependencies.
+environment() {
+  local name=$1 version=$2 python key
+  shift 2
+  python=$(require_python "$version")
+  key=$({ "$python" -VV; printf '%s\n' "$@"; cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt; } | sha256sum)
+  venv=$cache/$name-py$version-${key:0:16}
+  mkdir -p "$cache"
+  exec {lock}>"$venv.lock"
+  flock "$lock" # held until the stage's shell ends: two checkouts may share the cache
+  if [ ! -e "$venv/.complete" ]; then
+    say "creating the environment $name (Python $version)"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    pip_install 'hatchling>=1.25' "$@"
+    touch "$venv/.complete"
+  fi
+  touch "$venv.lock"
+  pip_install --no-deps --no-build-isolation --editable "$root"
+  export PATH=$venv/bin:$PATH
+}
+
+# pip_install ARGUMENT...: into $venv, quiet unless it fails.
+pip_install() {
+  "$venv/bin/python" -m pip install "$@" >"$work/pip.log" 2>&1 ||
+    { tail -n 30 "$work/pip.log" >&2; die "pip install $* failed"; }
+}
+
+# Environments that no run has used for a fortnight are removed.
+prune_cache() {
+  local old
+  [ -d "$cache" ] || return 0
+  find "$cache" -maxdepth 1 -name '*.lock' -mtime +14 -print0 | while IFS= read -r -d '' old; do
+    rm -rf "${old%.lock}" "$old"
+  done
+}
+
+# run_tests STAGE PYTEST_ARGUMENT...: pytest, then the stage's list of skips.
+run_tests() {
+  local stage=$1 report=$work/$1.xml
+  shift
+  python -m pytest -p no:cacheprovider -q --junitxml="$report" "$@"
+  python "$root/.ci/skips.py" "$report" "$root/tests/expected_skips" "$stage"
+}

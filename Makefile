@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# Set-up and checks in one place; `make help` lists them. PYTHON chooses the interpreter:
+#   make demo PYTHON=python3.12
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+TRAIN_BIN := .venv-train/bin
+BENCH_BIN := .venv-bench/bin
+PIP := python -m pip install --disable-pip-version-check -q
+CHECKED := pyproject.toml .ci/constraints-train.txt
+BENCHMARKS := $(filter-out __init__ _%,$(basename $(notdir $(wildcard benchmarks/*.py))))
+CORE_TESTS := tests --ignore=tests/engines
+
+.PHONY: help demo test test-engines test-slow check bench clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: .venv/.core ## install the core in .venv and run the demo (about two minutes)
+	$(BIN)/sensebind demo
+
+test: .venv/.dev ## core tests (at most ten minutes)
+	$(BIN)/python -m pytest $(CORE_TESTS) -m "not slow" -n auto -q
+
+test-engines: .venv-train/.train ## tests of the factory (installs torch, CPU build)
+	MUJOCO_GL=$${MUJOCO_GL:-egl} $(TRAIN_BIN)/python -m pytest tests/engines -m "not slow" -n auto -q
+
+test-slow: .venv-train/.train ## every test, the long ones too
+	MUJOCO_GL=$${MUJOCO_GL:-egl} $(TRAIN_BIN)/python -m pytest tests -n auto -q
+
+check: .venv/.dev ## linter, formatter, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv-bench/.bench ## benchmarks, with pinned peers; results in benchmarks/results
+	@mkdir -p benchmarks/results
+	for name in $(BENCHMARKS); do \
+	  $(BENCH_BIN)/python -m benchmarks.$$name --out benchmarks/results/$$name.json; \
+	done
+
+clean: ## remove environments, builds and caches
+	rm -rf .venv .venv-train .venv-bench build dist demo-out benchmarks/results
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# --- environments: each stamp is the last thing its recipe writes ---
+
+.venv/.core: $(CHECKED)
+	@$(call require-python)
+	@echo "Installing SenseBind into .venv"
+	$(PYTHON) -m venv .venv
+	$(BIN)/$(PIP) -e .
+	@touch $@
+
+.venv/.dev: .venv/.core
+	$(BIN)/$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv-train/.train: $(CHECKED)
+	@$(call require-python)
+	$(PYTHON) -m venv .venv-train
+	$(TRAIN_BIN)/$(PIP) -e '.[dev,train,recipes]' -c .ci/constraints-train.txt
+	@touch $@
+
+.venv-bench/.bench: $(CHECKED) benchmarks/constraints.txt
+	@$(call require-python)
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH_BIN)/$(PIP) -e . -c benchmarks/constraints.txt
+	@touch $@
+
+# Debian and Ubuntu ship Python without venv and pip; say so before anything half-works.
+define require-python
+if ! command -v $(PYTHON) >/dev/null; then \
+  echo "$(PYTHON) was not found; install Python 3.10 or newer, or name one: make demo PYTHON=python3.12" >&2; exit 1; \
+fi; \
+if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then \
+  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), SenseBind needs Python 3.10 or newer; name one: make demo PYTHON=python3.12" >&2; exit 1; \
+fi; \
+if ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
+  echo "$(PYTHON) lacks venv or pip; install them with: sudo apt-get install python3-venv python3-pip" >&2; exit 1; \
+fi
+endef
