@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IMU windows: irregular samples to calibrated features on the exact grid.
+
+Definition. A window of `length_s` that ends at `end_ns` has T = round(length_s · rate_hz) points;
+point i lies at end_ns - (T - i) / rate_hz, rounded to the nearest nanosecond, so windows that
+overlap share their points. The value there is
+
+* "linear": the line between the two samples around it;
+* "cubic": a cubic Hermite curve between them whose tangents are those of the parabolas through
+  three samples (non-uniform Catmull-Rom, four samples in all). Intervals longer than
+  `max_interval_s` are bridged by a line and give no tangent to their neighbours, because a noisy
+  slope carried over a long gap overshoots;
+* for input faster than the grid (more than 1.5 samples per point on average over the span), either
+  way: the mean of the line through the samples under a triangle that reaches one period to
+  both sides. Vibration above the grid's Nyquist frequency would fold into the features; the
+  triangle's response (sinc²) is -8 dB there, zero at the grid's rate and below -26 dB beyond.
+
+Before the first and after the last sample their values are held; the window's coverage tells.
+The calibration is affine, so it is applied once per point, after the interpolation.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.errors import InputError
+from sensebind.preprocess import _imu_kernels as kernels
+from sensebind.preprocess.base import Prepared, Support
+from sensebind.preprocess.imu_calibration import ImuCalibration, affine_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensebind.manifest import ImuSpec, Interpolation
+    from sensebind.types import Window
+
+CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
+SAMPLES_PER_POINT_LIMIT = 1.5
+"""Input denser than this is averaged. Between 1 (no averaging of input at the grid's own rate,
+whatever its jitter) and 2, the smallest common ratio of sensor to model rate."""
+
+_NS = 10**9
+_UNCALIBRATED = ImuCalibration()
+
+
+def resample_imu(
+    stamps_ns: NDArray[np.int64],
+    values: NDArray[np.float64],
+    *,
+    end_ns: int,
+    length_s: float,
+    rate_hz: float,
+    interpolation: Interpolation = "cubic",
+    max_interval_s: float = 0.05,
+    calibration: ImuCalibration = _UNCALIBRATED,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Resample and calibrate one IMU window as this module's docstring defines.
+
+    Args:
+        stamps_ns: int64 (n,), strictly rising acquisition stamps.
+        values: float64 (n, 6): ax ay az in m/s², gx gy gz in rad/s, the sensor's axes.
+        end_ns: stamp the window ends at (exclusive).
+        length_s: span of the window.
+        rate_hz: rate of the features.
+        interpolation: "linear" or "cubic".
+        max_interval_s: longest sample interval a cubic may cross.
+        calibration: applied to every point; none by default.
+        out: float32 (6, T) to fill instead of a new array.
+
+    Returns:
+        float32 (6, T), C order, rows ax ay az gx gy gz in body axes.
+
+    Raises:
+        InputError: for a wrong dtype or shape, no samples, stamps that do not rise, values that
+            are not finite, or an impossible rate or length.
+    """
+    stamps_ns, values = _checked(stamps_ns, values)
+    grid = imu_grid_ns(end_ns, length_s, rate_hz)
+    if interpolation not in ("linear", "cubic"):
+        raise InputError(f"interpolation is {interpolation!r}, expected 'linear' or 'cubic'")
+    features = _output(out, grid.size)
+    raw = np.empty((6, grid.size), dtype=np.float64)
+    start, end = np.searchsorted(stamps_ns, (end_ns - round(length_s * _NS), end_ns))
+    if end - start > SAMPLES_PER_POINT_LIMIT * grid.size:
+        kernels.average_triangle(stamps_ns, values, grid, _NS / rate_hz, raw)
+    elif interpolation == "linear":
+        kernels.interpolate_linear(stamps_ns, values, grid, raw)
+    else:
+        kernels.interpolate_cubic(stamps_ns, values, grid, round(max_interval_s * _NS), raw)
+    kernels.apply_affine(raw, *affine_of(calibration), features)
+    return features
+
+
+def imu_grid_ns(end_ns: int, length_s: float, rate_hz: float) -> NDArray[np.int64]:
+    """Stamps int64 (T,) of the points of a window that ends at `end_ns`.
+
+    Raises:
+        InputError: if rate and length leave no point or are not finite.
+    """
+    grid: NDArray[np.int64] = _offsets_ns(length_s, rate_hz) + np.int64(end_ns)
+    return grid
+
+
+@lru_cache(maxsize=64)
+def _offsets_ns(length_s: float, rate_hz: float) -> NDArray[np.int64]:
+    points = length_s * rate_hz
+    if not (np.isfinite(points) and length_s > 0 and rate_hz > 0 and round(points) >= 1):
+        raise InputError(
+            f"a window of length_s={length_s} at rate_hz={rate_hz} has no points; "
+            "both must be positive and finite, and their product at least 1"
+        )
+    period_ns = _NS / Fraction(rate_hz)
+    offsets = np.array([round(-k * period_ns) for k in range(round(points), 0, -1)], dtype=np.int64)
+    offsets.flags.writeable = False
+    return offsets
+
+
+def _checked(
+    stamps_ns: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if stamps_ns.dtype != np.int64 or stamps_ns.ndim != 1:
+        raise InputError(
+            f"IMU stamps are {stamps_ns.dtype} {stamps_ns.shape}, expected int64 (n,) nanoseconds"
+        )
+    if values.dtype != np.float64 or values.shape != (stamps_ns.size, 6):
+        raise InputError(
+            f"IMU values are {values.dtype} {values.shape}, expected float64 ({stamps_ns.size}, 6) "
+            f"with the columns {' '.join(CHANNELS)}, one row per stamp"
+        )
+    if stamps_ns.size == 0:
+        raise InputError("an IMU window needs at least one sample, it has none")
+    stamps_ns, values = np.ascontiguousarray(stamps_ns), np.ascontiguousarray(values)
+    row = kernels.first_unusable_row(stamps_ns, values)
+    if row >= 0:
+        _refuse(row, stamps_ns, values)
+    return stamps_ns, values
+
+
+def _refuse(row: int, stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    if row > 0 and stamps_ns[row] <= stamps_ns[row - 1]:
+        raise InputError(
+            f"IMU stamps must rise: row {row} has {stamps_ns[row]} ns after "
+            f"{stamps_ns[row - 1]} ns; sort the samples and drop duplicates"
+        )
+    channel = int(np.flatnonzero(~np.isfinite(values[row]))[0])
+    raise InputError(
+        f"IMU value {CHANNELS[channel]} of row {row} is {values[row, channel]}, expected a finite "
+        "number; drop such samples"
+    )
+
+
+def _output(out: NDArray[np.float32] | None, points: int) -> NDArray[np.float32]:
+    if out is None:
+        return np.empty((6, points), dtype=np.float32)
+    if out.dtype != np.float32 or out.shape != (6, points) or not out.flags.c_contiguous:
+        raise InputError(
+            f"out is {out.dtype} {out.shape}, expected C-contiguous float32 (6, {points})"
+        )
+    return out
+
+
+class ImuPreprocessor:
+    """Makes the features of IMU windows as an ImuSpec says.
+
+    Attributes:
+        support: what it needs around a window's span.
+    """
+
+    def __init__(
+        self,
+        spec: ImuSpec,
+        length_s: float,
+        *,
+        input_name: str = "features",
+        calibration: ImuCalibration = _UNCALIBRATED,
+    ) -> None:
+        if tuple(spec.channels) != CHANNELS:
+            raise InputError(
+                f"the bundle wants IMU channels {' '.join(spec.channels)}; "
+                f"this version makes {' '.join(CHANNELS)} only"
+            )
+        self._spec = spec
+        self._length_s = length_s
+        self._input = input_name
+        self._calibration = calibration
+        self.support = imu_support(spec)
+
+    def prepare(self, window: Window) -> Prepared:
+        """Features float32 (6, T) of one window.
+
+        Raises:
+            InputError: if the samples cannot be used, naming the row.
+        """
+        features = resample_imu(
+            window.stamps_ns,
+            np.asarray(window.values, dtype=np.float64),
+            end_ns=window.end_ns,
+            length_s=self._length_s,
+            rate_hz=self._spec.rate_hz,
+            interpolation=self._spec.interpolation,
+            max_interval_s=self._spec.max_interval_s,
+            calibration=self._calibration,
+        )
+        return Prepared({self._input: features})
+
+
+def imu_support(spec: ImuSpec) -> Support:
+    """What `resample_imu` reads around a span: neighbours of the curve, reach of the triangle."""
+    neighbours = 2 if spec.interpolation == "cubic" else 1
+    return Support(samples=neighbours, reach_ns=round(_NS / Fraction(spec.rate_hz)))
