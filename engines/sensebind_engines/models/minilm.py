@@ -8,10 +8,9 @@ carries them. Architecture: Devlin et al. 2019; every size is the package's ``co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -22,6 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sensebind_engines.models.weights import package_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -78,7 +80,7 @@ class TransformerLayer(nn.Module):
         self.narrow_norm = _layer_norm(size.dim)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Map states (batch, tokens, dim); ``bias`` (batch, 1, 1, tokens) is added to the scores."""
+        """Map states (batch, tokens, dim); ``bias`` (batch, 1, 1, tokens) adds to the scores."""
         x = self.mix_norm(x + self.mix(self._attend(x, bias)))
         return self.narrow_norm(x + self.narrow(functional.gelu(self.widen(x))))
 
@@ -119,7 +121,7 @@ class MiniLM(nn.Module):
         bias = (1.0 - mask)[:, None, None, :] * _MASKED
         for layer in self.layers:
             x = layer(x, bias)
-        # The mean over tokens and the unit length after it: the sum alone has the same direction.
+        # The sum has the direction of the mean over tokens, which is all that is left of it.
         pooled = (x * mask[..., None]).sum(1)
         return functional.normalize(pooled, dim=-1)
 
@@ -159,7 +161,8 @@ def load_minilm() -> MiniLM:
     folder = package_folder(PACKAGE, "the MiniLM text tower")
     model = MiniLM()
     model.load_state_dict(convert_checkpoint(load_file(folder / "model" / "model.safetensors")))
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model
 
 
 @lru_cache(maxsize=1)
