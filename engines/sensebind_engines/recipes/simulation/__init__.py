@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated robot episodes: the robot, its floors, behaviours, sensors and labels (needs mujoco)."""
+"""Simulated robot episodes: robot, floors, behaviours, sensors and labels (needs mujoco)."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scripted behaviours of the robot: on its wheels (`Still` to `Bump`), in a hand (`Fall` to `Shake`).
+"""Scripted behaviours: on the wheels (`Still` to `Bump`) and in a hand (`Fall` to `Shake`).
 
 All parameters are explicit, so a script is deterministic; `episodes` draws them at random.
 """
@@ -25,17 +25,20 @@ Steering: TypeAlias = Callable[[Robot, float], float]
 IMPACT_N = 5.0
 """Chassis contact force above which a collision counts as an impact."""
 _RELEASE_S = 0.5
+_STEADY = HandGains()
+_PUSH = HandGains(900.0, 60.0, 900.0, 60.0)
+_GRIP = HandGains(900.0, 45.0, 120.0, 18.0)
 
 
-def straight(robot: Robot, time_s: float) -> float:
+def straight(_robot: Robot, _time_s: float) -> float:
     """Steer nowhere."""
     return 0.0
 
 
 def weave(amplitude_rad_s: float, frequency_hz: float, phase_rad: float = 0.0) -> Steering:
     """Turn left and right sinusoidally."""
-    return lambda _, time_s: amplitude_rad_s * math.sin(
-        2.0 * math.pi * frequency_hz * time_s + phase_rad
+    return lambda _, time_s: (
+        amplitude_rad_s * math.sin(2.0 * math.pi * frequency_hz * time_s + phase_rad)
     )
 
 
@@ -67,7 +70,7 @@ class _OnWheels:
     label: str = ""
     control_hz: int = field(default=CONTROL_HZ, init=False)
 
-    def start(self, robot: Robot) -> None:
+    def start(self, _robot: Robot, /) -> None:
         """Nothing to note."""
 
 
@@ -77,7 +80,7 @@ class Still(_OnWheels):
 
     label: str = "still"
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, _time_s: float, /) -> None:
         """Hold."""
         robot.drive(0.0)
 
@@ -103,7 +106,7 @@ class Drive(_OnWheels):
     unevenness: float = 0.0
     stop_s: float = 0.0
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Follow the speed profile and the steering law."""
         left_s = self.duration_s - time_s
         brake = min(1.0, left_s / self.stop_s) if self.stop_s else 1.0
@@ -121,7 +124,7 @@ class Spin(_OnWheels):
     ramp_s: float = 0.4
     stop_yaw_rad: float | None = None
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Spin, or settle on the wanted heading."""
         if self.stop_yaw_rad is not None and time_s > self.duration_s - 1.5:
             robot.drive(0.0, 3.0 * _wrap(self.stop_yaw_rad - robot.yaw_rad))
@@ -150,11 +153,11 @@ class Bump(_OnWheels):
     _since_s: float = field(default=0.0, init=False, repr=False)
     _approaching: bool = field(default=True, init=False, repr=False)
 
-    def start(self, robot: Robot) -> None:
+    def start(self, _robot: Robot, /) -> None:
         """Begin with an approach."""
         self._since_s, self._approaching = 0.0, True
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Approach until the chassis touches, then push, then back off."""
         phase_s = time_s - self._since_s
         if self._approaching:
@@ -175,20 +178,20 @@ class _InHand:
 
     duration_s: float
     label: str = ""
-    gains: HandGains = HandGains()
+    gains: HandGains = _STEADY
     control_hz: int = field(default=PHYSICS_HZ, init=False)
     _origin_m: FloatArray = field(default_factory=lambda: np.zeros(3), init=False, repr=False)
     _yaw_rad: float = field(default=0.0, init=False, repr=False)
 
-    def start(self, robot: Robot) -> None:
+    def start(self, robot: Robot, /) -> None:
         """Note where the robot stands."""
         self._origin_m, self._yaw_rad = robot.position_m, robot.yaw_rad
 
-    def target(self, robot: Robot, time_s: float) -> tuple[FloatArray, FloatArray] | None:
+    def target(self, robot: Robot, time_s: float, /) -> tuple[FloatArray, FloatArray] | None:
         """Wanted chassis position (3,) and roll, pitch, yaw (3,); None when the hand is away."""
         raise NotImplementedError
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Pull the robot towards the target; its velocity by a backward difference of 1 ms."""
         robot.drive(0.0)
         now = self.target(robot, time_s)
@@ -215,14 +218,14 @@ class Fall(_InHand):
     """
 
     label: str = "fallen"
-    gains: HandGains = HandGains(900.0, 60.0, 900.0, 60.0)
+    gains: HandGains = _PUSH
     heading_rad: float = math.pi / 2
     angle_rad: float = math.radians(105)
     push_s: float = 0.6
     wait_s: float = 0.3
     wheel_rad_s: float = 0.0
 
-    def target(self, robot: Robot, time_s: float) -> tuple[FloatArray, FloatArray] | None:
+    def target(self, robot: Robot, time_s: float, /) -> tuple[FloatArray, FloatArray] | None:
         """Rotate about the bottom edge on the side of the fall."""
         share = (time_s - self.wait_s) / self.push_s
         if not 0.0 <= share <= 1.0:
@@ -241,7 +244,7 @@ class Fall(_InHand):
         turn = np.array([roll * angle_rad, pitch * angle_rad, self._yaw_rad])
         return self._origin_m + offset, turn
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Push, then perhaps let the wheels turn in the air."""
         super().control(robot, time_s)
         if time_s > self.wait_s + self.push_s:
@@ -275,7 +278,7 @@ class Carry(_InHand):
     phase_rad: float = 0.0
     place_m: tuple[float, float] | None = None
 
-    def target(self, robot: Robot, time_s: float) -> tuple[FloatArray, FloatArray] | None:
+    def target(self, _robot: Robot, time_s: float, /) -> tuple[FloatArray, FloatArray] | None:
         """Lift in 1.2 s, walk, and with `place_m` lower in 1.2 s and let go."""
         up = _ease(time_s / 1.2)
         if self.place_m is not None:
@@ -286,7 +289,7 @@ class Carry(_InHand):
         bob_m = self.bob_m * (math.sin(step) + 0.35 * math.sin(2.0 * step + 1.0)) * up
         side_m = 0.4 * self.bob_m * math.sin(step / 2.0) * up
         position = self._origin_m + self._walked_m(time_s)
-        position = position + [0.0, side_m, self.lift_m * up + bob_m]
+        position = position + np.array([0.0, side_m, self.lift_m * up + bob_m])
         roll = (self.tilt_rad[0] + self.sway_rad * math.sin(step / 2.0)) * up
         pitch = (self.tilt_rad[1] + 0.6 * self.sway_rad * math.sin(step)) * up
         yaw = self._yaw_rad + self.turn_rad * math.sin(0.5 * time_s) * up
@@ -307,17 +310,17 @@ class Shake(_InHand):
     """Lift the robot and shake it; never in the training set."""
 
     label: str = "shaken"
-    gains: HandGains = HandGains(900.0, 45.0, 120.0, 18.0)
+    gains: HandGains = _GRIP
     lift_m: float = 0.6
     rate_hz: float = 4.0
     amplitude_m: float = 0.05
 
-    def target(self, robot: Robot, time_s: float) -> tuple[FloatArray, FloatArray] | None:
+    def target(self, _robot: Robot, time_s: float, /) -> tuple[FloatArray, FloatArray] | None:
         """Swing on two axes at unrelated rates."""
         up = _ease(time_s / 1.2)
         swing = 2.0 * math.pi * self.rate_hz * time_s
         offset = np.array([math.sin(swing), 0.6 * math.sin(1.3 * swing), 0.0]) * self.amplitude_m
-        position = self._origin_m + offset * up + [0.0, 0.0, self.lift_m * up]
+        position = self._origin_m + offset * up + np.array([0.0, 0.0, self.lift_m * up])
         return position, np.array([0.0, 0.0, self._yaw_rad])
 
 

@@ -68,8 +68,22 @@ class SimLog:
         poses: FloatArray,
     ) -> SimLog:
         """Name the columns of the (n, 21) sensor readings (order of `mjcf._SENSORS`)."""
-        columns = np.split(readings.astype(np.float64), [6, 10, 12, 15, 18], axis=1)
-        return cls(*columns, intervals, impacts, pose_times_s, poses)
+        readings64 = readings.astype(np.float64)
+        motion, contact, wheel, position, velocity, up = np.split(
+            readings64, [6, 10, 12, 15, 18], axis=1
+        )
+        return cls(
+            motion,
+            contact,
+            wheel,
+            position,
+            velocity,
+            up,
+            intervals=intervals,
+            impacts=impacts,
+            pose_times_s=pose_times_s,
+            poses=poses,
+        )
 
     @property
     def duration_s(self) -> float:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from sensebind_engines.recipes.simulation.floors import CELL_M, Floor
+from sensebind_engines.recipes.simulation.ground import ROLLING_PARTS
 
-from sensebind_engines.recipes.simulation.floors import Floor
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PHYSICS_HZ = 2000
 TIMESTEP_S = 1.0 / PHYSICS_HZ
+
+# Collision bits: a rolling part meets objects (bit 0) and its own piece of ground, nothing else.
+_PAD_BIT = {"left": 2, "right": 4, "caster": 8}
 
 # Order of `data.sensordata`, one row per physics step; `log.SimLog` names the columns.
 _SENSORS = """
@@ -72,7 +76,6 @@ class Scene:
             per frame on a software renderer).
         floor_material: name of a material for the floor, '' for plain grey.
         files: name to bytes of the meshes and textures that `assets` refers to.
-        heights_m: heights (rows, columns) in metres of each `<hfield>` declared in `assets`.
     """
 
     assets: str = ""
@@ -81,7 +84,6 @@ class Scene:
     visual: str = '<quality shadowsize="0" offsamples="0"/>'
     floor_material: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    heights_m: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def robot_mjcf(spec: RobotSpec, floor: Floor, scene: Scene) -> str:
@@ -90,15 +92,48 @@ def robot_mjcf(spec: RobotSpec, floor: Floor, scene: Scene) -> str:
 <option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic"/>
 <compiler angle="degree"/>
 <visual>{scene.visual}</visual><statistic extent="1" center="0 0 0"/>
-<asset>{floor.asset_xml()}{scene.assets}</asset>
+<asset>{_floor_asset_xml(floor)}{scene.assets}</asset>
 <worldbody>
- {floor.geom_xml(spec.friction, scene.floor_material)}
+ {_floor_xml(spec, floor, scene.floor_material)}
  {scene.bodies}
  {_base_xml(spec, scene.onboard)}
 </worldbody>
 <actuator>{_motor_xml(spec, "left")}{_motor_xml(spec, "right")}</actuator>
 <sensor>{_SENSORS}</sensor>
 </mujoco>"""
+
+
+def _floor_asset_xml(floor: Floor) -> str:
+    """The height field one sees; nothing collides with it (`ground`)."""
+    if floor.heights_m is None:
+        return ""
+    rows, columns = floor.heights_m.shape
+    half_x_m, half_y_m = (columns - 1) / 2 * CELL_M, (rows - 1) / 2 * CELL_M
+    height_m = float(floor.heights_m.max() - floor.heights_m.min())
+    return (
+        f'<hfield name="relief" nrow="{rows}" ncol="{columns}" '
+        f'size="{half_x_m} {half_y_m} {height_m} .05"/>'
+    )
+
+
+def _floor_xml(spec: RobotSpec, floor: Floor, material: str) -> str:
+    """A plane for chassis and objects, a plane per rolling part, and the visible relief."""
+    paint = f'material="{material}"' if material else 'rgba=".5 .5 .5 1"'
+    rub = f'friction="{spec.friction} .005 .0001"'
+    plane = f'<geom name="floor" type="plane" size="30 30 .1" {paint} {rub}'
+    lines = [f'{plane} contype="0" conaffinity="1"/>']
+    lines += [
+        f'<body name="ground_{part}" mocap="true"><geom type="plane" size="1 1 .1" '
+        f'rgba="0 0 0 0" {rub} contype="{_PAD_BIT[part]}" conaffinity="0"/></body>'
+        for part in ROLLING_PARTS
+    ]
+    if floor.heights_m is not None:
+        x_m, y_m = floor.centre_m
+        lines.append(
+            f'<geom name="relief" type="hfield" hfield="relief" {paint} contype="0" '
+            f'conaffinity="0" pos="{x_m} {y_m} {float(floor.heights_m.min()) + 1e-3}"/>'
+        )
+    return "\n ".join(lines)
 
 
 def _base_xml(spec: RobotSpec, onboard: str) -> str:
@@ -117,7 +152,8 @@ def _base_xml(spec: RobotSpec, onboard: str) -> str:
   rgba=".2 .45 .7 1" friction=".5 .005 .0001" solref=".004 1"/>
  <site name="feel_chassis" type="sphere" size="1" rgba="0 0 0 0"/><site name="imu" pos="{imu}"/>
  <body name="caster">
-  <geom name="caster" type="sphere" size="{caster_m}" mass="{0.03 * spec.mass_kg}"
+  <geom name="roll_caster" type="sphere" size="{caster_m}" mass="{0.03 * spec.mass_kg}"
+   contype="0" conaffinity="{1 + _PAD_BIT["caster"]}"
    pos="{-0.8 * spec.half_length_m} 0 {caster_m - centre_m}" rgba=".3 .3 .3 1"
    friction=".04 .001 .0001" priority="1" solref=".02 1" solimp=".5 .95 .003"/>
   <site name="feel_caster" type="sphere" size="1" rgba="0 0 0 0"/>
@@ -136,7 +172,8 @@ def _wheel_xml(spec: RobotSpec, side: str, sign: int) -> str:
  <joint type="slide" axis="0 0 1" stiffness="{spec.suspension_n_m}" damping="{damping}"
   range="-.02 .02"/>
  <joint name="axle_{side}" type="hinge" axis="0 1 0" damping=".02"/>
- <geom name="tyre_{side}" type="ellipsoid" size="{radius_m} {radius_m} .03" euler="90 0 0"
+ <geom name="roll_{side}" type="ellipsoid" size="{radius_m} {radius_m} .03" euler="90 0 0"
+  contype="0" conaffinity="{1 + _PAD_BIT[side]}"
   mass="{0.06 * spec.mass_kg}" rgba=".1 .1 .1 1" friction="{spec.friction} .005 .0001"
   solref=".008 1"/>
  <geom type="sphere" size=".01" pos="{0.7 * radius_m} 0 0" mass="{spec.imbalance_kg}"

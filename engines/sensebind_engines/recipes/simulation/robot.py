@@ -3,7 +3,7 @@
 
 Typical use (a recording with its own room, cameras and objects)::
 
-    robot = Robot(RobotSpec(), floor=floors.PLANE, scene=Scene(bodies="<geom .../>"), pose_log_hz=10.0)
+    robot = Robot(RobotSpec(), scene=Scene(bodies="<geom .../>"), pose_log_hz=10.0)
     robot.perform(Still(6.0))
     robot.perform(Drive(10.0, speed_m_s=0.4, steer=along_line(0.0)))
     log = robot.log()                       # clean truth at 2 kHz, poses, labelled intervals
@@ -16,15 +16,14 @@ so the accelerometer reads +9.81 m/s^2 on z at rest (specific force).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 from sensebind_engines.recipes.simulation.floors import PLANE, Floor
+from sensebind_engines.recipes.simulation.ground import Ground
 from sensebind_engines.recipes.simulation.log import Impact, Interval, SimLog
 from sensebind_engines.recipes.simulation.mjcf import (
     PHYSICS_HZ,
@@ -33,6 +32,9 @@ from sensebind_engines.recipes.simulation.mjcf import (
     Scene,
     robot_mjcf,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GRAVITY_M_S2 = 9.81
 CONTROL_HZ = 200
@@ -54,16 +56,16 @@ class Behaviour(Protocol):
     def control_hz(self) -> int:
         """How often `control` is called: `CONTROL_HZ` for wheels, `PHYSICS_HZ` for hand forces."""
 
-    def start(self, robot: Robot) -> None:
+    def start(self, robot: Robot, /) -> None:
         """Note the state the behaviour begins in."""
 
-    def control(self, robot: Robot, time_s: float) -> None:
+    def control(self, robot: Robot, time_s: float, /) -> None:
         """Set wheel speeds or the hand's wrench at `time_s` since the behaviour began."""
 
 
 @dataclass(frozen=True)
 class HandGains:
-    """Stiffness (1/s^2) and damping (1/s) of a hand holding the robot, per unit mass and inertia."""
+    """Stiffness (1/s^2) and damping (1/s) of a hand, per unit mass and inertia."""
 
     position: float = 160.0
     velocity: float = 22.0
@@ -88,7 +90,7 @@ class Robot:
     Args:
         spec: dimensions and dynamics of the robot.
         floor: ground surface; `floors.PLANE` is a perfectly flat one.
-        scene: extra MJCF (assets, bodies, cameras), its files and height fields.
+        scene: extra MJCF (assets, bodies, cameras) and the files it refers to.
         start_xy_m: where the robot starts, metres in the world frame.
         start_yaw_rad: its first heading about +z, radians.
         slope_rad: slope of the ground; made by turning gravity about a horizontal axis.
@@ -116,7 +118,7 @@ class Robot:
         self.model = mujoco.MjModel.from_xml_string(
             robot_mjcf(spec, floor, scene), dict(scene.files)
         )
-        _fill_heights(self.model, {**scene.heights_m, **floor.named_heights_m()})
+        _fill_relief(self.model, floor)
         down = math.sin(slope_rad)
         self.model.opt.gravity[:] = GRAVITY_M_S2 * np.array(
             [
@@ -132,15 +134,17 @@ class Robot:
         self._pose_every = round(PHYSICS_HZ / pose_log_hz) if pose_log_hz else 0
         self._tape = _Tape()
         self._steps = 0
-        self._place(start_xy_m, start_yaw_rad, floor.top_m)
+        self._ground = Ground(self.model, floor)
+        self._place(start_xy_m, start_yaw_rad)
 
-    def _place(self, xy_m: tuple[float, float], yaw_rad: float, floor_top_m: float) -> None:
+    def _place(self, xy_m: tuple[float, float], yaw_rad: float) -> None:
         """Drop the robot from just above the ground and let it settle, unlogged."""
         self.data.qpos[:2] = xy_m
-        self.data.qpos[2] += floor_top_m
+        self.data.qpos[2] += self._ground.height_m(*xy_m)
         self.data.qpos[3:7] = [math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)]
         mujoco.mj_forward(self.model, self.data)
-        mujoco.mj_step(self.model, self.data, round(_SETTLE_S * PHYSICS_HZ))
+        for _ in range(round(_SETTLE_S * PHYSICS_HZ)):
+            self._step()
         self.data.time = 0.0
 
     # ---- state, for control laws
@@ -238,7 +242,7 @@ class Robot:
             if step % every == 0:
                 behaviour.control(self, step * TIMESTEP_S)
             self._log_pose()
-            mujoco.mj_step(self.model, self.data)
+            self._step()
             readings[step] = self.data.sensordata
             self._steps += 1
         self.release()
@@ -260,6 +264,10 @@ class Robot:
             poses=poses,
         )
 
+    def _step(self) -> None:
+        self._ground.lay(self.data)
+        mujoco.mj_step(self.model, self.data)
+
     def _log_pose(self) -> None:
         if self._pose_every and self._steps % self._pose_every == 0:
             self._tape.pose_times_s.append(self.time_s)
@@ -279,12 +287,10 @@ class SimulationError(RuntimeError):
     """The simulated physics became unstable."""
 
 
-def _fill_heights(
-    model: mujoco.MjModel, heights_m: Mapping[str, NDArray[np.float64]]
-) -> None:
-    """Write height fields, in metres above their base, into the compiled model."""
-    for name, heights in heights_m.items():
-        asset = model.hfield(name).id
-        begin = model.hfield_adr[asset]
-        scaled = heights / model.hfield_size[asset, 2]
-        model.hfield_data[begin : begin + heights.size] = scaled.ravel()
+def _fill_relief(model: mujoco.MjModel, floor: Floor) -> None:
+    """Write the visible relief into the compiled model (its heights are shares of the range)."""
+    if floor.heights_m is not None:
+        low_m = floor.heights_m.min()
+        model.hfield_data[: floor.heights_m.size] = (
+            (floor.heights_m - low_m) / (floor.heights_m.max() - low_m)
+        ).ravel()

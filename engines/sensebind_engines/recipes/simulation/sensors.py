@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From ideal motion to what an IMU reports: bandwidth, vibration, misalignment, bias, noise, steps."""
+"""From ideal motion to what an IMU reports: bandwidth, vibration, bias, noise, steps."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from sensebind_engines.recipes.simulation.log import SimLog
 from sensebind_engines.recipes.simulation.mjcf import PHYSICS_HZ
+
+if TYPE_CHECKING:
+    from sensebind_engines.recipes.simulation.log import SimLog
 
 FloatArray = NDArray[np.float64]
 
@@ -81,9 +83,7 @@ def sample_imu_model(rng: np.random.Generator) -> ImuModel:
     0.008 degrees/s per sqrt(Hz), 80 to 180 Hz bandwidth, 50 us stamp jitter.
     """
     accelerometer = _sample_triad(rng, 0.15, 180e-6 * 9.81, 2e-4, _ACCEL_LIMIT_M_S2)
-    gyroscope = _sample_triad(
-        rng, math.radians(0.6), math.radians(0.008), 2e-5, _GYRO_LIMIT_RAD_S
-    )
+    gyroscope = _sample_triad(rng, math.radians(0.6), math.radians(0.008), 2e-5, _GYRO_LIMIT_RAD_S)
     axes = rng.uniform(0.3, 1.0, 3)
     return ImuModel(
         accelerometer,
@@ -164,7 +164,7 @@ def _apply_errors(truth: FloatArray, errors: TriadErrors, rng: np.random.Generat
     noise = rng.normal(0.0, errors.noise_density * math.sqrt(IMU_HZ / 2), truth.shape)
     reading = truth @ np.array(errors.matrix).T + errors.bias + walk + noise
     step = errors.limit / _ADC_HALF_RANGE
-    return np.clip(np.round(reading / step) * step, -errors.limit, errors.limit)
+    return np.asarray(np.clip(np.round(reading / step) * step, -errors.limit, errors.limit))
 
 
 def _low_pass(signal: FloatArray, bandwidth_hz: float) -> FloatArray:
