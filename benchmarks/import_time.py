@@ -86,8 +86,8 @@ def main() -> None:
     results = {name: measure(*pair, options.rounds) for name, pair in PAIRS.items()}
     for name, figures in results.items():
         print(
-            f"{name}: {figures['added_ms']:.0f} ms more than the peer (target {TARGET_MS[name]:.0f}),"
-            f" ratio {figures['ratio']:.2f}"
+            f"{name}: {figures['added_ms']:.0f} ms more than the peer "
+            f"(target {TARGET_MS[name]:.0f}), ratio {figures['ratio']:.2f}"
         )
     if options.out:
         machine = {
