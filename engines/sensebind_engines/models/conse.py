@@ -46,7 +46,7 @@ class ConseTower(nn.Module):
         """Map what the classifier takes to float32 (batch, dim), rows of length 1."""
         probabilities, classes = self.classifier(features).softmax(-1).topk(self.top)
         weights = probabilities / probabilities.sum(-1, keepdim=True)
-        mixed = weights[:, None, :] @ self.class_embeddings[classes]
+        mixed = weights[:, None, :] @ functional.embedding(classes, self.class_embeddings)
         return functional.normalize(mixed.squeeze(1), dim=-1)
 
 

@@ -214,8 +214,8 @@ def normalise(images: ByteArray) -> FloatArray:
     Returns:
         float32 (n, 3, 224, 224).
     """
-    pixels = np.stack([_square(image) for image in images]).astype(np.float32)
-    features: FloatArray = (pixels / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    pixels = np.stack([_square(image) for image in images]).astype(np.float32) / np.float32(255)
+    features: FloatArray = (pixels - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(features.transpose(0, 3, 1, 2))
 
 
