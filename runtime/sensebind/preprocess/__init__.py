@@ -1,2 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows to features, one definition for training, recordings and live use."""
+"""Windows to features, one definition for training, recordings and live use.
+
+Which module serves a manifest's preprocessing is told by one literal table; it is imported when
+the first preprocessor is made, so that nothing unused is loaded or compiled.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sensebind.errors import InputError
+from sensebind.manifest import SPEC_OF_MODALITY, ImuSpec, VisionSpec
+
+if TYPE_CHECKING:
+    from sensebind.config import StreamConfig
+    from sensebind.manifest import EncoderSpec
+    from sensebind.preprocess.base import Preprocessor
+    from sensebind.preprocess.imu import resample_imu as resample_imu
+
+_MAKERS: dict[type, str] = {
+    ImuSpec: "sensebind.preprocess.imu",
+    VisionSpec: "sensebind.preprocess.vision",
+}
+"""Preprocessing of a manifest to the module whose `make` serves it."""
+
+_HOME = {"resample_imu": "sensebind.preprocess.imu"}
+
+__all__ = ["make_preprocessor", "resample_imu"]
+
+
+def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> Preprocessor:
+    """Make the preprocessor of one stream.
+
+    Args:
+        spec: the encoder it feeds.
+        stream: how the stream is configured; its rotation applies to IMU.
+
+    Raises:
+        InputError: if this version cannot preprocess what the bundle asks for.
+    """
+    module = _MAKERS.get(type(spec.preprocess))
+    if module is None:
+        kind = type(spec.preprocess)
+        modality = next(m for m, wanted in SPEC_OF_MODALITY.items() if wanted is kind)
+        raise InputError(
+            f"this version cannot preprocess {modality.value} windows; it can: imu and vision "
+            "(text has no windows). Leave the stream out or use a newer SenseBind"
+        )
+    preprocessor: Preprocessor = import_module(module).make(spec, stream)
+    return preprocessor
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'sensebind.preprocess' has no attribute {name!r}")
+    return getattr(import_module(home), name)

@@ -18,30 +18,8 @@ class Prepared:
     valid_fraction: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
-    """What a preprocessor reads around a window's span, where the segment has it.
-
-    A window whose values hold every sample of [start - reach, end) and, where they exist,
-    `samples` more before and after that gives the same features whatever else is there.
-
-    Attributes:
-        samples: neighbouring samples on each side.
-        reach_ns: time before the span that is read as well.
-    """
-
-    samples: int = 0
-    reach_ns: int = 0
-
-
 class Preprocessor(Protocol):
-    """Turns windows of one stream into features; may keep per-stream state.
-
-    Attributes:
-        support: what it reads around a window's span.
-    """
-
-    support: Support
+    """Turns windows of one stream into features; may keep per-stream state."""
 
     def prepare(self, window: Window) -> Prepared:
         """Make the features of one window.

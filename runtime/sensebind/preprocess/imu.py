@@ -3,7 +3,8 @@
 
 Definition. A window of `length_s` that ends at `end_ns` has T = round(length_s · rate_hz) points;
 point i lies at end_ns - (T - i) / rate_hz, rounded to the nearest nanosecond, so windows that
-overlap share their points. The value there is
+overlap share their points. (Lengths and rates are read as the shortest decimals that mean them.)
+The value there is
 
 * "linear": the line between the two samples around it;
 * "cubic": a cubic Hermite curve between them whose tangents are those of the parabolas through
@@ -15,12 +16,15 @@ overlap share their points. The value there is
   both sides. Vibration above the grid's Nyquist frequency would fold into the features; the
   triangle's response (sinc²) is -8 dB there, zero at the grid's rate and below -26 dB beyond.
 
-Before the first and after the last sample their values are held; the window's coverage tells.
+The points depend on the samples of the span, of one period and one sample before it, and on one
+(linear) or two (cubic) neighbours beyond either end; on nothing else. Before the first and after
+the last sample their values are held; the window's coverage tells.
 The calibration is affine, so it is applied once per point, after the interpolation.
 """
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,14 +32,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.errors import InputError
+from sensebind.manifest import ImuSpec
 from sensebind.preprocess import _imu_kernels as kernels
-from sensebind.preprocess.base import Prepared, Support
-from sensebind.preprocess.imu_calibration import ImuCalibration, affine_of
+from sensebind.preprocess.base import Prepared
+from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration, affine_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sensebind.manifest import ImuSpec, Interpolation
+    from sensebind.config import StreamConfig
+    from sensebind.manifest import EncoderSpec, Interpolation
     from sensebind.types import Window
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
@@ -108,14 +114,15 @@ def imu_grid_ns(end_ns: int, length_s: float, rate_hz: float) -> NDArray[np.int6
 
 @lru_cache(maxsize=64)
 def _offsets_ns(length_s: float, rate_hz: float) -> NDArray[np.int64]:
-    points = length_s * rate_hz
-    if not (np.isfinite(points) and length_s > 0 and rate_hz > 0 and round(points) >= 1):
+    usable = math.isfinite(length_s * rate_hz) and length_s > 0 and rate_hz > 0
+    rate = Fraction(repr(float(rate_hz))) if usable else Fraction(0)
+    points = round(Fraction(repr(float(length_s))) * rate) if usable else 0
+    if points < 1:
         raise InputError(
             f"a window of length_s={length_s} at rate_hz={rate_hz} has no points; "
             "both must be positive and finite, and their product at least 1"
         )
-    period_ns = _NS / Fraction(rate_hz)
-    offsets = np.array([round(-k * period_ns) for k in range(round(points), 0, -1)], dtype=np.int64)
+    offsets = np.array([round(-k * _NS / rate) for k in range(points, 0, -1)], dtype=np.int64)
     offsets.flags.writeable = False
     return offsets
 
@@ -165,11 +172,7 @@ def _output(out: NDArray[np.float32] | None, points: int) -> NDArray[np.float32]
 
 
 class ImuPreprocessor:
-    """Makes the features of IMU windows as an ImuSpec says.
-
-    Attributes:
-        support: what it needs around a window's span.
-    """
+    """Makes the features of IMU windows as an ImuSpec says."""
 
     def __init__(
         self,
@@ -188,7 +191,6 @@ class ImuPreprocessor:
         self._length_s = length_s
         self._input = input_name
         self._calibration = calibration
-        self.support = imu_support(spec)
 
     def prepare(self, window: Window) -> Prepared:
         """Features float32 (6, T) of one window.
@@ -209,7 +211,17 @@ class ImuPreprocessor:
         return Prepared({self._input: features})
 
 
-def imu_support(spec: ImuSpec) -> Support:
-    """What `resample_imu` reads around a span: neighbours of the curve, reach of the triangle."""
-    neighbours = 2 if spec.interpolation == "cubic" else 1
-    return Support(samples=neighbours, reach_ns=round(_NS / Fraction(spec.rate_hz)))
+def make(spec: EncoderSpec, stream: StreamConfig | None) -> ImuPreprocessor:
+    """Make the preprocessor of an IMU encoder; a stream's rotation becomes its calibration's."""
+    assert isinstance(spec.preprocess, ImuSpec)
+    assert spec.window is not None
+    rotation = stream.rotation if stream is not None else None
+    if rotation == "optical":
+        rotation = OPTICAL_TO_BODY
+    calibration = _UNCALIBRATED if rotation is None else ImuCalibration(rotation=tuple(rotation))
+    return ImuPreprocessor(
+        spec.preprocess,
+        spec.window.length_s,
+        input_name=spec.inputs[0].name,
+        calibration=calibration,
+    )

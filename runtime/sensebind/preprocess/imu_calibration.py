@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -69,10 +69,6 @@ class ImuCalibration:
                 "must be orthogonal unit vectors of a right-handed frame "
                 f"(within {_ROTATION_TOLERANCE})"
             )
-
-    def rotated(self, rotation: tuple[float, ...]) -> ImuCalibration:
-        """The same calibration with the sensor mounted as `rotation` says."""
-        return replace(self, rotation=rotation)
 
 
 @lru_cache(maxsize=64)

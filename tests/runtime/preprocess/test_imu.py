@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sensebind.errors import ConfigError, InputError
 from sensebind.manifest import ImuSpec
-from sensebind.preprocess.imu import ImuPreprocessor, imu_grid_ns, imu_support, resample_imu
+from sensebind.preprocess.imu import ImuPreprocessor, imu_grid_ns, resample_imu
 from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration
 from sensebind.types import Window
 
@@ -147,10 +147,10 @@ def test_samples_beyond_the_support_change_no_byte(
     stamps = EPOCH_NS + np.cumsum((step_ns * rng.uniform(0.5, 1.5, 600)).astype(np.int64))
     values = rng.normal(size=(600, 6))
     end_ns = int(stamps[400])
-    spec = ImuSpec(rate_hz=200.0, interpolation=interpolation)
-    support = imu_support(spec)
-    start, end = np.searchsorted(stamps, (end_ns - 200_000_000 - support.reach_ns, end_ns))
-    kept = slice(max(0, start - support.samples), end + support.samples)
+    neighbours = 2 if interpolation == "cubic" else 1
+    start, end = np.searchsorted(stamps, (end_ns - 200_000_000, end_ns))
+    one_period_earlier = int(np.searchsorted(stamps, end_ns - 205_000_000))
+    kept = slice(min(start - neighbours, one_period_earlier - 1), end + neighbours)
     arguments: dict[str, Any] = {
         "end_ns": end_ns,
         "length_s": 0.2,

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime on the CPU: the backend that runs everywhere, in FP32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import onnxruntime as ort
+
+from sensebind.backends.tensors import check_graph_tensor, check_inputs, check_output
+from sensebind.errors import BackendError, BundleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensebind.manifest import TensorSpec
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(int64)": "int64"}
+_LOG_FATAL_ONLY = 4
+"""Errors come as exceptions; the library would print them as well."""
+
+
+class _Session(Protocol):
+    """The part of onnxruntime.InferenceSession that is used; it is not typed by its authors."""
+
+    def run(
+        self, output_names: list[str], inputs: dict[str, NDArray[Any]]
+    ) -> list[NDArray[np.float32]]: ...
+
+    def get_inputs(self) -> list[Any]: ...
+
+    def get_outputs(self) -> list[Any]: ...
+
+
+class OnnxRuntimeEngine:
+    """One graph in one ONNX Runtime session. Not thread-safe: one thread owns it."""
+
+    backend = "onnxruntime"
+    precision = "fp32"
+
+    def __init__(
+        self, session: _Session, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec
+    ) -> None:
+        self._session: _Session | None = session
+        self._path = path
+        self._inputs = inputs
+        self._output = output
+
+    def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Run one batch: inputs by name with a leading batch axis, output float32 (batch, dim).
+
+        Raises:
+            InputError: if an input's name, dtype or shape is not the manifest's.
+            BackendError: if the run fails or the engine is closed.
+        """
+        batch = check_inputs(self._inputs, inputs)
+        if self._session is None:
+            raise BackendError(f"the engine of {self._path} is closed; load the bundle again")
+        try:
+            (output,) = self._session.run([self._output.name], inputs)
+        except Exception as error:
+            raise BackendError(f"ONNX Runtime failed on {self._path}: {error}") from error
+        check_output(self._output, output, batch)
+        return output
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session = None
+
+
+def open_engine(
+    path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec, threads: int
+) -> OnnxRuntimeEngine:
+    """Load `path` on the CPU and check its tensors against the manifest.
+
+    Raises:
+        BackendError: if ONNX Runtime refuses the file, with its reason.
+        BundleError: if the graph's tensors are not those given.
+    """
+    ort.disable_telemetry_events()
+    try:
+        session = _open_session(path, threads)
+    except Exception as error:
+        raise BackendError(
+            f"ONNX Runtime {ort.__version__} cannot load {path}: {error}; the file is damaged or "
+            "was made for a newer version"
+        ) from error
+    _check_tensors(path, "input", session.get_inputs(), inputs)
+    _check_tensors(path, "output", session.get_outputs(), (output,))
+    return OnnxRuntimeEngine(session, path, inputs, output)
+
+
+def _open_session(path: Path, threads: int) -> _Session:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_FATAL_ONLY
+    # Idle worker threads that spin would take the cores that drivers and preprocessing need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session: _Session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session
+
+
+def _check_tensors(path: Path, role: str, found: list[Any], specs: tuple[TensorSpec, ...]) -> None:
+    have, expected = {tensor.name: tensor for tensor in found}, {spec.name for spec in specs}
+    if set(have) != expected:
+        raise BundleError(
+            f"{path}: the graph's {role}s are {sorted(have)}, the manifest says "
+            f"{sorted(expected)}; export the bundle again"
+        )
+    for spec in specs:
+        tensor = have[spec.name]
+        dtype = _DTYPES.get(tensor.type, tensor.type)
+        check_graph_tensor(f"{path}: {role}", spec, tensor.name, dtype, tensor.shape)

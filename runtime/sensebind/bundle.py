@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle as its users hold it: encoders opened on first use, and one-shot encoding."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.backends import open_engine, resolve_backend
+from sensebind.bundle_folder import BundleFolder, open_bundle
+from sensebind.encoder import Encoder
+from sensebind.errors import BundleError, InputError
+from sensebind.manifest import TextSpec
+from sensebind.preprocess.one_shot import one_shot_windows
+from sensebind.types import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from sensebind.manifest import Manifest
+    from sensebind.preprocess.text import TextPreprocessor
+
+_log = logging.getLogger(__name__)
+
+
+class Bundle:
+    """A loaded bundle. Use it as a context manager or call `close`; one thread owns it.
+
+    Attributes:
+        folder: where it lies, with its validated manifest.
+        backend: the backend that runs its engines.
+        backend_reason: why it was chosen.
+    """
+
+    def __init__(self, folder: BundleFolder, backend: str = "auto", threads: int = 1) -> None:
+        if threads < 1:
+            raise InputError(f"threads is {threads}, expected at least 1")
+        self.folder = folder
+        self.backend, self.backend_reason = resolve_backend(backend)
+        self._threads = threads
+        self._encoders: dict[Modality, Encoder] = {}
+        self._tokenizer: TextPreprocessor | None = None
+        self._closed = False
+        if self.is_test:
+            _log.warning(
+                "%s is a test bundle: its weights are random and its vectors mean nothing",
+                self.name,
+            )
+
+    @classmethod
+    def load(cls, bundle: str | Path, *, backend: str = "auto", threads: int = 1) -> Self:
+        """Open a built-in bundle by name, or one in a folder.
+
+        Engines are opened when first used; each checks the sha256 of its files then.
+
+        Args:
+            bundle: name or folder.
+            backend: "auto" or a backend's name.
+            threads: threads one run of an engine may use.
+
+        Raises:
+            BundleError: if there is no such bundle or its manifest is not valid.
+            InputError: if there is no such backend or `threads` is below 1.
+        """
+        return cls(open_bundle(bundle), backend, threads)
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle."""
+        return self.manifest.name
+
+    @property
+    def manifest(self) -> Manifest:
+        """Everything needed to reproduce its vectors."""
+        return self.folder.manifest
+
+    @property
+    def space_id(self) -> str:
+        """Identity of the space: vectors may be compared if and only if it is equal."""
+        return self.manifest.space_id
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self.manifest.dim
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities it has an encoder for."""
+        return tuple(self.manifest.encoders)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether its weights are random: a fixture, never a model."""
+        return self.manifest.kind == "test"
+
+    def encoder(self, modality: Modality | str) -> Encoder:
+        """The encoder of a modality, opened and checked on first use.
+
+        Raises:
+            InputError: if there is no such modality.
+            BundleError: if the bundle lacks it, or its files are not those of the manifest.
+            BackendError: if the backend cannot load it.
+        """
+        modality = _modality(modality)
+        if self._closed:
+            raise BundleError(f"bundle {self.name!r} is closed; load it again")
+        if modality not in self._encoders:
+            self._encoders[modality] = self._open(modality)
+        return self._encoders[modality]
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts, each alone, so that a vector depends on its text only.
+
+        Returns:
+            float32 (len(texts), dim), rows of norm 1.
+
+        Raises:
+            InputError: if `texts` is a plain string, empty, or holds an empty text.
+            BundleError: if the bundle has no text encoder.
+        """
+        if isinstance(texts, str) or len(texts) == 0:
+            raise InputError(f"texts is {texts!r}, expected a list of at least one string")
+        encoder = self.encoder(Modality.TEXT)
+        tokenizer = self._opened_tokenizer(encoder)
+        return np.concatenate([encoder.encode([tokenizer.prepare(text)]) for text in texts])
+
+    def encode(
+        self,
+        modality: Modality | str,
+        data: object,
+        *,
+        rate_hz: float | None = None,
+        stamps_ns: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Encode data at hand in one call.
+
+        Args:
+            modality: what the data is.
+            data: for text a string or a list of them; for vision a picture or a list of them,
+                each a uint8 array (h, w, 3) RGB or (h, w) grey, a Pillow image, a path, or the
+                bytes of a JPEG or PNG file; for IMU values (n, 6) in m/s² and rad/s, body axes.
+            rate_hz: sample rate of IMU values.
+            stamps_ns: int64 (n,) stamps of IMU values, instead of `rate_hz`.
+
+        Returns:
+            float32 (k, dim), rows of norm 1: one per text, picture, or window of the IMU samples
+            (the first begins at the first sample, the others follow at the bundle's hop).
+
+        Raises:
+            InputError: naming what cannot be used.
+            BundleError: if the bundle lacks the modality.
+        """
+        modality = _modality(modality)
+        if modality is Modality.TEXT:
+            if not isinstance(data, (str, list, tuple)):
+                raise InputError(f"a text is a {type(data).__name__}, expected a string or a list")
+            return self.encode_text([data] if isinstance(data, str) else data)
+        encoder = self.encoder(modality)
+        preprocessor = encoder.preprocessor()
+        windows = one_shot_windows(modality, encoder.spec, data, rate_hz, stamps_ns)
+        return np.concatenate([encoder.encode([preprocessor.prepare(w).features]) for w in windows])
+
+    def close(self) -> None:
+        """Free the engines; the bundle cannot be used afterwards."""
+        self._closed = True
+        for encoder in self._encoders.values():
+            encoder.close()
+        self._encoders.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, modality: Modality) -> Encoder:
+        spec = self.folder.encoder(modality)
+        names = [n for n in (spec.onnx, f"{spec.onnx}.data") if n in self.manifest.files]
+        self.folder.verify(names)
+        engine = open_engine(
+            self.backend, self.folder.file(spec.onnx), spec.inputs, spec.output, self._threads
+        )
+        encoder_id = self.manifest.encoder_id(modality)
+        return Encoder(modality, spec, encoder_id, self.dim, engine)
+
+    def _opened_tokenizer(self, encoder: Encoder) -> TextPreprocessor:
+        if self._tokenizer is None:
+            from sensebind.preprocess.text import TextPreprocessor
+
+            spec = encoder.spec.preprocess
+            assert isinstance(spec, TextSpec)
+            self.folder.verify([spec.tokenizer])
+            self._tokenizer = TextPreprocessor(spec, self.folder.file(spec.tokenizer))
+        return self._tokenizer
+
+
+def _modality(modality: Modality | str) -> Modality:
+    try:
+        return Modality(modality)
+    except ValueError:
+        known = ", ".join(m.value for m in Modality)
+        raise InputError(f"there is no modality {modality!r}; they are: {known}") from None

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Features in, unit vectors out, for one modality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.errors import BackendError, InputError
+from sensebind.preprocess import make_preprocessor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sensebind.backends.base import Engine
+    from sensebind.config import StreamConfig
+    from sensebind.manifest import EncoderSpec, WindowSpec
+    from sensebind.preprocess.base import Preprocessor
+    from sensebind.types import Features, Modality
+
+_SMALLEST_NORM = 1e-6
+"""Graphs end in an L2 norm; a shorter vector has no direction left in float32."""
+
+
+class Encoder:
+    """One modality's engine and the identity of its vectors. One thread owns it.
+
+    Attributes:
+        modality: the sense it encodes.
+        spec: its part of the manifest.
+        encoder_id: equal ids give equal vectors.
+        dim: length of the vectors.
+    """
+
+    def __init__(
+        self, modality: Modality, spec: EncoderSpec, encoder_id: str, dim: int, engine: Engine
+    ) -> None:
+        self.modality = modality
+        self.spec = spec
+        self.encoder_id = encoder_id
+        self.dim = dim
+        self._engine = engine
+
+    @property
+    def window(self) -> WindowSpec | None:
+        """Length, default hop and least coverage of its windows; None for text."""
+        return self.spec.window
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that runs it."""
+        return self._engine.backend
+
+    @property
+    def precision(self) -> str:
+        """What it computes in."""
+        return self._engine.precision
+
+    def preprocessor(self, stream: StreamConfig | None = None) -> Preprocessor:
+        """A new preprocessor for one stream of this modality.
+
+        Raises:
+            InputError: if this version cannot preprocess the modality.
+        """
+        return make_preprocessor(self.spec, stream)
+
+    def encode(self, batch: Sequence[Features]) -> NDArray[np.float32]:
+        """Encode the features of some windows in one run.
+
+        Returns:
+            float32 (len(batch), dim), rows of L2 norm 1, normalised once in float64.
+
+        Raises:
+            InputError: if features are missing or have the wrong dtype or shape.
+            BackendError: if the run fails or a vector is zero or not finite.
+        """
+        if not batch:
+            return np.empty((0, self.dim), dtype=np.float32)
+        return _unit_rows(self._engine.run(_stacked(batch)), self.modality)
+
+    def close(self) -> None:
+        """Free the engine."""
+        self._engine.close()
+
+
+def _stacked(batch: Sequence[Features]) -> Features:
+    if len(batch) == 1:
+        return {name: array[np.newaxis] for name, array in batch[0].items()}
+    try:
+        return {name: np.stack([features[name] for features in batch]) for name in batch[0]}
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"the features of one batch must have equal names and shapes: {error}"
+        ) from None
+
+
+def _unit_rows(vectors: NDArray[np.float32], modality: Modality) -> NDArray[np.float32]:
+    wide = vectors.astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    usable = np.isfinite(norms) & (norms > _SMALLEST_NORM)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise BackendError(
+            f"the {modality} encoder gave a vector of norm {norms[row]} for row {row} of the "
+            "batch; its input lies outside what the network can take"
+        )
+    unit: NDArray[np.float32] = (wide / norms[:, np.newaxis]).astype(np.float32)
+    return unit

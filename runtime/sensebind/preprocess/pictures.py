@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames to RGB pixels: raw ROS encodings by NumPy, compressed ones by Pillow."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sensebind.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sensebind.types import Frame
+
+PIXEL_LIMIT = 50_000_000
+"""Largest picture that is decoded (7000 x 7000). A compressed file of a few kilobytes can claim
+far more; the claim is checked before any memory is taken for it."""
+
+_COMPRESSED = ("jpeg", "png")
+_RAW_CHANNELS: dict[str, tuple[int, Sequence[int]]] = {
+    "rgb8": (3, (0, 1, 2)),
+    "bgr8": (3, (2, 1, 0)),
+    "rgba8": (4, (0, 1, 2)),
+    "bgra8": (4, (2, 1, 0)),
+    "mono8": (1, (0, 0, 0)),
+}
+"""ROS image encoding (sensor_msgs/image_encodings.hpp) to bytes per pixel and where R, G, B lie."""
+
+
+def decode_frame(frame: Frame) -> NDArray[np.uint8]:
+    """Decode a frame to RGB uint8 (height, width, 3), C order. Alpha is dropped, grey repeated.
+
+    Raises:
+        InputError: naming the encoding, size or defect, and what can be decoded.
+    """
+    if frame.encoding in _COMPRESSED:
+        return _decode_compressed(frame)
+    if frame.encoding in _RAW_CHANNELS:
+        return _decode_raw(frame)
+    known = ", ".join([*_COMPRESSED, *_RAW_CHANNELS])
+    raise InputError(
+        f"image encoding {frame.encoding!r} cannot be used as a colour picture; "
+        f"this version decodes {known}"
+    )
+
+
+def _decode_compressed(frame: Frame) -> NDArray[np.uint8]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(frame.data), formats=("JPEG", "PNG")) as image:
+                _check_claims(image)
+                upright = ImageOps.exif_transpose(image)
+                return np.asarray(upright.convert("RGB"))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise InputError(f"{error}; at most {PIXEL_LIMIT} pixels are decoded") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"a {frame.encoding} frame of {len(frame.data)} bytes is neither JPEG nor PNG"
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(
+            f"a {frame.encoding} frame of {len(frame.data)} bytes is damaged: {error}"
+        ) from None
+
+
+def _check_claims(image: Image.Image) -> None:
+    if image.width * image.height > PIXEL_LIMIT:
+        raise InputError(
+            f"a picture claims {image.width} x {image.height} pixels; "
+            f"at most {PIXEL_LIMIT} are decoded"
+        )
+    if image.mode.startswith(("I", "F")):
+        raise InputError(
+            f"a picture has pixels of mode {image.mode!r} (16 or 32 bits), expected 8-bit colour "
+            "or grey; depth images belong to the depth modality"
+        )
+
+
+def _decode_raw(frame: Frame) -> NDArray[np.uint8]:
+    channels, order = _RAW_CHANNELS[frame.encoding]
+    row_bytes = frame.width * channels
+    step = frame.step or row_bytes
+    if frame.width < 1 or frame.height < 1 or step < row_bytes:
+        raise InputError(
+            f"a {frame.encoding} frame says {frame.width} x {frame.height} pixels in rows of "
+            f"{frame.step} bytes; expected at least 1 x 1 and rows of {row_bytes} bytes or more"
+        )
+    needed = step * (frame.height - 1) + row_bytes
+    if len(frame.data) < needed:
+        raise InputError(
+            f"a {frame.encoding} frame of {frame.width} x {frame.height} pixels in rows of {step} "
+            f"bytes has {len(frame.data)} bytes, expected {needed}"
+        )
+    pixels = np.ndarray(
+        (frame.height, frame.width, channels),
+        dtype=np.uint8,
+        buffer=frame.data,
+        strides=(step, channels, 1),
+    )
+    return np.ascontiguousarray(pixels[:, :, order])
