@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sinks keep records; the suffix of the output file chooses one from the table below."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from sensebind.errors import InputError
+
+if TYPE_CHECKING:
+    from sensebind.records import RunMetadata
+    from sensebind.sinks.base import Sink
+
+_SINKS = {
+    ".parquet": ("sensebind.sinks.parquet", "ParquetSink"),
+    ".jsonl": ("sensebind.sinks.jsonl", "JsonlSink"),
+}
+
+
+def check_output(path: str | Path) -> Path:
+    """Check that a run's output can be written, before any work is done for it.
+
+    Raises:
+        InputError: naming the path, what is wrong and the fix.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SINKS:
+        known = ", ".join(_SINKS)
+        raise InputError(
+            f"cannot write {str(path)!r}: its suffix {path.suffix!r} is not a format we write; "
+            f"end the name with one of {known}"
+        )
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise InputError(f"cannot write {str(path)!r}: it is {kind}; choose another name")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise InputError(
+            f"cannot write {str(path)!r}: there is no folder {str(folder)!r}; "
+            f"create it first: mkdir -p {folder}"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(
+            f"cannot write {str(path)!r}: the folder {str(folder)!r} is read-only for you; "
+            "choose another folder"
+        )
+    return path
+
+
+def open_sink(path: str | Path, metadata: RunMetadata) -> Sink:
+    """Open the sink that writes the format of the path's suffix.
+
+    Raises:
+        InputError: if the path cannot be used.
+        SinkError: if the file cannot be begun.
+    """
+    path = check_output(path)
+    module, name = _SINKS[path.suffix.lower()]
+    return cast("Sink", getattr(import_module(module), name)(path, metadata))
