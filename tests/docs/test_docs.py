@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation against the project: commands exist, options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+import sensebind
+from sensebind.windowing import StreamCounters
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def page_id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Fenced blocks of a page in one language."""
+    found = FENCE.findall(path.read_text(encoding="utf-8"))
+    return [text for tag, text in found if tag == language]
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Words of every shell command of a page, comments left out."""
+    lines = [line for text in blocks(path, "sh") for line in text.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@lru_cache
+def help_of(*command: str) -> str:
+    """What `sensebind COMMAND --help` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sensebind", *command, "--help"],
+        capture_output=True, text=True, check=False,
+        env={"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, f"sensebind {' '.join(command)} --help: {done.stderr}"
+    return done.stdout
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_make_targets_exist(page: Path) -> None:
+    used = {words[1] for words in commands(page) if words[0] == "make"}
+    used |= set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8")))
+    assert used <= make_targets()
+
+
+def test_readme_begins_with_make() -> None:
+    first = commands(ROOT / "README.md")[:2]
+    assert first == [["make", "demo"], ["make", "test"]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_commands_and_options_exist(page: Path) -> None:
+    for words in commands(page):
+        if words[0] != "sensebind":
+            continue
+        name = words[1:3] if words[1] in {"bundle", "recipe", "engine"} else words[1:2]
+        text = help_of(*name)
+        for option in (word.split("=")[0] for word in words if word.startswith("--")):
+            assert option in text, f"{shlex.join(words)}: no option {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_python_examples_use_names_that_exist(page: Path) -> None:
+    for text in blocks(page, "python"):
+        compile(text, str(page), "exec")
+        for name in re.findall(r"\bsb\.(\w+)", text):
+            assert hasattr(sensebind, name), f"sensebind.{name}"
+
+
+def test_every_counter_is_explained() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/time.md").read_text(), re.MULTILINE)
+    assert rows == list(StreamCounters.__dataclass_fields__)
