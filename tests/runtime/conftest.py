@@ -3,5 +3,6 @@
 
 from __future__ import annotations
 
-from tests.support.bundles import bundle_copy as bundle_copy
-from tests.support.bundles import bundle_folder as bundle_folder
+from tests.support.bundles import bundle_copy, bundle_folder
+
+__all__ = ["bundle_copy", "bundle_folder"]
