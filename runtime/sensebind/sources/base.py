@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from sensebind.config import Order, StreamConfig
     from sensebind.types import Block
 
@@ -64,6 +66,11 @@ class SourceReport:
         causes = self.skipped.setdefault(stream, {})
         causes[cause] = causes.get(cause, 0) + count
 
+    def note(self, sentence: str) -> None:
+        """Tell the user something, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
 
 class Source(Protocol):
     """A recording, folder or device; a context manager that opens and closes it."""
@@ -71,7 +78,7 @@ class Source(Protocol):
     name: str
     report: SourceReport
 
-    def __enter__(self) -> Source: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self,

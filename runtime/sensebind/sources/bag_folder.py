@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of a rosbag2 recording: one or more .mcap or .db3 parts and their metadata.yaml."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from sensebind.errors import SourceError
+from sensebind.sources.containers import merged_topics
+from sensebind.sources.layout import bag_parts, layout_of, natural_order
+from sensebind.sources.mcap_file import McapFile
+from sensebind.sources.ordering import nearly_sorted
+from sensebind.sources.ros1_file import Ros1File
+from sensebind.sources.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from sensebind.sources.base import SourceReport
+    from sensebind.sources.containers import Container, RawMessage
+
+FILE_FORMATS: dict[str, type[Container]] = {
+    "mcap": McapFile,
+    "db3": SqliteFile,
+    "ros1": Ros1File,
+}
+"""Bag file formats by layout; the first bytes decide, not the file's name."""
+
+_LISTED_PART = re.compile(r"^\s*-\s*[\"']?([^\"'\n]+\.(?:mcap|db3))[\"']?\s*$", re.MULTILINE)
+
+
+class BagFolder:
+    """The parts of a split recording, one after another."""
+
+    def __init__(self, path: Path, report: SourceReport) -> None:
+        paths = sorted(bag_parts(path), key=natural_order)
+        missing = sorted(_listed_parts(path) - {part.name for part in paths})
+        if not paths:
+            raise SourceError(_nothing_readable(path, missing))
+        if missing:
+            report.note(f"{path.name}: parts are missing: {', '.join(missing)}")
+        self._parts: list[Container] = []
+        try:
+            for part in paths:
+                self._parts.append(open_bag_file(part, report))
+        except SourceError:
+            self.close()
+            raise
+        self.topics = merged_topics([topic for part in self._parts for topic in part.topics])
+
+    @property
+    def fraction(self) -> float:
+        """Share of the parts the latest `messages` call has passed, 0..1."""
+        return sum(part.fraction for part in self._parts) / len(self._parts)
+
+    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
+        """Yield the messages of some topics in receive-time order, streaming."""
+        in_parts = chain.from_iterable(part.messages(topics) for part in self._parts)
+        return nearly_sorted(in_parts, lambda message: message.log_ns)
+
+    def close(self) -> None:
+        """Release the files."""
+        for part in self._parts:
+            part.close()
+
+
+def open_bag_file(path: Path, report: SourceReport) -> Container:
+    """Open one bag file in the format its first bytes tell.
+
+    Raises:
+        SourceError: if it is not a bag or is damaged.
+    """
+    layout = layout_of(path)
+    if layout not in FILE_FORMATS:
+        raise SourceError(f"{path}: not a bag file; remove it from the folder or rename it")
+    return FILE_FORMATS[layout](path, report)
+
+
+def _listed_parts(folder: Path) -> set[str]:
+    """Names of the parts that metadata.yaml lists; empty without one."""
+    try:
+        text = (folder / "metadata.yaml").read_text("utf-8", "replace")
+    except OSError:
+        return set()
+    return {name.rpartition("/")[2] for name in _LISTED_PART.findall(text)}
+
+
+def _nothing_readable(folder: Path, missing: list[str]) -> str:
+    packed = sorted(part.name for part in folder.glob("*.zstd"))
+    if packed:
+        return f"{folder}: its parts are compressed files; unpack them with: zstd -d {packed[0]}"
+    return (
+        f"{folder}: no .mcap or .db3 file in this folder; metadata.yaml lists "
+        f"{', '.join(missing) or 'none'}; copy them beside it"
+    )

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures on disk as frames, with stamps from their names where those are times."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.cdr import compressed_encoding
+from sensebind.sources.layout import natural_order
+from sensebind.sources.messages import frame_encoding
+from sensebind.types import Frame, FrameBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sensebind.sources.base import SourceReport
+
+_NANOSECONDS = 1_000_000_000
+_SECONDS = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?")
+_UNITS_NS = {13: 1_000_000, 16: 1_000, 18: 1, 19: 1}  # by the digits of a time since 2001
+_HEAD_BYTES = 32  # magic and the PNG header's bit depth
+
+
+class ImageFiles:
+    """The pictures of one folder, or one picture, as a frame stream in order of name."""
+
+    def __init__(self, name: str, paths: list[Path], rate_hz: float, report: SourceReport) -> None:
+        self.name = name
+        self.fraction = 0.0
+        self._paths = sorted(paths, key=natural_order)
+        self._report = report
+        self._stamps_ns = self._choose_stamps(rate_hz)
+
+    def info(self) -> StreamInfo:
+        """Describe the stream; the first picture stands for all."""
+        with self._paths[0].open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+        encoding = frame_encoding(Frame(head, compressed_encoding(head)))
+        count = len(self._paths)
+        return StreamInfo(self.name, StreamKind.FRAMES, "image files", encoding, count)
+
+    def blocks(self) -> Iterator[tuple[int, FrameBlock]]:
+        """Yield stamps in ns and frames; what is neither JPEG nor PNG is counted."""
+        pairs = sorted(zip(self._stamps_ns, self._paths, strict=True))
+        for number, (stamp_ns, path) in enumerate(pairs):
+            self.fraction = number / len(pairs)
+            picture = path.read_bytes()
+            encoding = compressed_encoding(picture)
+            if encoding:
+                yield stamp_ns, FrameBlock(self.name, stamp_ns, Frame(picture, encoding))
+            else:
+                self._report.skip(self.name, "neither JPEG nor PNG")
+
+    def _choose_stamps(self, rate_hz: float) -> list[int]:
+        times = [time_in_name(path.stem) for path in self._paths]
+        known = [time for time in times if time is not None]
+        if len(known) == len(times) == len(set(known)):
+            return known
+        if len(times) > 1:
+            self._report.note(f"{self.name}: names are no times; {rate_hz:g} pictures per second")
+        return [round(index * _NANOSECONDS / rate_hz) for index in range(len(times))]
+
+
+def time_in_name(stem: str) -> int | None:
+    """The time in ns that a file name is: seconds, or an integer of ms, µs or ns by its length."""
+    seconds = _SECONDS.fullmatch(stem)
+    if seconds:
+        fraction = (seconds[2] or "").ljust(9, "0")
+        return int(seconds[1]) * _NANOSECONDS + int(fraction)
+    if not stem.isascii() or not stem.isdigit():
+        return None
+    unit_ns = _UNITS_NS.get(len(stem))
+    return None if unit_ns is None else int(stem) * unit_ns

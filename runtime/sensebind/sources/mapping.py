@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which stream feeds which encoder: by message type, pixel encoding and name, or by request."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensebind.config import StreamConfig
+from sensebind.errors import InputError
+from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.session import check_selection
+from sensebind.types import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1", "png16"})
+COLOUR_ENCODINGS = frozenset({"rgb8", "bgr8", "rgba8", "bgra8", "jpeg", "png"})
+
+_KIND_OF_MODALITY = {
+    Modality.VISION: StreamKind.FRAMES,
+    Modality.DEPTH: StreamKind.FRAMES,
+    Modality.THERMAL: StreamKind.FRAMES,
+    Modality.AUDIO: StreamKind.UNIFORM,
+    Modality.IMU: StreamKind.SAMPLES,
+}
+_THERMAL_WORDS = ("thermal", "lwir", "flir")
+_STEREO_WORDS = frozenset({"infra", "infrared", "ir", "left", "right"})
+_HALVES_OF_AN_IMU = {
+    "accel": "acceleration",
+    "accelerometer": "acceleration",
+    "gyro": "angular velocity",
+    "gyroscope": "angular velocity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one stream and why.
+
+    Attributes:
+        stream: name of the stream.
+        modality: what it was taken for; None if it is no sense or its sense cannot be told.
+        used: whether it is read.
+        reason: why, as a phrase for the user.
+        hint: the command-line flag that decides otherwise, "" if none can; TOPIC in it stands for
+            the stream to take instead.
+    """
+
+    stream: str
+    modality: Modality | None
+    used: bool
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMapping:
+    """The streams to read, and the decision on every stream of the source."""
+
+    selected: dict[str, StreamConfig]
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """A stream's likely modality; of several streams the one of lowest rank is taken."""
+
+    modality: Modality | None
+    reason: str
+    rank: int = 0
+    only_alone: bool = False
+
+
+def map_streams(
+    infos: Sequence[StreamInfo],
+    encoders: Collection[Modality],
+    overrides: Mapping[str, StreamConfig],
+) -> StreamMapping:
+    """Decide on every stream of a source.
+
+    Streams named in `overrides` are used as they say. For each other modality one stream is taken
+    by type, encoding and name, if the bundle has its encoder.
+
+    Args:
+        infos: the source's streams.
+        encoders: modalities the bundle can encode.
+        overrides: configurations by stream name.
+
+    Raises:
+        SourceError: if an override names a stream that is not there or not a sense.
+        InputError: if an override asks for an encoder the bundle lacks or one that does not fit
+            the stream, or if no stream maps to an encoder.
+    """
+    check_selection(list(infos), overrides)
+    for info in infos:
+        if info.name in overrides:
+            _check_override(info, overrides[info.name].modality, encoders)
+    guesses = {info.name: _guess(info) for info in infos if info.name not in overrides}
+    chosen = _choose(guesses, {config.modality for config in overrides.values()})
+    decisions = tuple(
+        _asked_for(info, overrides[info.name])
+        if info.name in overrides
+        else _decide(info, guesses[info.name], chosen, encoders)
+        for info in infos
+    )
+    selected = {
+        decision.stream: overrides.get(decision.stream) or StreamConfig(modality=decision.modality)
+        for decision in decisions
+        if decision.used and decision.modality is not None
+    }
+    if not selected:
+        raise InputError(_nothing_maps(decisions, encoders))
+    return StreamMapping(selected, decisions)
+
+
+def _check_override(info: StreamInfo, modality: Modality, encoders: Collection[Modality]) -> None:
+    if modality not in encoders:
+        raise InputError(
+            f"stream {info.name!r} cannot be encoded as {modality}: the bundle has encoders for "
+            f"{_listing(encoders)} only; ask for one of these or choose another bundle"
+        )
+    needed = _KIND_OF_MODALITY[modality]
+    if info.kind is not needed:
+        raise InputError(
+            f"stream {info.name!r} ({info.message_type}) cannot be encoded as {modality}: it has "
+            f"{info.kind.value}, expected {needed.value}"
+        )
+
+
+def _choose(
+    guesses: Mapping[str, _Guess], taken: Collection[Modality]
+) -> dict[Modality, str | None]:
+    """The stream that stands for each modality that some stream was guessed to be."""
+    chosen: dict[Modality, str | None] = dict.fromkeys(taken)
+    for modality in {guess.modality for guess in guesses.values()} - {None} - set(taken):
+        candidates = sorted(
+            (guess.rank, name) for name, guess in guesses.items() if guess.modality is modality
+        )
+        eligible = [
+            name for _, name in candidates if not guesses[name].only_alone or len(candidates) == 1
+        ]
+        assert modality is not None
+        chosen[modality] = next(iter(eligible), None)
+    return chosen
+
+
+def _asked_for(info: StreamInfo, config: StreamConfig) -> Decision:
+    return Decision(info.name, config.modality, used=True, reason="asked for")
+
+
+def _decide(
+    info: StreamInfo,
+    guess: _Guess,
+    chosen: Mapping[Modality, str | None],
+    encoders: Collection[Modality],
+) -> Decision:
+    modality = guess.modality
+    if modality is None:
+        fitting = (m for m, kind in _KIND_OF_MODALITY.items() if kind is info.kind)
+        fallback = next((m for m in fitting if m in encoders), None)
+        return Decision(info.name, None, False, guess.reason, _flag(info.name, fallback))
+    if modality not in encoders:
+        reason = f"{guess.reason}, but the bundle has no {modality} encoder"
+        return Decision(info.name, modality, False, reason)
+    winner = chosen[modality]
+    if winner == info.name:
+        return Decision(info.name, modality, True, guess.reason, _flag("TOPIC", modality))
+    if winner is not None:
+        reason = f"{guess.reason}; {modality} is taken from {winner!r}"
+    elif guess.only_alone:
+        reason = f"{guess.reason}; not chosen by itself where there are more cameras"
+    else:
+        reason = f"{guess.reason}; another stream was asked for as {modality}"
+    return Decision(info.name, modality, False, reason, _flag(info.name, modality))
+
+
+def _guess(info: StreamInfo) -> _Guess:
+    """What a stream is, from its type, encoding and name."""
+    if info.kind is StreamKind.OTHER:
+        return _Guess(None, info.note)
+    if info.count == 0:
+        return _Guess(None, "it has 0 messages")
+    words = frozenset(re.findall("[a-z]+", info.name.lower()))
+    if info.kind is StreamKind.SAMPLES:
+        return _guess_imu(info, words)
+    if info.kind is StreamKind.UNIFORM:
+        return _Guess(Modality.AUDIO, f"{info.message_type} is audio")
+    return _guess_frames(info, words)
+
+
+def _guess_imu(info: StreamInfo, words: frozenset[str]) -> _Guess:
+    halves = [half for word, half in _HALVES_OF_AN_IMU.items() if word in words]
+    half = info.encoding or (halves[0] if len(set(halves)) == 1 else "")
+    if half:
+        return _Guess(None, f"{info.message_type} of {half} only; an IMU needs both")
+    return _Guess(Modality.IMU, f"{info.message_type} is an IMU")
+
+
+def _guess_frames(info: StreamInfo, words: frozenset[str]) -> _Guess:
+    name, encoding = info.name.lower(), info.encoding
+    stereo = words & _STEREO_WORDS
+    thermal = next((word for word in _THERMAL_WORDS if word in name), "")
+    if thermal:
+        return _Guess(Modality.THERMAL, f"{thermal!r} in its name")
+    if encoding in DEPTH_ENCODINGS and not stereo - {"left", "right"}:
+        # Depth aligned to the colour camera is resampled and has holes at its edges.
+        aligned = "aligned" in name
+        how = "depth by name and encoding" if "depth" in name else "depth by encoding"
+        return _Guess(Modality.DEPTH, f"{how} {encoding}", rank=int(aligned))
+    if "depth" in name:
+        return _Guess(None, f"'depth' in its name, but its pixels are {encoding or 'unknown'}")
+    if encoding in COLOUR_ENCODINGS or encoding.startswith("bayer_"):
+        if stereo:
+            reason = f"encoding {encoding}, {min(stereo)!r} in its name"
+            return _Guess(Modality.VISION, reason, only_alone=True)
+        return _Guess(Modality.VISION, f"encoding {encoding}")
+    return _Guess(None, f"encoding {encoding or 'unknown'} is not mapped by itself")
+
+
+def _flag(stream: str, modality: Modality | None) -> str:
+    return "" if modality is None else f"--stream {shlex.quote(f'{stream}={modality}')}"
+
+
+def _listing(encoders: Collection[Modality]) -> str:
+    return ", ".join(sorted(str(modality) for modality in encoders)) or "none"
+
+
+def _nothing_maps(decisions: Sequence[Decision], encoders: Collection[Modality]) -> str:
+    if not decisions:
+        return "nothing to encode: the recording has no streams (0 messages)"
+    lines = [
+        f"  {decision.stream}: {decision.reason}"
+        + (f" (to use it: {decision.hint})" if decision.hint else "")
+        for decision in decisions
+    ]
+    return (
+        f"no stream of the recording maps to an encoder of the bundle ({_listing(encoders)}):\n"
+        + "\n".join(lines)
+    )

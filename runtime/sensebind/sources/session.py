@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all sources on disk share: opening, checking a selection, hashing."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from sensebind.errors import SourceError
+from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
+from sensebind.storage import sha256_of_file
+from sensebind.types import SampleBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from sensebind.types import Block
+
+
+class Session(ABC):
+    """A source that is open while anyone has entered it; its methods enter it by themselves."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name or str(path)
+        self.report = SourceReport()
+        self._path = path
+        self._users = 0
+        self._infos: list[StreamInfo] | None = None
+        self._sha256 = ""
+
+    def __enter__(self) -> Self:
+        if self._users == 0:
+            self._open()
+        self._users += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._users -= 1
+        if self._users == 0:
+            self._close()
+
+    def streams(self) -> list[StreamInfo]:
+        """List all streams, usable or not, sorted by name."""
+        if self._infos is None:
+            with self:
+                self._infos = sorted(self._describe(), key=lambda info: info.name)
+        return list(self._infos)
+
+    def sha256(self) -> str:
+        """SHA-256 of the file; of a folder, over its sorted file names and their hashes."""
+        if not self._sha256:
+            is_folder = self._path.is_dir()
+            self._sha256 = _folder_hash(self._path) if is_folder else sha256_of_file(self._path)
+        return self._sha256
+
+    def _begin(self, names: Iterable[str]) -> None:
+        """Check the streams to read and forget what an earlier reading counted."""
+        check_selection(self.streams(), names)
+        self.report.read.clear()
+        self.report.skipped.clear()
+
+    def _count_block(self, block: Block) -> None:
+        """Count a block's messages as read: its rows, or one frame or stretch of sound."""
+        count = len(block.stamps_ns) if isinstance(block, SampleBlock) else 1
+        self.report.read[block.stream] = self.report.read.get(block.stream, 0) + count
+
+    @abstractmethod
+    def _open(self) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    @abstractmethod
+    def _describe(self) -> list[StreamInfo]: ...
+
+
+def check_selection(infos: list[StreamInfo], names: Iterable[str]) -> None:
+    """Check that streams exist and can be read.
+
+    Raises:
+        SourceError: naming the stream, those with a similar name, and all there are.
+    """
+    known = {info.name: info for info in infos}
+    for name in names:
+        if name not in known:
+            raise SourceError(unknown_stream(name, list(known)))
+        if known[name].kind is StreamKind.OTHER:
+            raise SourceError(f"stream {name!r} cannot be encoded: {known[name].note}")
+
+
+def unknown_stream(name: str, known: list[str]) -> str:
+    """Say that a stream is not in the recording and which ones are."""
+    near = get_close_matches(name, known, n=3)
+    guess = f"did you mean {' or '.join(repr(match) for match in near)}? " if near else ""
+    listing = ", ".join(repr(other) for other in known) or "none"
+    return f"no stream {name!r} in this recording; {guess}Its streams: {listing}"
+
+
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    for name in sorted(files):
+        if files[name].is_file():
+            digest.update(f"{name}\0{sha256_of_file(files[name])}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rosbag2 .db3 files, read row by row through the standard library's sqlite3."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sensebind.errors import SourceError
+from sensebind.sources.containers import RawMessage, Topic, merged_topics
+from sensebind.sources.ordering import nearly_sorted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from sensebind.sources.base import SourceReport
+
+_TOPICS = """
+    SELECT id, name, type, serialization_format, coalesce(n, 0) FROM topics
+    LEFT JOIN (SELECT topic_id, count(*) AS n FROM messages GROUP BY topic_id) ON topic_id = id
+    ORDER BY id
+"""
+_MESSAGES = """
+    SELECT topic_id, timestamp, data FROM messages
+    WHERE topic_id IN (SELECT value FROM json_each(?))
+"""
+_BY_TIME = _MESSAGES + " ORDER BY timestamp, rowid"
+_BY_ROW = _MESSAGES + " ORDER BY rowid"
+
+
+class SqliteFile:
+    """One rosbag2 SQLite storage file, opened read-only."""
+
+    def __init__(self, path: Path, report: SourceReport) -> None:
+        self.fraction = 0.0
+        self._path = path
+        self._report = report
+        # A write-ahead log left by a crashed recorder is only read without `immutable`.
+        with_log = path.with_name(path.name + "-wal").exists()
+        mode = "mode=ro" if with_log else "mode=ro&immutable=1"
+        uri = f"file:{quote(str(path.absolute()))}?{mode}"
+        try:
+            self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from None
+        try:
+            rows = self._database.execute(_TOPICS).fetchall()
+            self._names = {row[0]: str(row[1]) for row in rows}
+            self.topics = merged_topics([Topic(*row[1:]) for row in rows])
+            # Without an index on the time SQLite would sort all pixels; rows are nearly in order.
+            indexes = self._database.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
+            self._indexed = any("timestamp" in (sql or "") for (sql,) in indexes)
+        except sqlite3.Error as error:
+            self.close()
+            raise self._damaged(error) from None
+
+    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
+        """Yield the messages of some topics in receive-time order, streaming."""
+        if self._indexed:
+            return self._rows(_BY_TIME, topics)
+        return nearly_sorted(self._rows(_BY_ROW, topics), lambda message: message.log_ns)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._database.close()
+
+    def _rows(self, query: str, topics: Collection[str]) -> Iterator[RawMessage]:
+        total = sum(topic.count for topic in self.topics if topic.name in topics)
+        wanted = json.dumps([key for key, name in self._names.items() if name in topics])
+        done = 0
+        try:
+            for key, log_ns, data in self._database.execute(query, (wanted,)):
+                done += 1
+                self.fraction = done / total
+                if isinstance(log_ns, int) and isinstance(data, bytes):
+                    yield RawMessage(self._names[key], log_ns, data)
+                else:  # SQLite columns take values of any type
+                    self._report.skip(self._names[key], "malformed message")
+        except sqlite3.Error as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: sqlite3.Error) -> SourceError:
+        name = self._path.name
+        return SourceError(
+            f"{self._path}: not a readable rosbag2 database ({error}); if it was cut short, try: "
+            f"sqlite3 {name} .recover | sqlite3 repaired.db3"
+        )
