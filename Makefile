@@ -35,7 +35,7 @@ check: .venv/.dev ## linter, formatter, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv-bench/.bench ## benchmarks, with pinned peers; results in benchmarks/results
 	@mkdir -p benchmarks/results
