@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windowers against the naive oracle: any chunking, jitter, loss, duplicate, order, gap or reset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import frame_windows, sample_windows, uniform_windows
+from sensebind.types import Frame, FrameBlock, SampleBlock, UniformBlock
+from sensebind.windowing import make_windower
+from sensebind.windowing.rules import FrameRules, SampleRules, UniformRules
+
+MS = 1_000_000
+START_NS = st.sampled_from([0, 7 * MS, 1_699_999_999 * 10**9 + 123_456_789])
+RATES = st.sampled_from([0.98, 0.999, 1.0, 1.001, 1.02])
+
+
+@st.composite
+def stamps(draw, period_ns, max_size=60):
+    """Stamps as a bad driver gives them: jitter, gaps, duplicates, late ones, resets, garbage."""
+    at, out = draw(START_NS), []
+    step_ns = period_ns * draw(RATES)
+    for _ in range(draw(st.integers(1, max_size))):
+        kind = draw(st.sampled_from(["next"] * 30 + ["jitter"] * 8 + ["hole", "gap", "late", "reset",
+                                                                     "far", "garbage", "again"]))
+        at += step_ns
+        if kind == "hole":
+            at += draw(st.integers(1, 3)) * period_ns
+        elif kind == "gap":
+            at += draw(st.integers(5, 400)) * period_ns
+        elif kind == "reset":
+            at = max(0, at - draw(st.integers(1000, 5000)) * MS)
+        elif kind == "far":
+            at += draw(st.sampled_from([10**12, 10**17]))
+        value = max(0, round(at))
+        if kind == "jitter":
+            value = max(0, value + draw(st.integers(-period_ns // 2, period_ns // 2)))
+        elif kind == "late":
+            value = max(0, value - draw(st.integers(1, 40)) * period_ns // 4)
+        elif kind == "again" and out:
+            value = draw(st.sampled_from(out))
+        elif kind == "garbage":
+            value = draw(st.sampled_from([-(10**15), 2**62, -(2**62)]))
+        out.append(value)
+    return out
+
+
+def split(draw_sizes, count):
+    """Bounds of consecutive blocks of the drawn sizes that cover 0..count."""
+    bounds = [0]
+    for size in draw_sizes:
+        bounds.append(min(count, bounds[-1] + size))
+    return [*bounds, count]
+
+
+def counted(windower):
+    assert windower.counters.pending == 0
+    return {name: n for name, n in asdict(windower.counters).items() if n}
+
+
+SAMPLE_RULES = st.builds(
+    SampleRules,
+    length_ns=st.sampled_from([200 * MS, 1000 * MS, 70 * MS]),
+    hop_ns=st.sampled_from([50 * MS, 100 * MS, 333 * MS]),
+    min_coverage=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+    lateness_ns=st.sampled_from([0, 15 * MS, 120 * MS]),
+    rate_hz=st.sampled_from([100.0, 62.5]),
+    max_interval_ns=st.sampled_from([25 * MS, 60 * MS]),
+    gap_limit_ns=st.sampled_from([60 * MS, 250 * MS]),
+    support=st.sampled_from([1, 2]),
+)
+
+
+def run_samples(rules, events, bounds):
+    windower = make_windower("imu", rules)
+    windows = []
+    for a, b in zip(bounds, bounds[1:]):
+        block = SampleBlock("imu", np.array([t for t, _ in events[a:b]], np.int64),
+                            np.array([x for _, x in events[a:b]]).reshape(-1, 2))
+        windows += windower.push(block)
+    windows += windower.flush()
+    rows = [(w.grid_ns, w.coverage, w.stamp_ns, w.stamps_ns.tolist(), w.values.tobytes())
+            for w in windows]
+    assert all(w.end_ns == w.grid_ns == w.start_ns + rules.length_ns for w in windows)
+    return rows, counted(windower)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rules=SAMPLE_RULES, at=stamps(10 * MS), sizes=st.lists(st.integers(1, 30), max_size=40),
+       bad=st.sets(st.integers(0, 59), max_size=2))
+def test_sample_windows_equal_the_oracle(rules, at, sizes, bad):
+    events = [(t, np.array([i, np.nan if i in bad else -i], float)) for i, t in enumerate(at)]
+    expected = sample_windows(events, rules)
+    assert run_samples(rules, events, split(sizes, len(events))) == expected
+    assert run_samples(rules, events, [0, len(events)]) == expected
+
+
+FRAME_RULES = st.builds(
+    FrameRules,
+    length_ns=st.sampled_from([200 * MS, 2000 * MS]),
+    hop_ns=st.sampled_from([50 * MS, 100 * MS, 500 * MS]),
+    lateness_ns=st.sampled_from([0, 60 * MS, 120 * MS]),
+    positions=st.sampled_from([(1.0,), (0.0, 1.0), (1.0, 0.5)]),
+    max_age_ns=st.sampled_from([None, 40 * MS, 900 * MS]),
+    at_frames=st.booleans(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rules=FRAME_RULES, at=stamps(33 * MS))
+def test_frame_windows_equal_the_oracle(rules, at):
+    frames = [Frame(data=bytes([i]), encoding="jpeg") for i in range(len(at))]
+    windower = make_windower("camera", rules)
+    windows = [w for t, f in zip(at, frames) for w in windower.push(FrameBlock("camera", t, f))]
+    windows += windower.flush()
+    rows = [(w.grid_ns, list(w.frames), w.start_ns, w.end_ns) for w in windows]
+    assert (rows, counted(windower)) == frame_windows(list(zip(at, frames)), rules)
+    assert all(w.coverage == 1.0 and w.stamp_ns == w.end_ns for w in windows)
+
+
+UNIFORM_RULES = st.builds(
+    UniformRules,
+    length_ns=st.sampled_from([200 * MS, 500 * MS]),
+    hop_ns=st.sampled_from([50 * MS, 100 * MS]),
+    min_coverage=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+    frame_shift=st.just(Fraction(1, 100)),
+    gap_limit_ns=st.sampled_from([60 * MS, 250 * MS]),
+    tolerance_ns=st.sampled_from([5 * MS + 7, 12 * MS + 7]),
+)
+
+
+def run_uniform(rules, packets, sizes):
+    windower = make_windower("mic", rules)
+    windows = []
+    for stamp, rate, values in packets:
+        bounds = split(sizes, len(values))
+        for a, b in zip(bounds, bounds[1:]):
+            part = UniformBlock("mic", stamp + round(a * 10**9 / rate), rate, values[a:b])
+            windows += windower.push(part)
+    windows += windower.flush()
+    rows = [(w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns, w.values.tobytes())
+            for w in windows]
+    return rows, counted(windower)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rules=UNIFORM_RULES, at=stamps(40 * MS, max_size=30), change=st.sampled_from([None, 3]),
+       sizes=st.lists(st.integers(1, 30), min_size=1, max_size=3),
+       bad=st.sets(st.integers(0, 500), max_size=2))
+def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(rules, at, sizes, change, bad):
+    packets, n = [], 0
+    for i, stamp in enumerate(at):
+        rate = 2000.0 if i == change else 1000.0
+        values = np.arange(n, n + 40, dtype=np.float32)[:, None]
+        values[[j - n for j in bad if n <= j < n + 40]] = np.inf
+        packets.append((stamp, rate, values))
+        n += 40
+    expected = uniform_windows(packets, rules)
+    assert run_uniform(rules, packets, [40]) == expected
+    assert run_uniform(rules, packets, sizes) == expected
+
+
+def test_a_steady_stream_gives_every_window_whatever_its_start():
+    rules = SampleRules(length_ns=1000 * MS, hop_ns=500 * MS, rate_hz=100.0,
+                        max_interval_ns=25 * MS, gap_limit_ns=250 * MS, support=2)
+    for start in (0, 499 * MS, 10**18 + 1):
+        events = [(start + i * 10 * MS, np.zeros(2)) for i in range(1000)]
+        windows, counters = run_samples(rules, events, [0, 1000])
+        grids = [w[0] for w in windows]
+        assert len(grids) in (18, 19)
+        assert all(b - a == 500 * MS for a, b in zip(grids, grids[1:]))
+        assert all(g % (500 * MS) == 0 for g in grids)
+        assert counters["used"] + counters.get("unused", 0) == 1000
+
+
+def test_uniform_rate_that_does_not_fit_the_frames_is_an_input_error():
+    rules = UniformRules(length_ns=200 * MS, hop_ns=100 * MS, frame_shift=Fraction(1, 100),
+                         gap_limit_ns=60 * MS, tolerance_ns=5 * MS)
+    windower = make_windower("mic", rules)
+    with pytest.raises(Exception, match=r"rate 1234\.5 Hz does not give whole samples"):
+        windower.push(UniformBlock("mic", 0, 1234.5, np.zeros((4, 1), np.float32)))
