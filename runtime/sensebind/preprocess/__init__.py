@@ -27,7 +27,12 @@ _MAKERS: dict[type, str] = {
 
 _HOME = {"resample_imu": "sensebind.preprocess.imu"}
 
-__all__ = ["make_preprocessor", "resample_imu"]
+__all__ = ["can_preprocess", "make_preprocessor", "resample_imu"]
+
+
+def can_preprocess(spec: EncoderSpec) -> bool:
+    """Whether this version can turn windows into the encoder's features."""
+    return type(spec.preprocess) in _MAKERS
 
 
 def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> Preprocessor:

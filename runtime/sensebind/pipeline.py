@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wired graph: blocks in, embeddings out, and a count of everything on the way.
+
+Two forms, one path: `run` reads a source to its end, `push`/`poll`/`flush` take blocks from one's
+own program. One thread owns a pipeline.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sensebind import __version__
+from sensebind.bundle import Bundle
+from sensebind.config import PipelineConfig
+from sensebind.errors import BackendError, ConfigError, InputError
+from sensebind.preprocess import can_preprocess
+from sensebind.records import RunMetadata, StreamMetadata
+from sensebind.sources.mapping import Decision, map_streams
+from sensebind.types import Embedding, FrameBlock, SampleBlock, UniformBlock
+from sensebind.windowing import make_windower, rules_for
+from sensebind.windowing.frames import FrameWindower
+from sensebind.windowing.samples import SampleWindower
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from sensebind.config import StreamConfig
+    from sensebind.sources.base import Source, SourceReport
+    from sensebind.types import Block, Modality, Window
+    from sensebind.windowing import StreamCounters
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What became of one stream: windows emitted = embedded + all that failed.
+
+    Attributes:
+        modality: its encoder.
+        counters: fate of every sample and window.
+        embedded: windows that became embeddings.
+        failed: windows that did not, by the message of the error.
+    """
+
+    modality: Modality
+    counters: StreamCounters
+    embedded: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PipelineReport:
+    """Counts of a run so far.
+
+    Attributes:
+        streams: by stream name.
+        source: what happened while reading; None in push form.
+    """
+
+    streams: dict[str, StreamReport] = field(default_factory=dict)
+    source: SourceReport | None = None
+
+
+class Pipeline:
+    """Windows, preprocesses and encodes streams; a context manager.
+
+    Attributes:
+        bundle: the encoders.
+        config: as given; streams that `run` maps by itself are added to `report.streams` only.
+        decisions: after `run` began, what became of each stream of the source and why.
+        report: counts so far.
+    """
+
+    def __init__(
+        self, bundle: Bundle, config: PipelineConfig | None = None, *, backend: str | None = None
+    ) -> None:
+        """Wire the streams of `config`; others are wired when `run` maps them.
+
+        Args:
+            bundle: the encoders; stays open when the pipeline closes.
+            config: which streams and how; all defaults if None.
+            backend: run the engines on this backend instead of the bundle's own.
+
+        Raises:
+            ConfigError: if a stream's settings do not fit its modality.
+            InputError, BundleError, BackendError: if an encoder cannot be opened.
+        """
+        self.config = config or PipelineConfig()
+        self._own = None
+        if backend is not None and backend != bundle.backend:
+            self._own = Bundle(bundle.folder, backend, self.config.threads)
+        self.bundle = self._own or bundle
+        self.decisions: tuple[Decision, ...] = ()
+        self.report = PipelineReport()
+        self._streams: dict[str, _Stream] = {}
+        self._ready: deque[Embedding] = deque()
+        for name, stream in self.config.streams.items():
+            self._wire(name, stream)
+
+    def run(self, source: Source) -> Iterator[Embedding]:
+        """Read a source to its end and yield embeddings as their windows close.
+
+        Raises:
+            InputError: if nothing maps to an encoder, or a configured stream is not there.
+            SourceError: if the source cannot be read.
+        """
+        with source:
+            encoders = self.bundle.manifest.encoders
+            encodable = [m for m, spec in encoders.items() if can_preprocess(spec)]
+            mapping = map_streams(source.streams(), encodable, self.config.streams)
+            self.decisions = mapping.decisions
+            self.report.source = source.report
+            for name, stream in mapping.selected.items():
+                if name not in self._streams:
+                    self._wire(name, stream)
+            for block in source.blocks(mapping.selected, self.config.order):
+                self.push(block)
+                yield from self.poll()
+            yield from self.flush()
+
+    def push(self, block: Block) -> None:
+        """Take one block; its windows are encoded at once and wait for `poll`.
+
+        Raises:
+            ConfigError: if the block's stream is not configured or of another kind.
+        """
+        stream = self._streams.get(block.stream)
+        if stream is None:
+            known = ", ".join(repr(name) for name in self._streams) or "none"
+            raise ConfigError(
+                f"no stream {block.stream!r} is configured (configured: {known}); name it in "
+                "PipelineConfig(streams={…: StreamConfig(modality=…)})"
+            )
+        self._ready.extend(stream.push(block))
+
+    def poll(self) -> list[Embedding]:
+        """Take the embeddings that are ready, in the order their windows closed."""
+        ready = list(self._ready)
+        self._ready.clear()
+        return ready
+
+    def flush(self) -> list[Embedding]:
+        """End all streams: encode what can still be closed, and take everything that is ready."""
+        ready = self.poll()
+        ending = [e for stream in self._streams.values() for e in stream.flush()]
+        return ready + sorted(ending, key=lambda e: (e.grid_ns, e.stream))
+
+    def metadata(self, source: Source | None = None, labels: tuple[str, ...] = ()) -> RunMetadata:
+        """Metadata of the run for a sink; complete once the streams are wired."""
+        manifest = self.bundle.manifest
+        wired = {stream.encoder.modality: stream.encoder for stream in self._streams.values()}
+        return RunMetadata(
+            version=__version__,
+            space_id=manifest.space_id,
+            bundle=manifest.name,
+            bundle_id=self.bundle.folder.bundle_id,
+            encoder_ids={m.value: e.encoder_id for m, e in wired.items()},
+            dim=manifest.dim,
+            backend=self.bundle.backend,
+            precision="+".join(sorted({e.precision for e in wired.values()})),
+            source=source.name if source else "",
+            source_sha256=source.sha256() if source else "",
+            order=self.config.order,
+            windows={name: stream.metadata() for name, stream in self._streams.items()},
+            labels=labels,
+        )
+
+    def close(self) -> None:
+        """Free what the pipeline opened itself; the bundle stays open."""
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _wire(self, name: str, config: StreamConfig) -> None:
+        stream = _Stream(name, config, self.bundle, self.config.hop_s)
+        self._streams[name] = stream
+        self.report.streams[name] = stream.report
+
+
+class _Stream:
+    """One stream's way from block to embedding."""
+
+    def __init__(
+        self, name: str, config: StreamConfig, bundle: Bundle, hop_s: float | None
+    ) -> None:
+        self._config = config
+        self.encoder = bundle.encoder(config.modality)
+        self._rules = rules_for(self.encoder.spec, config, hop_s)
+        self._windower = make_windower(name, self._rules)
+        self._preprocessor = self.encoder.preprocessor(config)
+        self.report = StreamReport(config.modality, self._windower.counters)
+
+    def push(self, block: Block) -> list[Embedding]:
+        windower = self._windower
+        if isinstance(windower, SampleWindower) and isinstance(block, SampleBlock):
+            return self._encode(windower.push(block))
+        if isinstance(windower, FrameWindower) and isinstance(block, FrameBlock):
+            return self._encode(windower.push(block))
+        if not isinstance(windower, SampleWindower | FrameWindower) and isinstance(
+            block, UniformBlock
+        ):
+            return self._encode(windower.push(block))
+        raise ConfigError(
+            f"stream {block.stream!r} is encoded as {self._config.modality.value} and cannot "
+            f"take a {type(block).__name__}"
+        )
+
+    def flush(self) -> list[Embedding]:
+        return self._encode(self._windower.flush())
+
+    def _encode(self, windows: list[Window]) -> list[Embedding]:
+        """Encode windows one by one; a bad one is counted and costs no other."""
+        embeddings = []
+        for window in windows:
+            try:
+                prepared = self._preprocessor.prepare(window)
+                vector = self.encoder.encode([prepared.features])[0]
+            except (InputError, BackendError) as error:
+                causes = self.report.failed
+                causes[str(error)] = causes.get(str(error), 0) + 1
+                continue
+            self.report.embedded += 1
+            embeddings.append(
+                Embedding(
+                    stream=window.stream,
+                    modality=self.encoder.modality,
+                    grid_ns=window.grid_ns,
+                    start_ns=window.start_ns,
+                    end_ns=window.end_ns,
+                    stamp_ns=window.stamp_ns,
+                    coverage=window.coverage,
+                    valid_fraction=prepared.valid_fraction,
+                    encoder_id=self.encoder.encoder_id,
+                    vector=vector,
+                )
+            )
+        return embeddings
+
+    def metadata(self) -> StreamMetadata:
+        rules = self._rules
+        return StreamMetadata(
+            modality=self.encoder.modality.value,
+            encoder_id=self.encoder.encoder_id,
+            length_s=rules.length_ns / 1e9,
+            hop_s=rules.hop_ns / 1e9,
+            trigger=self._config.trigger,
+            lateness_s=rules.lateness_ns / 1e9,
+            min_coverage=rules.min_coverage,
+        )
