@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -56,28 +57,39 @@ class BundleFolder:
         if name not in self.manifest.files:
             raise BundleError(f"{name!r} is not listed in {self.path / MANIFEST_NAME}")
         path = _inside(self.path, name)
-        if not path.is_file():
+        if not _is_file(path):
             raise BundleError(f"{path} is missing; the bundle is incomplete, copy it again")
         return path
 
     def verify(self, names: list[str] | None = None) -> None:
-        """Check size and sha256 of the listed files, or of `names` only.
+        """Check size and sha256 of `names`; if None, of all files, and that no other is there.
 
         Raises:
-            BundleError: naming the first file that differs and both hashes.
+            BundleError: naming the first file that differs and both hashes, or is not listed.
         """
+        if names is None:
+            self._refuse_unlisted()
         for name in self.manifest.files if names is None else names:
             path, spec = self.file(name), self.manifest.files[name]
             size = path.stat().st_size
             if size != spec.bytes:
                 raise BundleError(
-                    f"{path} has {size} bytes, the manifest says {spec.bytes}; copy the bundle again"
+                    f"{path} has {size} bytes, the manifest says {spec.bytes}; "
+                    "copy the bundle again"
                 )
             found = sha256_of_file(path)
             if found != spec.sha256:
                 raise BundleError(
                     f"{path} has sha256 {found}, the manifest says {spec.sha256}; "
                     "the file was changed or damaged, copy the bundle again"
+                )
+
+    def _refuse_unlisted(self) -> None:
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if path.is_file() and name != MANIFEST_NAME and name not in self.manifest.files:
+                raise BundleError(
+                    f"{path} is not listed in {MANIFEST_NAME}; remove it, nothing vouches for it"
                 )
 
 
@@ -110,16 +122,22 @@ def open_bundle(bundle: str | Path) -> BundleFolder:
 def find_bundle(bundle: str | Path) -> Path:
     """Folder of a built-in bundle (by name) or of a path to a bundle.
 
+    A built-in name wins over a folder of that name, so that it means the same everywhere; write
+    "./name" for the folder.
+
     Raises:
         BundleError: naming what was looked for and the built-in names.
     """
-    path = Path(bundle)
-    if (path / MANIFEST_NAME).is_file():
-        return path
     builtin = builtin_bundles()
     if isinstance(bundle, str) and bundle in builtin:
         return builtin[bundle]
-    found = f"the folder {path} has no {MANIFEST_NAME}" if path.is_dir() else "there is no such folder"
+    path = Path(bundle)
+    if _is_file(path / MANIFEST_NAME):
+        return path
+    found = "there is no such folder"
+    with suppress(OSError, ValueError):
+        if path.is_dir():
+            found = f"the folder {path} has no {MANIFEST_NAME}"
     names = ", ".join(builtin) or "none"
     raise BundleError(
         f"no bundle {str(bundle)!r}: {found}, and the built-in bundles are: {names}. "
@@ -135,12 +153,23 @@ def builtin_bundles() -> dict[str, Path]:
     return {p.name: p for p in sorted(root.iterdir()) if (p / MANIFEST_NAME).is_file()}
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long; a null character
+        return False
+
+
 def _inside(folder: Path, name: str) -> Path:
     """Join a listed name to its folder; nothing may point outside, not even by symbolic link."""
     pure = PurePosixPath(name)
-    unsafe = pure.is_absolute() or ".." in pure.parts or "\\" in name or not pure.parts
     path = folder / name
-    if unsafe or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+    safe = pure.parts and not pure.is_absolute() and ".." not in pure.parts and "\\" not in name
+    try:
+        safe = safe and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links; a null character
+        safe = False
+    if not safe:
         raise BundleError(
             f"file name {name!r} in {folder / MANIFEST_NAME} leaves the bundle's folder; "
             "names must be relative and stay inside"

@@ -35,7 +35,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Unknown keys are errors: a misspelt constant must not be ignored."""
 
 
-class ImuSpec(_Strict, tag="imu", tag_field="type"):
+class ImuSpec(_Strict, frozen=True, tag="imu", tag_field="type"):
     """IMU features: float32 [6, T], T = length_s * rate_hz, in `channels` order.
 
     Attributes:
@@ -59,7 +59,7 @@ class ImuSpec(_Strict, tag="imu", tag_field="type"):
     assumed: tuple[str, ...] = ()
 
 
-class VisionSpec(_Strict, tag="vision", tag_field="type"):
+class VisionSpec(_Strict, frozen=True, tag="vision", tag_field="type"):
     """RGB features: float32 [3, size, size] of (pixel / 255 - mean) / std, frames stacked first.
 
     Attributes:
@@ -85,7 +85,7 @@ class VisionSpec(_Strict, tag="vision", tag_field="type"):
     max_age_s: Positive | None = None
 
 
-class TextSpec(_Strict, tag="text", tag_field="type"):
+class TextSpec(_Strict, frozen=True, tag="text", tag_field="type"):
     """Token ids and attention mask, int64 [tokens], from a tokenizers file of the bundle."""
 
     tokenizer: str
@@ -93,7 +93,7 @@ class TextSpec(_Strict, tag="text", tag_field="type"):
     max_tokens: Count
 
 
-class LogMelSpec(_Strict, tag="log_mel", tag_field="type"):
+class LogMelSpec(_Strict, frozen=True, tag="log_mel", tag_field="type"):
     """Kaldi-style log-mel features: float32 [1, mel_bins, frames].
 
     Defaults are ImageBind's front end (Kaldi fbank arguments, 16 kHz, 25/10 ms Hann frames).
@@ -114,7 +114,7 @@ class LogMelSpec(_Strict, tag="log_mel", tag_field="type"):
     gap_limit_s: Positive = 0.25
 
 
-class DepthSpec(_Strict, tag="depth", tag_field="type"):
+class DepthSpec(_Strict, frozen=True, tag="depth", tag_field="type"):
     """Depth features: float32 [1, size, size] of (value - mean) / std.
 
     `representation` "disparity" is baseline_m * focal_px / depth, "metric" is clipped metres.
@@ -130,7 +130,7 @@ class DepthSpec(_Strict, tag="depth", tag_field="type"):
     max_age_s: Positive | None = None
 
 
-class ThermalSpec(_Strict, tag="thermal", tag_field="type"):
+class ThermalSpec(_Strict, frozen=True, tag="thermal", tag_field="type"):
     """Thermal features: float32 [1, size, size] of (grey - mean) / std."""
 
     size: Count
@@ -152,7 +152,7 @@ SPEC_OF_MODALITY: dict[Modality, type[_Strict]] = {
 }
 
 
-class WindowSpec(_Strict):
+class WindowSpec(_Strict, frozen=True):
     """Length, default hop and least coverage of a modality's windows."""
 
     length_s: Positive
@@ -160,7 +160,7 @@ class WindowSpec(_Strict):
     min_coverage: Annotated[float, Meta(gt=0, le=1)] = 0.9
 
 
-class TensorSpec(_Strict):
+class TensorSpec(_Strict, frozen=True):
     """Name, dtype and shape of a graph input or output; a string is a dynamic axis."""
 
     name: str
@@ -168,7 +168,7 @@ class TensorSpec(_Strict):
     shape: tuple[int | str, ...]
 
 
-class EncoderSpec(_Strict):
+class EncoderSpec(_Strict, frozen=True):
     """One modality's engine and everything done before it."""
 
     onnx: str
@@ -178,7 +178,7 @@ class EncoderSpec(_Strict):
     window: WindowSpec | None = None
 
 
-class EdgeSpec(_Strict):
+class EdgeSpec(_Strict, frozen=True):
     """One edge of the binding graph; untrained edges are what emerged."""
 
     source: Modality
@@ -188,14 +188,14 @@ class EdgeSpec(_Strict):
     temperature: Positive | None = None
 
 
-class FileSpec(_Strict):
+class FileSpec(_Strict, frozen=True):
     """Integrity of one file of the bundle."""
 
     sha256: Sha256
     bytes: Annotated[int, Meta(ge=0)]
 
 
-class Manifest(_Strict):
+class Manifest(_Strict, frozen=True):
     """All of `bundle.json`; field meanings in the classes above."""
 
     format: int
@@ -213,10 +213,11 @@ class Manifest(_Strict):
 
     def __post_init__(self) -> None:
         """Check what fields promise each other."""
-        if self.format != FORMAT_VERSION:
+        _check_format(self.format)
+        if not self.anchor or len(set(self.anchor)) != len(self.anchor):
             raise BundleError(
-                f"bundle format {self.format} is not supported, expected {FORMAT_VERSION}; "
-                "rebuild the bundle or install the matching SenseBind"
+                f"anchor is {[m.value for m in self.anchor]}, expected one or more modalities, "
+                "each once"
             )
         for modality in self.anchor:
             if modality not in self.encoders:
@@ -236,10 +237,10 @@ class Manifest(_Strict):
                 f"{where}.preprocess has type {type(encoder.preprocess).__name__}, "
                 f"expected {expected.__name__} for this modality"
             )
-        if encoder.output.shape != ("batch", self.dim):
+        if encoder.output.shape != ("batch", self.dim) or encoder.output.dtype != "float32":
             raise BundleError(
-                f"{where}.output.shape is {list(encoder.output.shape)}, "
-                f"expected ['batch', {self.dim}] (dim of the bundle)"
+                f"{where}.output is {encoder.output.dtype} {list(encoder.output.shape)}, "
+                f"expected float32 ['batch', {self.dim}] (dim of the bundle)"
             )
         if (encoder.window is None) != (modality is Modality.TEXT):
             raise BundleError(f"{where}.window must be given for every modality but text")
@@ -250,6 +251,12 @@ class Manifest(_Strict):
                     f"{where}.preprocess.tokenizer {encoder.preprocess.tokenizer!r} must be "
                     "listed in 'files' with the same sha256"
                 )
+        found = {t.name: (t.dtype, t.shape) for t in encoder.inputs}
+        wanted = _input_tensors(encoder)
+        if (found if modality is Modality.TEXT else set(found.values())) != wanted:
+            raise BundleError(
+                f"{where}.inputs are {found}, but its preprocessing and window make {wanted}"
+            )
 
     def encoder_id(self, modality: Modality) -> str:
         """Identity of the encoder of `modality`: 64 hex digits."""
@@ -258,7 +265,7 @@ class Manifest(_Strict):
         identity = {
             "onnx": self.files[encoder.onnx].sha256,
             "data": data.sha256 if data else None,
-            "preprocess": encoder.preprocess,
+            "preprocess": _identity(encoder.preprocess),
             "length_s": encoder.window.length_s if encoder.window else None,
         }
         return _digest(identity)
@@ -266,7 +273,63 @@ class Manifest(_Strict):
     @property
     def space_id(self) -> str:
         """Identity of the embedding space: 64 hex digits."""
-        return _digest({"anchor": [self.encoder_id(m) for m in sorted(self.anchor)], "dim": self.dim})
+        return _digest(
+            {"anchor": [self.encoder_id(m) for m in sorted(self.anchor)], "dim": self.dim}
+        )
+
+
+class _Format(msgspec.Struct):
+    """The one field that every format has."""
+
+    format: int
+
+
+def _check_format(version: int) -> None:
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"bundle format {version} is not supported, expected {FORMAT_VERSION}; "
+            "rebuild the bundle or install the matching SenseBind"
+        )
+
+
+def _input_tensors(encoder: EncoderSpec) -> object:
+    """What an encoder must take: dtype and shape by name for text, of one tensor else."""
+    spec = encoder.preprocess
+    if isinstance(spec, TextSpec):
+        tokens = ("int64", ("batch", "tokens"))
+        return {"input_ids": tokens, "attention_mask": tokens}
+    return {("float32", ("batch", *features_shape(encoder)))}
+
+
+def features_shape(encoder: EncoderSpec) -> tuple[int, ...]:
+    """Shape of one window's features, without the batch axis.
+
+    Raises:
+        BundleError: for text, whose features have no fixed shape.
+    """
+    spec = encoder.preprocess
+    if isinstance(spec, TextSpec) or encoder.window is None:
+        raise BundleError("text features have as many tokens as the text")
+    if isinstance(spec, ImuSpec):
+        return (len(spec.channels), round(encoder.window.length_s * spec.rate_hz))
+    if isinstance(spec, LogMelSpec):
+        return (1, spec.mel_bins, spec.frames)
+    channels = 3 if isinstance(spec, VisionSpec) else 1
+    count = len(spec.frame_positions)
+    return (*([count] if count > 1 else []), channels, spec.size, spec.size)
+
+
+def _identity(spec: Preprocess) -> dict[str, object]:
+    """The type and the fields that differ from their defaults.
+
+    A later version may add fields; at their defaults they must not change ids of old bundles.
+    """
+    identity: dict[str, object] = {"type": type(spec).__struct_config__.tag}
+    for field in msgspec.structs.fields(spec):
+        value = getattr(spec, field.name)
+        if value != field.default:
+            identity[field.name] = value
+    return identity
 
 
 def _digest(value: object) -> str:
@@ -281,6 +344,8 @@ def decode_manifest(text: bytes) -> Manifest:
         BundleError: naming the field, what was found and what was expected.
     """
     try:
+        # Before all else: another format may have other fields.
+        _check_format(msgspec.json.decode(text, type=_Format).format)
         return msgspec.json.decode(text, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"bundle.json is not a valid manifest: {error}") from None

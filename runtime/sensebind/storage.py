@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import secrets
+import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,36 +38,48 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """A writable cache folder of this user, or a temporary one if there is no home.
+    """A writable cache folder of this user, or one that lasts as long as this process.
 
-    `SENSEBIND_CACHE` overrides the platform's choice.
+    `SENSEBIND_CACHE` overrides the platform's choice. Where neither can be written (no home, a
+    read-only one) a private temporary folder is used and removed on exit: a stable name in a
+    shared folder could be prepared by somebody else, and what lies in a cache is run.
     """
     chosen = os.environ.get("SENSEBIND_CACHE")
     folder = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sensebind"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="sensebind-cache-"))
+    # Without HOME and without an account the platform's choice is a literal "~".
+    if folder.is_absolute() or chosen:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder.absolute()
+        except OSError:
+            pass
+    return _process_folder()
+
+
+@lru_cache(maxsize=1)
+def _process_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sensebind-cache-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it replaces `path` only if the block succeeds.
+    """Yield a new empty file beside `path`; it replaces `path` only if the block succeeds.
 
     The content is flushed to disk before the rename, so a crash leaves the old file or the new
     one, never a part.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        _sync(path.parent)
+        # The rename is done; a file system that cannot flush folders does not undo it.
+        with suppress(OSError):
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -74,9 +90,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

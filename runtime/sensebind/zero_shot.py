@@ -129,6 +129,8 @@ def parse_prompts(text: str) -> dict[str, list[str]]:
     """
     path = Path(text)
     reader = _READERS.get(path.suffix.lower())
+    if reader is None and "," not in text and _is_file(path):
+        raise InputError(f"{path} is no prompt file; expected {', '.join(_READERS)}")
     if reader is None:
         return _named([name.strip() for name in text.split(",")], "the prompts")
     try:
@@ -136,6 +138,13 @@ def parse_prompts(text: str) -> dict[str, list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the prompts in {path}: {error}") from None
     return reader(content, path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a text too long for a name, or with a null character
+        return False
 
 
 def _named(names: Sequence[object], where: str) -> dict[str, list[str]]:
@@ -153,7 +162,7 @@ def _named(names: Sequence[object], where: str) -> dict[str, list[str]]:
 def _from_json(content: str, path: Path) -> dict[str, list[str]]:
     try:
         value = json.loads(content, object_pairs_hook=lambda pairs: _unique(pairs, path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from None
     if isinstance(value, list):
         return _named(value, str(path))

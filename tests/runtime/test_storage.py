@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes, cache folders and atomic writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sensebind import storage
+from sensebind.storage import atomic_path, cache_folder, data_folder, sha256_of_file
+
+
+def test_hash_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_of_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_data_lies_in_the_package() -> None:
+    assert data_folder() == Path(storage.__file__).parent / "_data"
+
+
+def test_cache_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSEBIND_CACHE", str(tmp_path / "a" / "b"))
+    assert cache_folder() == tmp_path / "a" / "b"
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_cache_folder_is_the_platforms_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SENSEBIND_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "sensebind"
+
+
+@pytest.mark.parametrize("found", ["~/.cache/sensebind", "/proc/none/sensebind"])
+def test_without_a_usable_home_the_cache_lasts_as_long_as_the_process(
+    found: str, tmp_path: Path
+) -> None:
+    """ "~" is what the platform answers without HOME and without an account."""
+    code = (
+        "import platformdirs; from sensebind.storage import cache_folder\n"
+        f"platformdirs.user_cache_dir = lambda name: {found!r}\n"
+        "folder = cache_folder()\n"
+        "assert folder == cache_folder() and folder.is_dir()\n"
+        "print(folder)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("HOME", "SENSEBIND_CACHE")}
+    environment |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(storage.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_atomic_write_replaces_the_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError, match="division"), atomic_path(target) as temporary:
+        temporary.write_text(str(1 / 0))
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_new_files_have_the_permissions_of_any_other(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    (tmp_path / "other").write_text("")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_missing_folder_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="none"), atomic_path(tmp_path / "none" / "file"):
+        pass
