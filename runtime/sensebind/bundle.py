@@ -188,8 +188,10 @@ class Bundle:
 
     def _open(self, modality: Modality) -> Encoder:
         spec = self.folder.encoder(modality)
-        names = [n for n in (spec.onnx, f"{spec.onnx}.data") if n in self.manifest.files]
-        self.folder.verify(names)
+        weights = f"{spec.onnx}.data"
+        # ONNX Runtime would load weights beside the graph whether or not they are listed.
+        beside = weights in self.manifest.files or (self.folder.path / weights).exists()
+        self.folder.verify([spec.onnx, weights] if beside else [spec.onnx])
         engine = open_engine(
             self.backend, self.folder.file(spec.onnx), spec.inputs, spec.output, self._threads
         )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels compile and run wherever the package and the user's home lie."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sensebind
+
+CODE = """
+import numpy as np
+from sensebind.preprocess import _imu_kernels
+values = np.ones((1, 6))
+print(_imu_kernels.first_unusable_row(np.zeros(1, np.int64), values))
+print(_imu_kernels.first_unusable_row.stats.cache_path)
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Path:
+    """A copy of the package whose folders hold no place for machine code."""
+    package = Path(sensebind.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__", "_data")
+    copy = Path(shutil.copytree(package, tmp_path / "site" / "sensebind", ignore=ignored))
+    # A file where the folder should be stops every user, root included, as a read-only disk does.
+    (copy / "preprocess" / "__pycache__").write_text("")
+    return tmp_path / "site"
+
+
+def run(install: Path, **environment: str) -> tuple[str, Path]:
+    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH", "TMPDIR")}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env={**kept, "PYTHONPATH": str(install), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        cwd=install,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    row, cache = done.stdout.split()
+    return row, Path(cache)
+
+
+def test_a_read_only_install_uses_the_home(install: Path, tmp_path: Path) -> None:
+    row, cache = run(install, HOME=str(tmp_path / "home"))
+    assert row == "-1"
+    assert cache.is_relative_to(tmp_path / "home")
+    assert list(cache.glob("*.nbi"))
+
+
+def test_without_a_home_the_chosen_cache_is_used(install: Path, tmp_path: Path) -> None:
+    row, cache = run(install, HOME="/proc/none", SENSEBIND_CACHE=str(tmp_path / "cache"))
+    assert row == "-1"
+    assert cache.is_relative_to(tmp_path / "cache" / "numba")
+    assert list(cache.glob("*.nbi"))
+
+
+def test_without_any_cache_the_kernels_still_run(install: Path, tmp_path: Path) -> None:
+    row, cache = run(install, HOME="/proc/none", TMPDIR=str(tmp_path))
+    assert row == "-1"
+    assert cache.is_relative_to(tmp_path)
+    assert not cache.exists()
