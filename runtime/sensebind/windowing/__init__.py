@@ -14,7 +14,7 @@ from sensebind.windowing.uniform import UniformWindower
 
 Windower: TypeAlias = SampleWindower | UniformWindower | FrameWindower
 
-__all__ = ["StreamCounters", "Windower", "WindowRules", "make_windower", "rules_for"]
+__all__ = ["StreamCounters", "WindowRules", "Windower", "make_windower", "rules_for"]
 
 
 def make_windower(stream: str, rules: WindowRules) -> Windower:

@@ -51,6 +51,4 @@ class StreamCounters:
     @property
     def pending(self) -> int:
         """Samples whose fate is still open; 0 after `flush`."""
-        return self.pushed - (
-            self.used + self.unused + self.late + self.duplicate + self.invalid
-        )
+        return self.pushed - (self.used + self.unused + self.late + self.duplicate + self.invalid)

@@ -149,8 +149,14 @@ class FrameWindower:
         self.counters.emitted += 1
         start_ns, end_ns = min(s.stamp_ns for s in chosen), max(s.stamp_ns for s in chosen)
         window = Window(
-            stream=self._stream, grid_ns=grid_ns, start_ns=start_ns, end_ns=end_ns,
-            stamp_ns=end_ns, coverage=1.0, stamps_ns=_NO_STAMPS, values=_NO_VALUES,
+            stream=self._stream,
+            grid_ns=grid_ns,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            stamp_ns=end_ns,
+            coverage=1.0,
+            stamps_ns=_NO_STAMPS,
+            values=_NO_VALUES,
             frames=tuple(s.frame for s in chosen),
         )
         return [window]

@@ -119,7 +119,10 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
     front_end = spec.preprocess
     if isinstance(front_end, ImuSpec):
         return SampleRules(
-            length_ns=length_ns, hop_ns=hop_ns, min_coverage=min_coverage, lateness_ns=lateness_ns,
+            length_ns=length_ns,
+            hop_ns=hop_ns,
+            min_coverage=min_coverage,
+            lateness_ns=lateness_ns,
             rate_hz=front_end.rate_hz,
             max_interval_ns=nanoseconds(front_end.max_interval_s),
             gap_limit_ns=nanoseconds(front_end.gap_limit_s),
@@ -127,7 +130,10 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
         )
     if isinstance(front_end, LogMelSpec):
         return UniformRules(
-            length_ns=length_ns, hop_ns=hop_ns, min_coverage=min_coverage, lateness_ns=lateness_ns,
+            length_ns=length_ns,
+            hop_ns=hop_ns,
+            min_coverage=min_coverage,
+            lateness_ns=lateness_ns,
             frame_shift=_shift_dividing(front_end.frame_shift_s, hop_ns),
             gap_limit_ns=nanoseconds(front_end.gap_limit_s),
             tolerance_ns=nanoseconds(stream.jitter_s or front_end.frame_shift_s / 2),
@@ -135,7 +141,10 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
     assert isinstance(front_end, (VisionSpec, DepthSpec, ThermalSpec))
     max_age_s = stream.max_age_s or front_end.max_age_s
     return FrameRules(
-        length_ns=length_ns, hop_ns=hop_ns, min_coverage=min_coverage, lateness_ns=lateness_ns,
+        length_ns=length_ns,
+        hop_ns=hop_ns,
+        min_coverage=min_coverage,
+        lateness_ns=lateness_ns,
         positions=front_end.frame_positions,
         max_age_ns=None if max_age_s is None else nanoseconds(max_age_s),
         at_frames=stream.trigger == "frame",

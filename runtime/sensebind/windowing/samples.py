@@ -140,8 +140,14 @@ class SampleWindower:
         self.counters.emitted += 1
         stamps, values, newest_ns = segment.take(start_ns, end_ns)
         window = Window(
-            stream=self._stream, grid_ns=end_ns, start_ns=start_ns, end_ns=end_ns,
-            stamp_ns=newest_ns, coverage=coverage, stamps_ns=stamps, values=values,
+            stream=self._stream,
+            grid_ns=end_ns,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            stamp_ns=newest_ns,
+            coverage=coverage,
+            stamps_ns=stamps,
+            values=values,
         )
         return [window]
 

@@ -162,9 +162,14 @@ class UniformWindower:
         self.counters.emitted += 1
         newest = min(end, segment.length) - 1
         window = Window(
-            stream=self._stream, grid_ns=grid_ns, start_ns=segment.stamp_of(start),
-            end_ns=segment.stamp_of(end), stamp_ns=segment.stamp_of(newest), coverage=coverage,
-            stamps_ns=_NO_STAMPS, values=segment.take(start, end),
+            stream=self._stream,
+            grid_ns=grid_ns,
+            start_ns=segment.stamp_of(start),
+            end_ns=segment.stamp_of(end),
+            stamp_ns=segment.stamp_of(newest),
+            coverage=coverage,
+            stamps_ns=_NO_STAMPS,
+            values=segment.take(start, end),
         )
         return [window]
 
@@ -250,7 +255,9 @@ class _Segment:
         self._used_end = max(self._used_end, end)
         out = np.zeros((end - start, self._values.shape[1]), np.float32)
         first, last = max(start, 0), min(end, self.length)
-        out[first - start : last - start] = self._values[first - self._dropped : last - self._dropped]
+        out[first - start : last - start] = self._values[
+            first - self._dropped : last - self._dropped
+        ]
         return out
 
     def trim(self) -> None:

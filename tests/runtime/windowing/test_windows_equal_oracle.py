@@ -1,33 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windowers against the naive oracle: any chunking, jitter, loss, duplicate, order, gap or reset."""
+"""Windowers against naive oracles: any chunking, jitter, loss, duplicate, order, gap, reset."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import frame_windows, sample_windows, uniform_windows
+
+from sensebind.errors import InputError
 from sensebind.types import Frame, FrameBlock, SampleBlock, UniformBlock
-from sensebind.windowing import make_windower
+from sensebind.windowing.frames import FrameWindower
 from sensebind.windowing.rules import FrameRules, SampleRules, UniformRules
+from sensebind.windowing.samples import SampleWindower
+from sensebind.windowing.uniform import UniformWindower
+from tests.runtime.windowing.oracles import frame_windows, sample_windows, uniform_windows
+
+if TYPE_CHECKING:
+    from sensebind.windowing import Windower
+    from tests.runtime.windowing.oracles import Rows
 
 MS = 1_000_000
-START_NS = st.sampled_from([0, 7 * MS, 1_699_999_999 * 10**9 + 123_456_789])
+EXAMPLES = settings(max_examples=200)
+STARTS_NS = st.sampled_from([0, 7 * MS, 1_699_999_999 * 10**9 + 123_456_789])
 RATES = st.sampled_from([0.98, 0.999, 1.0, 1.001, 1.02])
+KINDS = ["next"] * 30 + ["jitter"] * 8 + ["hole", "gap", "late", "reset", "far", "garbage", "again"]
 
 
 @st.composite
-def stamps(draw, period_ns, max_size=60):
+def stamps(draw: st.DrawFn, period_ns: int, max_size: int = 60) -> list[int]:
     """Stamps as a bad driver gives them: jitter, gaps, duplicates, late ones, resets, garbage."""
-    at, out = draw(START_NS), []
-    step_ns = period_ns * draw(RATES)
+    at, step_ns = float(draw(STARTS_NS)), period_ns * draw(RATES)
+    out: list[int] = []
     for _ in range(draw(st.integers(1, max_size))):
-        kind = draw(st.sampled_from(["next"] * 30 + ["jitter"] * 8 + ["hole", "gap", "late", "reset",
-                                                                     "far", "garbage", "again"]))
+        kind = draw(st.sampled_from(KINDS))
         at += step_ns
         if kind == "hole":
             at += draw(st.integers(1, 3)) * period_ns
@@ -37,12 +48,13 @@ def stamps(draw, period_ns, max_size=60):
             at = max(0, at - draw(st.integers(1000, 5000)) * MS)
         elif kind == "far":
             at += draw(st.sampled_from([10**12, 10**17]))
-        value = max(0, round(at))
+        value = round(at)
         if kind == "jitter":
-            value = max(0, value + draw(st.integers(-period_ns // 2, period_ns // 2)))
+            value += draw(st.integers(-period_ns // 2, period_ns // 2))
         elif kind == "late":
-            value = max(0, value - draw(st.integers(1, 40)) * period_ns // 4)
-        elif kind == "again" and out:
+            value -= draw(st.integers(1, 40)) * period_ns // 4
+        value = max(0, value)
+        if kind == "again" and out:
             value = draw(st.sampled_from(out))
         elif kind == "garbage":
             value = draw(st.sampled_from([-(10**15), 2**62, -(2**62)]))
@@ -50,15 +62,16 @@ def stamps(draw, period_ns, max_size=60):
     return out
 
 
-def split(draw_sizes, count):
+def split(sizes: list[int], count: int) -> list[int]:
     """Bounds of consecutive blocks of the drawn sizes that cover 0..count."""
     bounds = [0]
-    for size in draw_sizes:
+    for size in sizes:
         bounds.append(min(count, bounds[-1] + size))
     return [*bounds, count]
 
 
-def counted(windower):
+def counted(windower: Windower) -> dict[str, int]:
+    """Counters that are not 0, once every sample's fate is known."""
     assert windower.counters.pending == 0
     return {name: n for name, n in asdict(windower.counters).items() if n}
 
@@ -76,24 +89,34 @@ SAMPLE_RULES = st.builds(
 )
 
 
-def run_samples(rules, events, bounds):
-    windower = make_windower("imu", rules)
+def run_samples(
+    rules: SampleRules, events: list[tuple[int, Any]], bounds: list[int]
+) -> tuple[Rows, dict[str, int]]:
+    windower = SampleWindower("imu", rules)
     windows = []
-    for a, b in zip(bounds, bounds[1:]):
-        block = SampleBlock("imu", np.array([t for t, _ in events[a:b]], np.int64),
-                            np.array([x for _, x in events[a:b]]).reshape(-1, 2))
-        windows += windower.push(block)
+    for a, b in pairwise(bounds):
+        at = np.array([t for t, _ in events[a:b]], np.int64)
+        values = np.array([x for _, x in events[a:b]], np.float64).reshape(-1, 2)
+        windows += windower.push(SampleBlock("imu", at, values))
     windows += windower.flush()
-    rows = [(w.grid_ns, w.coverage, w.stamp_ns, w.stamps_ns.tolist(), w.values.tobytes())
-            for w in windows]
     assert all(w.end_ns == w.grid_ns == w.start_ns + rules.length_ns for w in windows)
+    rows: Rows = [
+        (w.grid_ns, w.coverage, w.stamp_ns, w.stamps_ns.tolist(), w.values.tobytes())
+        for w in windows
+    ]
     return rows, counted(windower)
 
 
-@settings(max_examples=300, deadline=None)
-@given(rules=SAMPLE_RULES, at=stamps(10 * MS), sizes=st.lists(st.integers(1, 30), max_size=40),
-       bad=st.sets(st.integers(0, 59), max_size=2))
-def test_sample_windows_equal_the_oracle(rules, at, sizes, bad):
+@EXAMPLES
+@given(
+    rules=SAMPLE_RULES,
+    at=stamps(10 * MS),
+    sizes=st.lists(st.integers(1, 30), max_size=40),
+    bad=st.sets(st.integers(0, 59), max_size=2),
+)
+def test_sample_windows_equal_the_oracle_in_blocks_of_any_size(
+    rules: SampleRules, at: list[int], sizes: list[int], bad: set[int]
+) -> None:
     events = [(t, np.array([i, np.nan if i in bad else -i], float)) for i, t in enumerate(at)]
     expected = sample_windows(events, rules)
     assert run_samples(rules, events, split(sizes, len(events))) == expected
@@ -111,15 +134,16 @@ FRAME_RULES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@EXAMPLES
 @given(rules=FRAME_RULES, at=stamps(33 * MS))
-def test_frame_windows_equal_the_oracle(rules, at):
+def test_frame_windows_equal_the_oracle(rules: FrameRules, at: list[int]) -> None:
     frames = [Frame(data=bytes([i]), encoding="jpeg") for i in range(len(at))]
-    windower = make_windower("camera", rules)
-    windows = [w for t, f in zip(at, frames) for w in windower.push(FrameBlock("camera", t, f))]
+    windower = FrameWindower("camera", rules)
+    events = list(zip(at, frames, strict=True))
+    windows = [w for t, f in events for w in windower.push(FrameBlock("camera", t, f))]
     windows += windower.flush()
     rows = [(w.grid_ns, list(w.frames), w.start_ns, w.end_ns) for w in windows]
-    assert (rows, counted(windower)) == frame_windows(list(zip(at, frames)), rules)
+    assert (rows, counted(windower)) == frame_windows(events, rules)
     assert all(w.coverage == 1.0 and w.stamp_ns == w.end_ns for w in windows)
 
 
@@ -134,53 +158,71 @@ UNIFORM_RULES = st.builds(
 )
 
 
-def run_uniform(rules, packets, sizes):
-    windower = make_windower("mic", rules)
+def run_uniform(
+    rules: UniformRules, packets: list[tuple[int, float, Any]], sizes: list[int]
+) -> tuple[Rows, dict[str, int]]:
+    windower = UniformWindower("mic", rules)
     windows = []
-    for stamp, rate, values in packets:
-        bounds = split(sizes, len(values))
-        for a, b in zip(bounds, bounds[1:]):
-            part = UniformBlock("mic", stamp + round(a * 10**9 / rate), rate, values[a:b])
-            windows += windower.push(part)
+    for stamp, rate_hz, values in packets:
+        for a, b in pairwise(split(sizes, len(values))):
+            at = stamp + round(a * 10**9 / rate_hz)
+            windows += windower.push(UniformBlock("mic", at, rate_hz, values[a:b]))
     windows += windower.flush()
-    rows = [(w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns, w.values.tobytes())
-            for w in windows]
+    rows: Rows = [
+        (w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns, w.values.tobytes())
+        for w in windows
+    ]
     return rows, counted(windower)
 
 
-@settings(max_examples=300, deadline=None)
-@given(rules=UNIFORM_RULES, at=stamps(40 * MS, max_size=30), change=st.sampled_from([None, 3]),
-       sizes=st.lists(st.integers(1, 30), min_size=1, max_size=3),
-       bad=st.sets(st.integers(0, 500), max_size=2))
-def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(rules, at, sizes, change, bad):
-    packets, n = [], 0
+@EXAMPLES
+@given(
+    rules=UNIFORM_RULES,
+    at=stamps(40 * MS, max_size=30),
+    change=st.sampled_from([None, 3]),
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=3),
+    bad=st.sets(st.integers(0, 500), max_size=2),
+)
+def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(
+    rules: UniformRules, at: list[int], change: int | None, sizes: list[int], bad: set[int]
+) -> None:
+    packets: list[tuple[int, float, Any]] = []
     for i, stamp in enumerate(at):
-        rate = 2000.0 if i == change else 1000.0
-        values = np.arange(n, n + 40, dtype=np.float32)[:, None]
-        values[[j - n for j in bad if n <= j < n + 40]] = np.inf
-        packets.append((stamp, rate, values))
-        n += 40
+        values = np.arange(40 * i, 40 * i + 40, dtype=np.float32)[:, None]
+        values[[j - 40 * i for j in bad if j // 40 == i]] = np.inf
+        packets.append((stamp, 2000.0 if i == change else 1000.0, values))
     expected = uniform_windows(packets, rules)
     assert run_uniform(rules, packets, [40]) == expected
     assert run_uniform(rules, packets, sizes) == expected
 
 
-def test_a_steady_stream_gives_every_window_whatever_its_start():
-    rules = SampleRules(length_ns=1000 * MS, hop_ns=500 * MS, rate_hz=100.0,
-                        max_interval_ns=25 * MS, gap_limit_ns=250 * MS, support=2)
-    for start in (0, 499 * MS, 10**18 + 1):
-        events = [(start + i * 10 * MS, np.zeros(2)) for i in range(1000)]
-        windows, counters = run_samples(rules, events, [0, 1000])
-        grids = [w[0] for w in windows]
-        assert len(grids) in (18, 19)
-        assert all(b - a == 500 * MS for a, b in zip(grids, grids[1:]))
-        assert all(g % (500 * MS) == 0 for g in grids)
-        assert counters["used"] + counters.get("unused", 0) == 1000
+@pytest.mark.parametrize("start_ns", [0, 499 * MS, 10**18 + 1])
+def test_a_steady_stream_gives_every_window_whatever_its_start(start_ns: int) -> None:
+    rules = SampleRules(
+        length_ns=1000 * MS,
+        hop_ns=500 * MS,
+        rate_hz=100.0,
+        max_interval_ns=25 * MS,
+        gap_limit_ns=250 * MS,
+        support=2,
+    )
+    events = [(start_ns + i * 10 * MS, np.zeros(2)) for i in range(1000)]
+    windows, counters = run_samples(rules, events, [0, 1000])
+    grids = [w[0] for w in windows]
+    first = -(-(start_ns + 900 * MS) // (500 * MS))
+    assert grids == [(first + i) * 500 * MS for i in range(len(grids))]
+    assert len(grids) >= 18
+    assert counters["used"] + counters.get("unused", 0) == 1000
 
 
-def test_uniform_rate_that_does_not_fit_the_frames_is_an_input_error():
-    rules = UniformRules(length_ns=200 * MS, hop_ns=100 * MS, frame_shift=Fraction(1, 100),
-                         gap_limit_ns=60 * MS, tolerance_ns=5 * MS)
-    windower = make_windower("mic", rules)
-    with pytest.raises(Exception, match=r"rate 1234\.5 Hz does not give whole samples"):
-        windower.push(UniformBlock("mic", 0, 1234.5, np.zeros((4, 1), np.float32)))
+def test_a_uniform_rate_that_does_not_fit_the_frames_is_an_input_error() -> None:
+    rules = UniformRules(
+        length_ns=200 * MS,
+        hop_ns=100 * MS,
+        frame_shift=Fraction(1, 100),
+        gap_limit_ns=60 * MS,
+        tolerance_ns=5 * MS,
+    )
+    block = UniformBlock("mic", 0, 1234.5, np.zeros((4, 1), np.float32))
+    with pytest.raises(InputError, match=r"rate 1234\.5 Hz does not give whole samples"):
+        UniformWindower("mic", rules).push(block)
