@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from sensebind.manifest import VisionSpec
+from sensebind.preprocess.vision import fit_picture
 from sensebind_engines.models.weights import package_folder
 
 if TYPE_CHECKING:
@@ -38,10 +39,17 @@ RESIZE_TO = 256
 """Short side before the middle `IMAGE_SIZE` square is cut: the release's evaluation takes the
 middle 224 / (224 + 32) of the short side (``preprocessing.py``, ``CROP_PADDING``), bicubic."""
 
-MEAN = (127 / 255,) * 3
-STD = (128 / 255,) * 3
-"""Trained on (value - 127) / 128 of 0..255; here of values / 255 (``efficientnet_lite_builder.py``,
-``MEAN_RGB`` and ``STDDEV_RGB``)."""
+PREPROCESS = VisionSpec(
+    size=IMAGE_SIZE,
+    mean=(127 / 255, 127 / 255, 127 / 255),
+    std=(128 / 255, 128 / 255, 128 / 255),
+    fit="short_side_crop",
+    resize_to=256,
+    interpolation="bicubic",
+)
+"""As the release was evaluated: (value - 127) / 128 (``efficientnet_lite_builder.py``, ``MEAN_RGB``
+and ``STDDEV_RGB``) of the middle 224 / (224 + 32) of the short side (``preprocessing.py``,
+``CROP_PADDING``)."""
 
 _BATCH = 32
 _WEIGHT_FILE = "efficientnet-lite0-57934424.pth"
@@ -141,7 +149,7 @@ class EfficientNetLite(nn.Module):
         """Classify images.
 
         Args:
-            features: float32 (batch, 3, 224, 224), RGB, normalised by `MEAN` and `STD`.
+            features: float32 (batch, 3, 224, 224), RGB, normalised as `PREPROCESS` says.
 
         Returns:
             float32 (batch, classes), logits.
@@ -203,33 +211,23 @@ def imagenet_names() -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def normalise(images: ByteArray) -> FloatArray:
-    """Turn RGB pictures into the network's input.
-
-    The short side becomes `RESIZE_TO` (bicubic), the middle square of `IMAGE_SIZE` is kept.
+def normalise(images: Sequence[ByteArray] | ByteArray) -> FloatArray:
+    """Turn RGB pictures into the network's input, as `PREPROCESS` says.
 
     Args:
-        images: uint8 (n, h, w, 3), RGB.
+        images: uint8 (h, w, 3) each, RGB.
 
     Returns:
         float32 (n, 3, 224, 224).
     """
-    pixels = np.stack([_square(image) for image in images]).astype(np.float32) / np.float32(255)
-    features: FloatArray = (pixels - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    pixels = np.stack([fit_picture(image, PREPROCESS) for image in images]).astype(np.float32)
+    mean, std = np.array(PREPROCESS.mean, np.float32), np.array(PREPROCESS.std, np.float32)
+    features: FloatArray = (pixels / np.float32(255) - mean) / std
     return np.ascontiguousarray(features.transpose(0, 3, 1, 2))
 
 
-def _square(image: ByteArray) -> ByteArray:
-    height, width, _ = image.shape
-    side = min(height, width) * IMAGE_SIZE / RESIZE_TO
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    resized = Image.fromarray(image).resize((IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC, box)
-    return np.asarray(resized)
-
-
-def classify(images: ByteArray) -> FloatArray:
-    """Return the logits, float32 (n, 1000), of RGB pictures, uint8 (n, h, w, 3)."""
+def classify(images: Sequence[ByteArray] | ByteArray) -> FloatArray:
+    """Return the logits, float32 (n, 1000), of RGB pictures, uint8 (h, w, 3) each."""
     model = load_efficientnet_lite0()
     with torch.inference_mode():
         rows = [
@@ -239,8 +237,10 @@ def classify(images: ByteArray) -> FloatArray:
     return np.concatenate(rows)
 
 
-def image_labels(images: ByteArray, top: int = 5) -> list[list[tuple[str, float]]]:
-    """Name what the classifier sees in RGB pictures, uint8 (n, h, w, 3).
+def image_labels(
+    images: Sequence[ByteArray] | ByteArray, top: int = 5
+) -> list[list[tuple[str, float]]]:
+    """Name what the classifier sees in RGB pictures, uint8 (h, w, 3) each.
 
     Returns:
         per picture the ``top`` ImageNet class names with their probabilities, best first.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sensebind.errors import BundleError
-from sensebind.manifest import EncoderSpec, TensorSpec, TextSpec, VisionSpec, WindowSpec
+from sensebind.manifest import EncoderSpec, TensorSpec, TextSpec, WindowSpec
 from sensebind.storage import sha256_of_file
 from sensebind.types import Modality
 from sensebind_engines.export.check import largest_difference, run_graph, run_module, write_graph
@@ -67,14 +67,7 @@ VISION = EncoderSpec(
     inputs=(TensorSpec(name="features", dtype="float32", shape=("batch", 3, _SIDE, _SIDE)),),
     output=_OUTPUT,
     window=WindowSpec(length_s=0.5, hop_s=0.5),
-    preprocess=VisionSpec(
-        size=_SIDE,
-        mean=efficientnet_lite.MEAN,
-        std=efficientnet_lite.STD,
-        fit="short_side_crop",
-        resize_to=efficientnet_lite.RESIZE_TO,
-        interpolation="bicubic",
-    ),
+    preprocess=efficientnet_lite.PREPROCESS,
 )
 _TEXT_INPUTS = tuple(
     TensorSpec(name=name, dtype="int64", shape=("batch", "tokens"))

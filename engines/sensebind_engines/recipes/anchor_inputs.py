@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sensebind_engines.models.efficientnet_lite import RESIZE_TO, imagenet_names
+from sensebind_engines.models.efficientnet_lite import imagenet_names
 
 ByteArray: TypeAlias = NDArray[np.uint8]
 
@@ -32,6 +32,7 @@ _FRAMES = (
 """One text form per line: words, questions, commands, negation, lists, numbers, long sentences."""
 
 _NAMES_APART = 40
+_SIDE = 256
 
 
 def sentences() -> list[str]:
@@ -45,7 +46,7 @@ def pictures(count: int) -> ByteArray:
 
     They compress well and are made of integers only, so that every machine makes the same.
     """
-    y, x = np.indices((RESIZE_TO, RESIZE_TO))
+    y, x = np.indices((_SIDE, _SIDE))
     made = []
     for index in range(count):
         ground = np.stack([x, y, np.full_like(x, 40 * index)], axis=-1) // 2
