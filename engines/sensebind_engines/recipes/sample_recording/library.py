@@ -14,9 +14,12 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PACKAGE = "sweethome3d-furniture"
 DEB_NAME = f"{PACKAGE}_1.8-1_all.deb"
@@ -55,7 +58,7 @@ def _download(cache: Path) -> None:
         return
     cache.mkdir(parents=True, exist_ok=True)
     command = ["apt-get", "download", f"{PACKAGE}=1.8-1"]
-    subprocess.run(command, cwd=cache, check=False, capture_output=True)
+    subprocess.run(command, cwd=cache, check=False, capture_output=True)  # noqa: S603 -- fixed
 
 
 def open_library(deb: Path) -> zipfile.ZipFile:

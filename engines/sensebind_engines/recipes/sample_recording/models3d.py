@@ -9,19 +9,24 @@ centred in x and y, scaled to the catalogue's real size.
 from __future__ import annotations
 
 import io
+import math
 import re
-import zipfile
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from sensebind.errors import SourceError
 
+if TYPE_CHECKING:
+    import zipfile
+
+    from numpy.typing import NDArray
+
 CATALOG = "PluginFurnitureCatalog.properties"
 _MAX_TEXTURE_PX = 512  # the camera sees at most 320 pixels of a model
+_SHININESS = 0.3
 _DEFAULT_RGB = (0.7, 0.7, 0.7)
 
 
@@ -125,7 +130,7 @@ def _parse_obj(text: str) -> _Obj:
 
 def _corner(text: str, counts: tuple[int, int, int]) -> tuple[int, int, int]:
     """Zero-based v/vt/vn indices of a face corner; -1 where absent; negative ones are relative."""
-    fields = (text.split("/") + ["", ""])[:3]
+    fields = [*text.split("/"), "", ""][:3]
     indices = []
     for field, count in zip(fields, counts, strict=True):
         index = int(field) if field else 0
@@ -198,48 +203,58 @@ def _z_up(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([points[:, 0], -points[:, 2], points[:, 1]], axis=1)
 
 
-def add_model(
-    spec: Any, model: Model3D, name: str, position_m: tuple[float, float, float], yaw_rad: float
-) -> None:
-    """Add `model` to a MuJoCo `MjSpec` as a static body of visual, collision-free geoms."""
-    import mujoco
-
-    half = yaw_rad / 2.0
-    quat = [np.cos(half), 0.0, 0.0, np.sin(half)]
-    body = spec.worldbody.add_body(name=name, pos=position_m, quat=quat)
+def model_assets(model: Model3D, name: str) -> tuple[str, dict[str, bytes]]:
+    """MJCF `<asset>` text of the model's meshes, materials and textures, and the files it names."""
+    lines: list[str] = []
+    files: dict[str, bytes] = {}
     for index, part in enumerate(model.parts):
         part_name = f"{name}_{index}"
-        _add_material(spec, part, part_name)
-        mesh = spec.add_mesh(
-            name=part_name,
-            uservert=part.vertices.ravel(),
-            userface=part.faces.ravel(),
-            inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
+        look = part.material
+        texture = ""
+        if look.texture is not None and part.texcoords is not None:
+            files[f"{part_name}.png"] = _png(look.texture)
+            lines.append(f'<texture name="{part_name}" type="2d" file="{part_name}.png"/>')
+            texture = f'texture="{part_name}"'
+        rgba = " ".join(f"{value:.4g}" for value in look.rgba)
+        lines.append(
+            f'<material name="{part_name}" rgba="{rgba}" specular="{look.specular:.3g}" '
+            f'shininess="{_SHININESS}" {texture}/>'
         )
-        if part.normals is not None:
-            mesh.usernormal = part.normals.ravel()
-        if part.texcoords is not None:
-            mesh.usertexcoord = part.texcoords.ravel()
-        body.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_MESH,
-            meshname=part_name,
-            material=part_name,
-            contype=0,
-            conaffinity=0,
-            group=1,
-        )
+        files[f"{part_name}.obj"] = _obj_bytes(part)
+        lines.append(f'<mesh name="{part_name}" file="{part_name}.obj" inertia="shell"/>')
+    return "\n".join(lines), files
 
 
-def _add_material(spec: Any, part: Part, name: str) -> None:
-    import mujoco
-
-    look = part.material
-    material = spec.add_material(name=name, rgba=look.rgba, specular=look.specular, shininess=0.3)
-    if look.texture is None or part.texcoords is None:
-        return
-    height, width = look.texture.shape[:2]
-    texture = spec.add_texture(
-        name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3
+def model_body(
+    model: Model3D, name: str, position_m: tuple[float, float, float], yaw_rad: float
+) -> str:
+    """MJCF `<body>` that shows the model, standing at `position_m`; nothing collides with it."""
+    position = " ".join(f"{value:.6g}" for value in position_m)
+    quaternion = f"{math.cos(yaw_rad / 2):.9g} 0 0 {math.sin(yaw_rad / 2):.9g}"
+    geoms = "".join(
+        f'<geom type="mesh" mesh="{name}_{index}" material="{name}_{index}" '
+        'contype="0" conaffinity="0"/>'
+        for index in range(len(model.parts))
     )
-    texture.data = look.texture.tobytes()
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+    return f'<body name="{name}" pos="{position}" quat="{quaternion}">{geoms}</body>'
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _obj_bytes(part: Part) -> bytes:
+    """The part as a one-material OBJ file whose v, vt and vn share indices."""
+    lines = [f"v {x:.6g} {y:.6g} {z:.6g}" for x, y, z in part.vertices]
+    corner = "{0}"
+    if part.texcoords is not None:
+        lines += [f"vt {u:.6g} {v:.6g}" for u, v in part.texcoords]
+        corner = "{0}/{0}"
+    if part.normals is not None:
+        lines += [f"vn {x:.5g} {y:.5g} {z:.5g}" for x, y, z in part.normals]
+        corner = "{0}/{0}/{0}" if part.texcoords is not None else "{0}//{0}"
+    for face in part.faces + 1:
+        lines.append("f " + " ".join(corner.format(index) for index in face))
+    return "\n".join(lines).encode()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build `sample.mcap`, `truth.json` and `contact_sheet.png` from the seed alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sensebind.errors import MissingExtraError
+from sensebind_engines.recipes.sample_recording.library import find_package, open_library
+from sensebind_engines.recipes.sample_recording.render import use_headless_gl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORDING_NAME = "sample.mcap"
+TRUTH_NAME = "truth.json"
+SHEET_NAME = "contact_sheet.png"
+
+
+class Files(NamedTuple):
+    """What a build leaves in its folder."""
+
+    recording: Path
+    truth: Path
+    sheet: Path
+
+
+def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
+    """Simulate, render and write the sample recording; identical bytes for identical versions.
+
+    Args:
+        out: folder for the three files, made if absent.
+        cache: folder that holds, or receives, the Debian package with the 3-D models.
+        seed: draws textures, gravel, the IMU's errors and all noise.
+
+    Returns:
+        The folder `out`.
+
+    Raises:
+        SourceError: the package with the models is missing or damaged.
+        MissingExtraError: mujoco or scipy is not installed.
+    """
+    use_headless_gl()
+    try:
+        from sensebind_engines.recipes.sample_recording.produce import produce
+    except ImportError as error:
+        raise MissingExtraError("Building the sample recording", "recipes") from error
+    out.mkdir(parents=True, exist_ok=True)
+    files = Files(out / RECORDING_NAME, out / TRUTH_NAME, out / SHEET_NAME)
+    with open_library(find_package(cache)) as library:
+        produce(files, library, seed)
+    return out

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the simulated run to the recorded streams, their truth and their picture."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sensebind_engines.recipes.sample_recording import sheet
+from sensebind_engines.recipes.sample_recording.audio import synthesise
+from sensebind_engines.recipes.sample_recording.bag import (
+    ORIGIN_NS,
+    Streams,
+    records,
+    typestore,
+    write_mcap,
+)
+from sensebind_engines.recipes.sample_recording.depth import StereoModel
+from sensebind_engines.recipes.sample_recording.episode import Performance, perform
+from sensebind_engines.recipes.sample_recording.render import render_frames
+from sensebind_engines.recipes.sample_recording.truth import (
+    Origin,
+    Segment,
+    segments,
+    write_truth,
+)
+from sensebind_engines.recipes.simulation.sensors import (
+    IMU_HZ,
+    ImuModel,
+    measure_imu,
+    sample_imu_model,
+)
+
+if TYPE_CHECKING:
+    import zipfile
+
+    from sensebind_engines.recipes.sample_recording.build import Files
+
+GAP_S = (47.3, 47.7)
+"""The IMU loses these 0.4 s, in the middle of being carried."""
+ALARMS_S = ((70.0, 73.0),)
+"""The robot beeps once it has fallen."""
+
+# Each part draws from a generator of its own: a change in one leaves the others' bytes alone.
+_DOMAIN = 0x73616D70  # "samp": no generator here equals one of the training episodes'
+_PARTS = ("scene", "imu_model", "imu_noise", "depth", "audio", "delays")
+
+
+class Production(NamedTuple):
+    """The run, what its sensors reported, and what must be seen in it."""
+
+    performance: Performance
+    imu_model: ImuModel
+    streams: Streams
+    segments: list[Segment]
+
+
+def produce(files: Files, library: zipfile.ZipFile, seed: int) -> None:
+    """Simulate and write the three files."""
+    made = stage(library, seed)
+    store = typestore()
+    messages = records(made.streams, ORIGIN_NS, _generators(seed)["delays"], store)
+    write_mcap(files.recording, messages, store)
+    origin = Origin(
+        seed=seed,
+        recording=files.recording.name,
+        sha256=hashlib.sha256(files.recording.read_bytes()).hexdigest(),
+        origin_ns=ORIGIN_NS,
+        gap_s=GAP_S,
+        alarms_s=ALARMS_S,
+    )
+    log = made.performance.robot.log()
+    write_truth(files.truth, origin, made.segments, made.imu_model, log)
+    sheet.draw(files.sheet, made.performance, made.streams, made.segments)
+
+
+def stage(library: zipfile.ZipFile, seed: int, *, end_s: float = math.inf) -> Production:
+    """Run the script, or its acts that begin before `end_s`, and measure it with every sensor."""
+    draw = _generators(seed)
+    performance = perform(library, draw["scene"], end_s=end_s)
+    log = performance.robot.log()
+    imu_model = sample_imu_model(draw["imu_model"])
+    imu = measure_imu(log, imu_model, draw["imu_noise"], dropout_s=GAP_S)
+    frames = render_frames(performance.robot.model, log.poses, StereoModel(), draw["depth"])
+    streams = Streams(
+        imu_stamps_s=np.maximum(imu.stamps_s, 0.0),
+        imu=imu.samples,
+        frame_stamps_s=log.pose_times_s,
+        colour=frames.colour,
+        depth_mm=frames.depth_mm,
+        audio=synthesise(log, ALARMS_S, draw["audio"]),
+        labels=tuple((start_s, act.behaviour.label) for start_s, _, act in performance.spans),
+        accel_variance=imu_model.accelerometer.noise_density**2 * IMU_HZ / 2.0,
+        gyro_variance=imu_model.gyroscope.noise_density**2 * IMU_HZ / 2.0,
+    )
+    return Production(performance, imu_model, streams, segments(log, performance.spans))
+
+
+def _generators(seed: int) -> dict[str, np.random.Generator]:
+    return {
+        part: np.random.default_rng([_DOMAIN, seed, index]) for index, part in enumerate(_PARTS)
+    }

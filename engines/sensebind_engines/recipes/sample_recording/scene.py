@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hall in which the sample recording happens: walls, light, a gravel bed, things to look at.
+
+World axes follow REP 103 (x east, y north, z up), metres. Nothing but the ground, the gravel and
+the barrier collides with the robot. `PLACES` is where the chosen models stand.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind_engines.recipes.sample_recording import textures
+from sensebind_engines.recipes.sample_recording.models3d import (
+    load_model,
+    model_assets,
+    model_body,
+)
+from sensebind_engines.recipes.simulation.floors import CELL_M, Floor, sample_floor
+from sensebind_engines.recipes.simulation.mjcf import RobotSpec, Scene
+
+if TYPE_CHECKING:
+    import zipfile
+
+CAMERA = "robot_camera"
+OVERVIEW = "overview"
+FOVY_DEG = 50.0
+CAMERA_HEIGHT_M = 0.68
+"""Above the ground while the robot stands; the camera looks straight ahead from a mast."""
+
+GRAVEL_KIND = "gravel"
+GRAVEL_CENTRE_M = (3.5, -2.0)
+GRAVEL_SIZE_M = (2.4, 3.6)
+_TAPER_M = 0.1
+
+BARRIER_M = (2.0, -4.2)
+"""Middle of the padded block that the robot runs into."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model in the hall: class, model key, position, turn about +z, key of what it stands on.
+
+    At a turn of 0 a model faces south (-y).
+    """
+
+    label: str
+    model: str
+    position_m: tuple[float, float, float]
+    yaw_deg: float
+
+
+PLACES = (
+    Place("lamp", "desklamp", (0.0, 1.0, 0.454), 0.0),
+    Place("piano", "pianoAQueue", (6.5, 0.1, 0.0), -100.0),
+    Place("forklift", "forkLift", (3.3, -9.0, 0.0), 135.0),
+    Place("barrel", "barrel", (-3.8, -4.35, 0.0), 90.0),
+    Place("fan", "tableFan", (-1.7, -0.75, 0.594), 10.0),
+)
+"""Angles towards the robot's stops: see `scouting.STUDIO_YAWS_DEG` for those not used here."""
+
+_STANDS = (
+    Place("nightstand", "bedsideTable2", (0.0, 1.0, 0.0), 0.0),
+    Place("crate", "crate", (-1.7, -0.75, 0.0), 8.0),
+)
+
+_VISUAL = """<quality shadowsize="2048" offsamples="4"/>
+<map znear=".05" zfar="30" shadowclip="9"/>
+<headlight ambient=".48 .48 .48" diffuse=".26 .26 .26" specular="0 0 0"/>
+<global offwidth="640" offheight="480"/>"""
+
+_LIGHTS = """<light type="directional" pos="1 -4 3" dir=".15 .3 -1" diffuse=".52 .51 .48"
+ specular=".15 .15 .15" castshadow="true"/>
+<light type="directional" pos="6 2 5" dir="-.6 -.3 -.6" diffuse=".14 .15 .17" castshadow="false"
+ specular="0 0 0"/>"""
+
+_WALL_HALF_M = 3.0
+_WEST_M, _EAST_M, _SOUTH_M, _NORTH_M = -5.5, 8.2, -12.0, 2.6
+
+_FRAMES = (
+    ("x", 2.6, _NORTH_M - 0.06, 1.7, 0.8, 0.5),
+    ("x", -3.6, _NORTH_M - 0.06, 1.7, 0.6, 0.45),
+    ("x", -2.2, _SOUTH_M + 0.06, 2.0, 1.3, 0.9),
+    ("x", 7.0, _SOUTH_M + 0.06, 2.0, 0.9, 0.9),
+    ("y", _EAST_M - 0.06, -3.6, 1.8, 1.2, 0.8),
+    ("y", _WEST_M + 0.06, -1.6, 1.7, 0.7, 0.5),
+    ("y", _WEST_M + 0.06, -7.4, 1.8, 1.2, 0.8),
+)
+
+
+def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Generator) -> Scene:
+    """The hall as additions to the robot's world; textures are drawn from `rng`."""
+    assets, files = _surfaces(rng)
+    bodies = [_LIGHTS, _walls(), _furnishing(), _barrier(), _overview()]
+    for place in PLACES + _STANDS:
+        name = place.label.replace(" ", "_")
+        model = load_model(library, place.model)
+        model_xml, model_files = model_assets(model, name)
+        assets.append(model_xml)
+        files |= model_files
+        bodies.append(model_body(model, name, place.position_m, math.radians(place.yaw_deg)))
+    return Scene(
+        assets="\n".join(assets),
+        bodies="\n".join(bodies),
+        onboard=_mast(spec),
+        visual=_VISUAL,
+        floor_material="planks",
+        files=files,
+    )
+
+
+def gravel_floor(rng: np.random.Generator) -> Floor:
+    """A bed of the held-out gravel on a flat floor, levelled off at its edges."""
+    heights = sample_floor(GRAVEL_KIND, rng).heights_m
+    assert heights is not None
+    rows, columns = (round(size_m / CELL_M) for size_m in reversed(GRAVEL_SIZE_M))
+    bed = heights[:rows, :columns] - heights.min()
+    down = np.minimum(np.arange(rows), np.arange(rows)[::-1])
+    across = np.minimum(np.arange(columns), np.arange(columns)[::-1])
+    edge_m = CELL_M * np.minimum(down[:, None], across[None, :])
+    return Floor(GRAVEL_KIND, bed * np.clip(edge_m / _TAPER_M, 0.0, 1.0), GRAVEL_CENTRE_M)
+
+
+def _surfaces(rng: np.random.Generator) -> tuple[list[str], dict[str, bytes]]:
+    """Texture, material and height-field assets of the hall."""
+    images = {
+        "planks": textures.planks(rng),
+        "wall": textures.plaster(rng, (0.80, 0.79, 0.74)),
+        "accent": textures.plaster(rng, (0.46, 0.55, 0.58)),
+        "gravel": textures.gravel(rng),
+        "rug": textures.rug(rng),
+        "landscape": textures.landscape(rng),
+    }
+    repeats = {"planks": "24 24", "wall": "4 2", "accent": "3 2", "gravel": "2 3"}
+    assets = [
+        '<texture name="sky" type="skybox" builtin="flat" rgb1=".72 .74 .76" width="8" height="8"/>'
+    ]
+    for name in images:
+        assets.append(f'<texture name="{name}" type="2d" file="{name}.png"/>')
+        repeat = repeats.get(name, "1 1")
+        shine = 'specular=".2" shininess=".4"' if name == "planks" else ('specular="0"')
+        assets.append(f'<material name="{name}" texture="{name}" texrepeat="{repeat}" {shine}/>')
+    return assets, {f"{name}.png": textures.to_png(image) for name, image in images.items()}
+
+
+def _box(centre: str, half: str, look: str) -> str:
+    return f'<geom type="box" pos="{centre}" size="{half}" {look} contype="0" conaffinity="0"/>'
+
+
+def _walls() -> str:
+    """Four walls with skirting boards; the north and east ones are painted."""
+    middle_x, middle_y = (_WEST_M + _EAST_M) / 2, (_SOUTH_M + _NORTH_M) / 2
+    half_x, half_y = (_EAST_M - _WEST_M) / 2, (_NORTH_M - _SOUTH_M) / 2
+    parts = []
+    for y, inward, paint in ((_SOUTH_M, 1, "wall"), (_NORTH_M, -1, "accent")):
+        look = f'material="{paint}"'
+        parts.append(_box(f"{middle_x} {y} {_WALL_HALF_M}", f"{half_x} .05 {_WALL_HALF_M}", look))
+        skirting = f"{middle_x} {y + 0.06 * inward} .06"
+        parts.append(_box(skirting, f"{half_x} .012 .06", 'rgba=".92 .91 .88 1"'))
+    for x, inward, paint in ((_WEST_M, 1, "wall"), (_EAST_M, -1, "wall")):
+        look = f'material="{paint}"'
+        parts.append(_box(f"{x} {middle_y} {_WALL_HALF_M}", f".05 {half_y} {_WALL_HALF_M}", look))
+        skirting = f"{x + 0.06 * inward} {middle_y} .06"
+        parts.append(_box(skirting, f".012 {half_y} .06", 'rgba=".92 .91 .88 1"'))
+    return "\n".join(parts)
+
+
+def _furnishing() -> str:
+    """A rug under the piano, a border around the gravel bed, windows and pictures."""
+    x, y = GRAVEL_CENTRE_M
+    half_x, half_y = GRAVEL_SIZE_M[0] / 2, GRAVEL_SIZE_M[1] / 2
+    edge = 'rgba=".35 .27 .2 1"'
+    frames = "".join(_framed(*frame) for frame in _FRAMES)
+    return "\n".join(
+        [
+            _box("6.5 .1 .004", "1.4 1.5 .004", 'material="rug"'),
+            _box(f"{x - half_x - 0.03} {y} .02", f".03 {half_y} .02", edge),
+            _box(f"{x + half_x + 0.03} {y} .02", f".03 {half_y} .02", edge),
+            frames,
+        ]
+    )
+
+
+def _framed(along: str, x: float, y: float, z: float, half_w: float, half_h: float) -> str:
+    """A framed landscape flat on a wall that runs along the x or the y axis."""
+    edge_w, edge_h = half_w + 0.05, half_h + 0.05
+    if along == "x":
+        inner, outer = f"{half_w} .03 {half_h}", f"{edge_w} .02 {edge_h}"
+    else:
+        inner, outer = f".03 {half_w} {half_h}", f".02 {edge_w} {edge_h}"
+    centre = f"{x} {y} {z}"
+    return _box(centre, outer, 'rgba=".93 .92 .9 1"') + _box(centre, inner, 'material="landscape"')
+
+
+def _barrier() -> str:
+    """A low block of hazard-striped foam, heavy enough not to move."""
+    x, y = BARRIER_M
+    stripes = "\n".join(
+        _box(f"{x + 0.152} {y - 0.6 + 0.2 * k} .17", ".003 .05 .17", 'rgba=".12 .12 .12 1"')
+        for k in range(7)
+    )
+    return (
+        f'<geom name="barrier" type="box" pos="{x} {y} .17" size=".15 .65 .17" '
+        f'rgba=".93 .72 .12 1"/>{stripes}'
+    )
+
+
+def _mast(spec: RobotSpec) -> str:
+    """Camera mast on the robot: without mass, so the dynamics stay those of the robot."""
+    height_m = CAMERA_HEIGHT_M - spec.chassis_height_m
+    x_m = spec.half_length_m - 0.03
+    return f"""<geom type="cylinder" fromto="{x_m} 0 {spec.half_height_m} {x_m} 0 {height_m}"
+ size=".012" mass="0" rgba=".25 .25 .28 1"/>
+<geom type="box" pos="{x_m} 0 {height_m}" size=".012 .045 .025" mass="0" rgba=".8 .8 .82 1"/>
+<camera name="{CAMERA}" pos="{x_m + 0.02} 0 {height_m}" xyaxes="0 -1 0 0 0 1"
+ fovy="{FOVY_DEG}"/>"""
+
+
+def _overview() -> str:
+    """A fixed camera for pictures of the whole hall; nothing of it is in the recording."""
+    return (
+        f'<camera name="{OVERVIEW}" pos="-4.6 -8.4 4.2" xyaxes=".76 -.65 0 .28 .33 .90" fovy="58"/>'
+    )
