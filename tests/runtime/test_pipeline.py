@@ -15,14 +15,19 @@ from PIL import Image
 
 from sensebind import Bundle, Pipeline, PipelineConfig, StreamConfig, open_source
 from sensebind.errors import ConfigError, InputError
-from sensebind.types import Frame, FrameBlock, Modality, SampleBlock, UniformBlock
+from sensebind.types import (
+    Embedding,
+    Frame,
+    FrameBlock,
+    Modality,
+    SampleBlock,
+    UniformBlock,
+)
 from tests.support import bags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sensebind.types import Embedding
 
 MS = 1_000_000
 START_NS = 1_700_000_000 * 10**9 + 123 * MS
@@ -69,10 +74,8 @@ def drive() -> list[bags.Message]:
 
 def keys(embeddings: list[Embedding]) -> list[tuple[object, ...]]:
     """Everything of the embeddings, the vectors as bytes."""
-    return [
-        tuple(getattr(e, f.name) for f in fields(e) if f.name != "vector") + (e.vector.tobytes(),)
-        for e in embeddings
-    ]
+    names = [f.name for f in fields(Embedding) if f.name != "vector"]
+    return [(*(getattr(e, name) for name in names), e.vector.tobytes()) for e in embeddings]
 
 
 def replay(bundle: Bundle, path: Path) -> list[tuple[object, ...]]:
