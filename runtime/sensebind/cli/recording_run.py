@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One recording through the pipeline into a file, and what is told about it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from sensebind.bundle import Bundle
+from sensebind.cli import output
+from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
+from sensebind.errors import SenseBindError
+from sensebind.labelling import labelled
+from sensebind.pipeline import Pipeline
+from sensebind.sinks import open_sink
+from sensebind.sinks.base import finishing
+from sensebind.sources import open_source
+from sensebind.zero_shot import ZeroShot, parse_prompts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sensebind.config import PipelineConfig
+    from sensebind.sources.base import Source
+
+LabelCounts = dict[str, Counter[str]]
+
+
+def write_recording(
+    bag: Path, bundle: str, config: PipelineConfig, prompts: str | None, out: Path, *, quiet: bool
+) -> dict[str, Any]:
+    """Encode a recording and write its records.
+
+    Args:
+        bag: the recording.
+        bundle: name or folder of the bundle.
+        config: streams, backend, order.
+        prompts: classes to score, as the user wrote them; None for none.
+        out: the file to write.
+        quiet: tell nothing on stdout.
+
+    Returns:
+        the summary: decisions, counts, notes and speed.
+
+    Raises:
+        InputError: if the recording, bundle or prompts cannot be used.
+        SinkError: if the file cannot be written.
+        SenseBindError: if no window was complete; then nothing is written.
+    """
+    say = _nothing if quiet else output.say
+    classes = parse_prompts(prompts) if prompts is not None else None
+    with (
+        open_source(bag) as source,
+        Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded,
+        Pipeline(loaded, config) as pipeline,
+    ):
+        say(f"bundle {loaded.name} on {loaded.backend}: {loaded.backend_reason}")
+        zero_shot = ZeroShot(loaded, classes) if classes else None
+        begin_s = time.perf_counter()
+        labels = _record(pipeline, source, zero_shot, out, say)
+        seconds = time.perf_counter() - begin_s
+        for line in [*stream_lines(pipeline.report, labels), *source_lines(source.report)]:
+            say(line)
+        count = sum(stream.embedded for stream in pipeline.report.streams.values())
+        if count == 0:
+            raise SenseBindError(
+                f"no window of {bag} became an embedding, so {out} was not written: "
+                + "; ".join(stream_lines(pipeline.report, {}))
+            )
+        say(f"{counted(count, 'embedding')}, {count / seconds:.0f} per second, in {out}")
+        return {
+            "out": str(out),
+            "embeddings": count,
+            "seconds": seconds,
+            "bundle": loaded.name,
+            "backend": loaded.backend,
+            "backend_reason": loaded.backend_reason,
+            "source": {"name": source.name, "sha256": source.sha256()},
+            "decisions": pipeline.decisions,
+            "report": pipeline.report,
+            "labels": labels,
+        }
+
+
+def _record(
+    pipeline: Pipeline, source: Source, zero_shot: ZeroShot | None, out: Path, say: output.Say
+) -> LabelCounts:
+    """Write every embedding; returns how often each label was the best, per stream."""
+    embeddings = pipeline.run(source)
+    first = next(embeddings, None)  # by now the streams are mapped
+    for line in decision_lines(pipeline.decisions):
+        say(line)
+    if first is None:
+        return {}
+    labels: LabelCounts = {}
+    metadata = pipeline.metadata(source, zero_shot.labels if zero_shot else ())
+    try:
+        with (
+            finishing(open_sink(out, metadata)) as sink,
+            output.progress(f"encoding {source.name}") as advance,
+        ):
+            for embedding in chain([first], embeddings):
+                record = labelled(embedding, zero_shot)
+                sink.write(record)
+                if record.label is not None:
+                    labels.setdefault(embedding.stream, Counter())[record.label] += 1
+                advance(source.progress())
+    except KeyboardInterrupt:
+        output.warning(f"{out} was not written")
+        raise
+    return labels
+
+
+def _nothing(_line: str) -> None:
+    """Tell nothing."""

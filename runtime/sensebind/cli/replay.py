@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind replay`: a recording in, embeddings and labels out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensebind.cli import output
+from sensebind.cli.options import (
+    BackendOption,
+    BundleOption,
+    JsonOption,
+    PromptsOption,
+    ThreadsOption,
+)
+from sensebind.errors import InputError
+
+
+def replay(
+    bag: Annotated[
+        Path,
+        typer.Argument(metavar="BAG", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, or a folder "
+                       "of pictures and IMU tables."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write: FILE.parquet or FILE.jsonl."),
+    ] = None,
+    bundle: BundleOption = "demo",
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stream",
+            metavar="TOPIC=MODALITY[,KEY=VALUE…]",
+            help="Read this topic, as this modality; may be repeated. Keys: hop_s, trigger, "
+            "lateness_s, min_coverage, max_age_s, jitter_s, rotation.",
+        ),
+    ] = None,
+    prompts: PromptsOption = None,
+    hop: Annotated[
+        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
+    ] = None,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = 1,
+    order: Annotated[
+        str, typer.Option("--order", metavar="stamp|log", help="Feed by stamp or by receive time.")
+    ] = "stamp",
+    json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Encode a recording: one vector per window of each camera and IMU stream."""
+    from sensebind.cli.recording_run import write_recording
+    from sensebind.cli.settings import pipeline_config
+    from sensebind.sinks import check_output
+
+    if out is None:
+        raise InputError(
+            f"--out is missing: say where the embeddings go, for example --out {bag.stem}.parquet"
+        )
+    check_output(out)
+    config = pipeline_config(stream or (), hop, backend, threads, order)
+    summary = write_recording(bag, bundle, config, prompts, out, quiet=json)
+    if json:
+        output.show_json(summary)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of each stream, sample and window, in lines of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sensebind.pipeline import PipelineReport, StreamReport
+    from sensebind.sources.base import SourceReport
+    from sensebind.sources.mapping import Decision
+
+_UNUSED = ("unused", "late", "duplicate", "invalid")
+_INCOMPLETE = ("warming", "gap", "ending")
+_EVENTS = ("resets", "gaps", "relocks", "rate_changes", "filled")
+
+
+def decision_lines(decisions: Sequence[Decision]) -> Iterator[str]:
+    """One line per stream: what it is read as or why not, and the flag that decides otherwise.
+
+    Streams that are no sense at all share a line.
+    """
+    senseless = [d for d in decisions if d.modality is None and not d.hint]
+    for decision in decisions:
+        if decision in senseless:
+            continue
+        what = f"skips {decision.stream}"
+        if decision.used:
+            what = f"reads {decision.stream} as {decision.modality}"
+        override = f" (otherwise: {decision.hint})" if decision.hint else ""
+        yield f"{what}: {decision.reason}{override}"
+    if senseless:
+        reasons = Counter(decision.reason for decision in senseless)
+        yield f"skips {counted(len(senseless), 'stream')} that cannot be encoded:"
+        yield from (f"  {reason} ({count})" for reason, count in reasons.most_common())
+
+
+def stream_lines(report: PipelineReport, labels: Mapping[str, Counter[str]]) -> Iterator[str]:
+    """Per stream the fate of samples and windows; each line's parts add up."""
+    for name, stream in report.streams.items():
+        yield f"{name}: {counted(stream.embedded, 'embedding')}"
+        yield "  " + _samples(stream)
+        yield "  " + _windows(stream)
+        events = _nonzero(stream, _EVENTS)
+        if events:
+            yield f"  events: {', '.join(events)}"
+        for message, count in stream.failed.items():
+            yield f"  failed {count} times: {message}"
+        if name in labels:
+            yield "  labels: " + ", ".join(f"{k} {n}" for k, n in labels[name].most_common())
+
+
+def source_lines(report: SourceReport) -> Iterator[str]:
+    """What reading met: messages that were not delivered, and notes."""
+    for stream, causes in report.skipped.items():
+        listed = ", ".join(f"{count} {cause}" for cause, count in causes.items())
+        yield f"{stream}: messages skipped: {listed}"
+    yield from report.notes
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural but for 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _samples(stream: StreamReport) -> str:
+    counters = stream.counters
+    parts = [f"{counters.used} used", *_nonzero(stream, _UNUSED)]
+    return f"samples: {counters.pushed} = {' + '.join(parts)}"
+
+
+def _windows(stream: StreamReport) -> str:
+    counters = stream.counters
+    total = counters.emitted + sum(getattr(counters, name) for name in _INCOMPLETE)
+    failed = sum(stream.failed.values())
+    parts = [f"{stream.embedded} embedded", *([f"{failed} failed"] if failed else [])]
+    return f"windows: {total} = {' + '.join([*parts, *_nonzero(stream, _INCOMPLETE)])}"
+
+
+def _nonzero(stream: StreamReport, names: Sequence[str]) -> list[str]:
+    values = {name: getattr(stream.counters, name) for name in names}
+    return [f"{value} {name.replace('_', ' ')}" for name, value in values.items() if value]

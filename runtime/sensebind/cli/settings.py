@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From options of the command line to the configuration of a pipeline."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+
+from sensebind.config import (
+    BackendName,
+    Order,
+    PipelineConfig,
+    StreamConfig,
+    stream_config_from_options,
+)
+from sensebind.errors import ConfigError
+from sensebind.types import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MODALITIES = "|".join(modality.value for modality in Modality)
+# A topic may hold "=" itself; the one before a known modality ends it.
+_STREAM = re.compile(rf"(?P<topic>.+?)=(?P<modality>{_MODALITIES})(?:,(?P<options>.*))?")
+_EXPECTED = {
+    "hop_s": "seconds above 0, at most 3600; for example --hop 0.5",
+    "backend": f"one of {', '.join(get_args(BackendName))}",
+    "threads": "1 to 256",
+    "order": f"one of {', '.join(get_args(Order))}",
+}
+
+
+def parse_streams(texts: Sequence[str]) -> dict[str, StreamConfig]:
+    """Read `TOPIC=modality[,key=value…]` texts.
+
+    Raises:
+        ConfigError: naming the text and what was expected.
+    """
+    streams: dict[str, StreamConfig] = {}
+    for text in texts:
+        topic, options = _split(text)
+        if topic in streams:
+            raise ConfigError(f"--stream names {topic!r} twice; give all its options in one")
+        streams[topic] = stream_config_from_options(topic, options)
+    return streams
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    match = _STREAM.fullmatch(text)
+    if match:
+        topic, modality, rest = match["topic"], match["modality"], match["options"]
+    else:
+        topic, equals, after = text.partition("=")
+        modality, _, rest = after.partition(",")
+        if not (topic and equals and modality):
+            raise ConfigError(
+                f"--stream {text!r} is not TOPIC=modality[,key=value…]; "
+                "for example --stream /imu/data=imu,hop_s=0.5"
+            )
+    options = {"modality": modality}
+    for pair in rest.split(",") if rest else ():
+        key, equals, value = pair.partition("=")
+        if not (equals and key and value):
+            raise ConfigError(
+                f"--stream {text!r}: {pair!r} is not key=value; for example hop_s=0.5"
+            )
+        options[key.strip()] = value.strip()
+    return topic, options
+
+
+def pipeline_config(
+    streams: Sequence[str], hop_s: float | None, backend: str, threads: int, order: str
+) -> PipelineConfig:
+    """Build the configuration of a run.
+
+    Raises:
+        ConfigError: naming the option and what was expected.
+    """
+    values = {"hop_s": hop_s, "backend": backend, "threads": threads, "order": order}
+    try:
+        checked = msgspec.convert(values, PipelineConfig)
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`")
+        option, value = name.removesuffix("_s"), values.get(name)
+        raise ConfigError(f"--{option} is {value!r}, expected {_EXPECTED[name]}") from None
+    return msgspec.structs.replace(checked, streams=parse_streams(streams))

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file of one stream that lasts some time (IMU table, audio file), held in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from sensebind.config import StreamConfig
+from sensebind.errors import InputError
+from sensebind.sources import open_source
+from sensebind.sources.base import StreamKind
+from sensebind.types import Modality, SampleBlock, UniformBlock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TimedBlock: TypeAlias = SampleBlock | UniformBlock
+
+_NS = 10**9
+_MODALITY_OF_KIND = {StreamKind.SAMPLES: Modality.IMU, StreamKind.UNIFORM: Modality.AUDIO}
+
+
+def read_blocks(name: str, path: Path) -> list[TimedBlock]:
+    """All blocks of a file, as those of the stream `name`.
+
+    Raises:
+        InputError: if the file is damaged or holds nothing.
+    """
+    with open_source(path) as source:
+        (info,) = source.streams()
+        if info.kind not in _MODALITY_OF_KIND:
+            raise InputError(info.note)
+        selected = {info.name: StreamConfig(modality=_MODALITY_OF_KIND[info.kind])}
+        blocks: list[TimedBlock] = [
+            replace(block, stream=name)
+            for block in source.blocks(selected, "stamp")
+            if isinstance(block, (SampleBlock, UniformBlock)) and len(block.values)
+        ]
+    if not blocks:
+        raise InputError(f"{path} holds no samples; give a file with some")
+    return blocks
+
+
+def span_ns(blocks: list[TimedBlock]) -> tuple[int, int]:
+    """Stamp of the first sample, and stamp at which the last one's interval ends."""
+    last = blocks[-1]
+    begin_ns = _first_stamp_ns(blocks[0])
+    if isinstance(last, UniformBlock):
+        return begin_ns, last.stamp_ns + round(len(last.values) * _NS / last.rate_hz)
+    newest_ns = int(last.stamps_ns[-1])
+    count = sum(len(block.values) for block in blocks)
+    return begin_ns, newest_ns + (newest_ns - begin_ns) // max(count - 1, 1)
+
+
+def starting_at(blocks: list[TimedBlock], begin_ns: int) -> list[TimedBlock]:
+    """The blocks without the samples before `begin_ns`."""
+    trimmed = (_trimmed(block, begin_ns) for block in blocks)
+    return [block for block in trimmed if len(block.values)]
+
+
+def shifted(block: TimedBlock, by_ns: int) -> TimedBlock:
+    """The block with its stamps moved by `by_ns`."""
+    if isinstance(block, UniformBlock):
+        return replace(block, stamp_ns=block.stamp_ns + by_ns)
+    return replace(block, stamps_ns=block.stamps_ns + by_ns)
+
+
+def _trimmed(block: TimedBlock, begin_ns: int) -> TimedBlock:
+    if isinstance(block, SampleBlock):
+        kept = block.stamps_ns >= begin_ns
+        return replace(block, stamps_ns=block.stamps_ns[kept], values=block.values[kept])
+    skipped = max(math.ceil((begin_ns - block.stamp_ns) * block.rate_hz / _NS), 0)
+    stamp_ns = block.stamp_ns + round(skipped * _NS / block.rate_hz)
+    return replace(block, stamp_ns=stamp_ns, values=block.values[skipped:])
+
+
+def _first_stamp_ns(block: TimedBlock) -> int:
+    return block.stamp_ns if isinstance(block, UniformBlock) else int(block.stamps_ns[0])

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind replay` from the outside: what it writes, tells and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import sensebind as sb
+from tests.support.bags import imu, text, write_db3, write_mcap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.runtime.cli.conftest import Ran
+
+    Run = Callable[..., Ran]
+
+
+def test_the_file_holds_what_the_pipeline_gives(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.parquet"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out)
+    assert ran.code == 0, ran.err
+    table = pq.read_table(out)
+    with sb.Bundle.load(bundle_folder) as bundle, sb.Pipeline(bundle) as pipeline:
+        expected = list(pipeline.run(sb.open_source(recording)))
+    assert table["grid_ns"].to_pylist() == [e.grid_ns for e in expected]
+    found = np.array(table["vector"].to_pylist(), np.float32)
+    assert found.tobytes() == np.stack([e.vector for e in expected]).tobytes()
+    assert set(table["stream"].to_pylist()) == {"/imu", "/camera"}
+
+
+def test_it_tells_decisions_counts_and_speed(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out)
+    assert "reads /imu as imu: sensor_msgs/msg/Imu is an IMU" in ran.out
+    assert "reads /camera as vision: encoding rgb8" in ran.out
+    assert "std_msgs/msg/String is not a sense (1)" in ran.out
+    assert "samples: 360 = " in ran.out
+    assert " per second, in " in ran.out
+    assert "warning: test is a test bundle: its weights are random" in ran.err
+
+
+def test_samples_and_windows_add_up(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--json")
+    stream = ran.json["report"]["streams"]["/imu"]
+    counters = stream["counters"]
+    causes = ("used", "unused", "late", "duplicate", "invalid")
+    assert counters["pushed"] == sum(counters[cause] for cause in causes) == 360
+    assert counters["gap"] > 0
+    assert stream["embedded"] == counters["emitted"]
+
+
+def test_json_is_all_there_is_on_stdout(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--json",
+              "--prompts", "a cat,a dog")  # fmt: skip
+    summary = ran.json
+    assert ran.out.count("\n") == 1
+    assert summary["out"] == str(out)
+    assert {d["stream"]: d["used"] for d in summary["decisions"]} == {
+        "/camera": True, "/imu": True, "/notes": False,
+    }  # fmt: skip
+    assert (
+        sum(summary["labels"]["/imu"].values()) == summary["report"]["streams"]["/imu"]["embedded"]
+    )
+    assert len(out.read_text().splitlines()) == summary["embeddings"] + 1
+
+
+def test_prompts_add_labels(run: Run, recording: Path, bundle_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drive.parquet"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out,
+              "--prompts", "a cat,a dog")  # fmt: skip
+    table = pq.read_table(out)
+    assert table.schema.metadata[b"sensebind.labels"] == b'["a cat","a dog"]'
+    best = [["a cat", "a dog"][i] for i in np.array(table["scores"].to_pylist()).argmax(axis=1)]
+    assert table["label"].to_pylist() == best
+    assert "  labels: " in ran.out
+
+
+def test_two_runs_give_the_same_bytes(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        assert (
+            run("replay", recording, "--bundle", bundle_folder, "--out", tmp_path / name).code == 0
+        )
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_stream_and_hop_options_reach_the_pipeline(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--hop", "0.5",
+              "--stream", "/imu=imu,hop_s=0.25", "--order", "log")  # fmt: skip
+    assert ran.code == 0, ran.err
+    metadata = json.loads(out.read_text().splitlines()[0])["metadata"]
+    assert metadata["windows"]["/imu"]["hop_s"] == 0.25
+    assert metadata["windows"]["/camera"]["hop_s"] == 0.5
+    assert metadata["order"] == "log"
+
+
+def test_a_recording_too_short_for_a_window_writes_nothing(
+    run: Run, bundle_folder: Path, tmp_path: Path
+) -> None:
+    messages = [imu("/imu", 10**9 + i * 10**7, [0, 0, 9.8, 0, 0, 0]) for i in range(20)]
+    short = write_mcap(tmp_path / "short.mcap", messages)
+    out = tmp_path / "out.parquet"
+    out.write_text("before")
+    ran = run("replay", short, "--bundle", bundle_folder, "--out", out)
+    assert ran.code == 1
+    assert f"error: no window of {short} became an embedding" in ran.err
+    assert "samples: 20 = " in ran.out
+    assert out.read_text() == "before"
+
+
+BAD_USAGE = {
+    "": "--out is missing: say where .* for example --out drive.parquet",
+    "--out a.csv": r"its suffix '\.csv' is not a format we write",
+    "--out nowhere/a.parquet": "there is no folder '.*nowhere'; create it first: mkdir -p",
+    "--out a.jsonl --order time": "--order is 'time', expected one of stamp, log",
+    "--out a.jsonl --hop -1": "--hop is -1.0, expected seconds above 0",
+    "--out a.jsonl --threads 0": "--threads.*greater than or equal to 1|--threads.*x>=1",
+    "--out a.jsonl --backend abacus": "--backend is 'abacus', expected one of auto, onnxruntime",
+    "--out a.jsonl --stream /imu": "'/imu' is not TOPIC=modality.* for example",
+    "--out a.jsonl --stream /imu=imu,fast": "'fast' is not key=value",
+    "--out a.jsonl --stream /imu=imu --stream /imu=imu": "--stream names '/imu' twice",
+    "--out a.jsonl --stream /imu=smell": "'smell'.*modalities are vision, text, audio",
+    "--out a.jsonl --stream /imu=imu,hop=1": "unknown option 'hop'.* known options: .*hop_s",
+    "--out a.jsonl --stream /imo=imu": "no stream '/imo' .*did you mean '/imu'",
+    "--out a.jsonl --stream /imu=vision": "stream '/imu' .* cannot be encoded as vision",
+    "--out a.jsonl --prompts none.txt": "cannot read the prompts in none.txt",
+    "--out a.jsonl --prompts cats": "give at least two",
+    "--foo": "No such option: --foo.*; see: sensebind replay --help",
+}
+
+
+@pytest.mark.parametrize("options", BAD_USAGE)
+def test_bad_usage_is_one_clear_line_and_exit_2(
+    run: Run,
+    recording: Path,
+    bundle_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run("replay", recording, "--bundle", bundle_folder, *options.split())
+    assert ran.code == 2
+    (line,) = [line for line in ran.err.splitlines() if not line.startswith("warning:")]
+    assert line.startswith("error: ")
+    assert re.search(BAD_USAGE[options], line)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "no such file or folder"),
+        (b"", r"the file is empty \(0 bytes\)"),
+        (b"hello, I am a text", "not a recording, it begins with b'hello"),
+    ],
+)
+def test_a_bad_recording_is_exit_2(
+    run: Run, bundle_folder: Path, tmp_path: Path, content: bytes | None, expected: str
+) -> None:
+    bag = tmp_path / "drive.mcap"
+    if content is not None:
+        bag.write_bytes(content)
+    ran = run("replay", bag, "--bundle", bundle_folder, "--out", tmp_path / "a.parquet")
+    assert ran.code == 2
+    assert re.search(expected, ran.err)
+    assert not (tmp_path / "a.parquet").exists()
+
+
+def test_nothing_maps_lists_every_stream(run: Run, bundle_folder: Path, tmp_path: Path) -> None:
+    bag = write_db3(tmp_path / "talk.db3", [text("/notes", 10**9, "hello")])
+    ran = run("replay", bag, "--bundle", bundle_folder, "--out", tmp_path / "a.parquet")
+    assert ran.code == 2
+    assert "no stream of the recording maps to an encoder" in ran.err
+    assert "/notes: std_msgs/msg/String is not a sense" in ran.err
+
+
+def test_a_missing_bundle_names_the_built_in_ones(
+    run: Run, recording: Path, tmp_path: Path
+) -> None:
+    ran = run("replay", recording, "--bundle", "nowhere", "--out", tmp_path / "a.parquet")
+    assert ran.code == 2
+    assert "error: no bundle 'nowhere'" in ran.err
