@@ -24,14 +24,12 @@ The calibration is affine, so it is applied once per point, after the interpolat
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
 from sensebind.manifest import ImuSpec
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
@@ -49,7 +47,6 @@ SAMPLES_PER_POINT_LIMIT = 1.5
 """Input denser than this is averaged. Between 1 (no averaging of input at the grid's own rate,
 whatever its jitter) and 2, the smallest common ratio of sensor to model rate."""
 
-_NS = 10**9
 _UNCALIBRATED = ImuCalibration()
 
 
@@ -91,13 +88,13 @@ def resample_imu(
         raise InputError(f"interpolation is {interpolation!r}, expected 'linear' or 'cubic'")
     features = _output(out, grid.size)
     raw = np.empty((6, grid.size), dtype=np.float64)
-    start, end = np.searchsorted(stamps_ns, (end_ns - round(length_s * _NS), end_ns))
+    start, end = np.searchsorted(stamps_ns, (end_ns - nanoseconds(length_s), end_ns))
     if end - start > SAMPLES_PER_POINT_LIMIT * grid.size:
-        kernels.average_triangle(stamps_ns, values, grid, _NS / rate_hz, raw)
+        kernels.average_triangle(stamps_ns, values, grid, NS_PER_S / rate_hz, raw)
     elif interpolation == "linear":
         kernels.interpolate_linear(stamps_ns, values, grid, raw)
     else:
-        kernels.interpolate_cubic(stamps_ns, values, grid, round(max_interval_s * _NS), raw)
+        kernels.interpolate_cubic(stamps_ns, values, grid, nanoseconds(max_interval_s), raw)
     kernels.apply_affine(raw, *affine_of(calibration), features)
     return features
 
@@ -108,23 +105,8 @@ def imu_grid_ns(end_ns: int, length_s: float, rate_hz: float) -> NDArray[np.int6
     Raises:
         InputError: if rate and length leave no point or are not finite.
     """
-    grid: NDArray[np.int64] = _offsets_ns(length_s, rate_hz) + np.int64(end_ns)
+    grid: NDArray[np.int64] = np.int64(end_ns) - grid_offsets_ns(nanoseconds(length_s), rate_hz)
     return grid
-
-
-@lru_cache(maxsize=64)
-def _offsets_ns(length_s: float, rate_hz: float) -> NDArray[np.int64]:
-    usable = math.isfinite(length_s * rate_hz) and length_s > 0 and rate_hz > 0
-    rate = Fraction(repr(float(rate_hz))) if usable else Fraction(0)
-    points = round(Fraction(repr(float(length_s))) * rate) if usable else 0
-    if points < 1:
-        raise InputError(
-            f"a window of length_s={length_s} at rate_hz={rate_hz} has no points; "
-            "both must be positive and finite, and their product at least 1"
-        )
-    offsets = np.array([round(-k * _NS / rate) for k in range(points, 0, -1)], dtype=np.int64)
-    offsets.flags.writeable = False
-    return offsets
 
 
 def _checked(

@@ -12,13 +12,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from sensebind.errors import ConfigError
+from sensebind.grid import NS_PER_S, nanoseconds
 from sensebind.manifest import DepthSpec, ImuSpec, LogMelSpec, TextSpec, ThermalSpec, VisionSpec
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.manifest import EncoderSpec
 
-NS_PER_S = 1_000_000_000
 MAX_STAMP_NS = 1 << 62
 RESET_NS = NS_PER_S
 """A stamp this far behind the newest one (or twice the lateness) is a reset of the clock."""
@@ -96,11 +96,6 @@ class FrameRules(WindowRules):
     positions: tuple[float, ...] = (1.0,)
     max_age_ns: int | None = None
     at_frames: bool = False
-
-
-def nanoseconds(seconds: float) -> int:
-    """Seconds as whole nanoseconds, by the shortest decimal that means the float."""
-    return round(Fraction(repr(seconds)) * NS_PER_S)
 
 
 def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = None) -> WindowRules:

@@ -9,15 +9,15 @@ are settled, or the segment has ended and can't give more.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.grid import NS_PER_S, grid_offsets_ns
 from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
 from sensebind.windowing.counters import StreamCounters
-from sensebind.windowing.rules import MAX_STAMP_NS, NS_PER_S
+from sensebind.windowing.rules import MAX_STAMP_NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,13 +150,6 @@ class SampleWindower:
             values=values,
         )
         return [window]
-
-
-def grid_offsets_ns(length_ns: int, rate_hz: float) -> Stamps:
-    """How far before a window's end its grid points lie: int64 (T,), from about L to one period."""
-    rate = Fraction(repr(rate_hz))
-    count = round(Fraction(length_ns, NS_PER_S) * rate)
-    return np.array([round((count - i) * NS_PER_S / rate) for i in range(count)], np.int64)
 
 
 class _Segment:

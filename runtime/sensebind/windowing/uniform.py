@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S
 from sensebind.types import UniformBlock, Window
 from sensebind.windowing.counters import StreamCounters
-from sensebind.windowing.rules import MAX_STAMP_NS, NS_PER_S
+from sensebind.windowing.rules import MAX_STAMP_NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

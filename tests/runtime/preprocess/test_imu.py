@@ -284,7 +284,7 @@ def test_fills_a_given_array() -> None:
         ({"stamps_ns": np.zeros(0, np.int64), "values": np.zeros((0, 6))}, r"at least one sample"),
         ({"rate_hz": 0.0}, r"rate_hz=0.0 has no points"),
         ({"rate_hz": float("inf")}, r"rate_hz=inf has no points"),
-        ({"length_s": -1.0}, r"length_s=-1.0"),
+        ({"length_s": -1.0}, r"a window of -1 s"),
         ({"interpolation": "nearest"}, r"'nearest', expected 'linear' or 'cubic'"),
         ({"out": np.zeros((6, 9), np.float32)}, r"out is float32 \(6, 9\), expected .*\(6, 10\)"),
     ],

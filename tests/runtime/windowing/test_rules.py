@@ -20,13 +20,7 @@ from sensebind.manifest import (
     WindowSpec,
 )
 from sensebind.types import Modality
-from sensebind.windowing.rules import (
-    FrameRules,
-    SampleRules,
-    UniformRules,
-    nanoseconds,
-    rules_for,
-)
+from sensebind.windowing.rules import FrameRules, SampleRules, UniformRules, rules_for
 
 
 def spec(preprocess: Preprocess, window: WindowSpec | None = None) -> EncoderSpec:
@@ -102,10 +96,3 @@ def test_text_is_not_windowed() -> None:
     text = TextSpec(tokenizer="t.json", tokenizer_sha256="0" * 64, max_tokens=4)
     with pytest.raises(ConfigError, match="modality 'text' is not windowed"):
         rules_for(spec(text), StreamConfig(modality=Modality.TEXT))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.1, 100_000_000), (1 / 3, 333_333_333), (1e-9, 1), (2, 2 * 10**9)]
-)
-def test_seconds_become_the_nanoseconds_one_would_write(seconds: float, expected: int) -> None:
-    assert nanoseconds(seconds) == expected
