@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames to RGB pixels: raw ROS encodings by NumPy, compressed ones by Pillow."""
+"""Frames to RGB pictures, by Pillow's decoders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sensebind.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from sensebind.types import Frame
 
 PIXEL_LIMIT = 50_000_000
@@ -24,41 +20,43 @@ PIXEL_LIMIT = 50_000_000
 far more; the claim is checked before any memory is taken for it."""
 
 _COMPRESSED = ("jpeg", "png")
-_RAW_CHANNELS: dict[str, tuple[int, Sequence[int]]] = {
-    "rgb8": (3, (0, 1, 2)),
-    "bgr8": (3, (2, 1, 0)),
-    "rgba8": (4, (0, 1, 2)),
-    "bgra8": (4, (2, 1, 0)),
-    "mono8": (1, (0, 0, 0)),
+_RAW_MODES = {
+    "rgb8": (3, "RGB", "RGB"),
+    "bgr8": (3, "RGB", "BGR"),
+    "rgba8": (4, "RGB", "RGBX"),
+    "bgra8": (4, "RGB", "BGRX"),
+    "mono8": (1, "L", "L"),
 }
-"""ROS image encoding (sensor_msgs/image_encodings.hpp) to bytes per pixel and where R, G, B lie."""
+"""ROS image encoding (sensor_msgs/image_encodings.hpp) to bytes per pixel and Pillow's mode and
+raw mode; X is a byte that is skipped."""
 
 
-def decode_frame(frame: Frame) -> NDArray[np.uint8]:
-    """Decode a frame to RGB uint8 (height, width, 3), C order. Alpha is dropped, grey repeated.
+def decode_frame(frame: Frame) -> Image.Image:
+    """Decode a frame to a picture of mode RGB. Alpha is dropped, grey repeated.
 
     Raises:
         InputError: naming the encoding, size or defect, and what can be decoded.
     """
     if frame.encoding in _COMPRESSED:
         return _decode_compressed(frame)
-    if frame.encoding in _RAW_CHANNELS:
+    if frame.encoding in _RAW_MODES:
         return _decode_raw(frame)
-    known = ", ".join([*_COMPRESSED, *_RAW_CHANNELS])
+    known = ", ".join([*_COMPRESSED, *_RAW_MODES])
     raise InputError(
         f"image encoding {frame.encoding!r} cannot be used as a colour picture; "
         f"this version decodes {known}"
     )
 
 
-def _decode_compressed(frame: Frame) -> NDArray[np.uint8]:
+def _decode_compressed(frame: Frame) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(frame.data), formats=("JPEG", "PNG")) as image:
                 _check_claims(image)
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(upright.convert("RGB"))
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return _as_rgb(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{error}; at most {PIXEL_LIMIT} pixels are decoded") from None
     except UnidentifiedImageError:
@@ -84,8 +82,8 @@ def _check_claims(image: Image.Image) -> None:
         )
 
 
-def _decode_raw(frame: Frame) -> NDArray[np.uint8]:
-    channels, order = _RAW_CHANNELS[frame.encoding]
+def _decode_raw(frame: Frame) -> Image.Image:
+    channels, mode, raw_mode = _RAW_MODES[frame.encoding]
     row_bytes = frame.width * channels
     step = frame.step or row_bytes
     if frame.width < 1 or frame.height < 1 or step < row_bytes:
@@ -99,10 +97,10 @@ def _decode_raw(frame: Frame) -> NDArray[np.uint8]:
             f"a {frame.encoding} frame of {frame.width} x {frame.height} pixels in rows of {step} "
             f"bytes has {len(frame.data)} bytes, expected {needed}"
         )
-    pixels = np.ndarray(
-        (frame.height, frame.width, channels),
-        dtype=np.uint8,
-        buffer=frame.data,
-        strides=(step, channels, 1),
-    )
-    return np.ascontiguousarray(pixels[:, :, order])
+    size = (frame.width, frame.height)
+    data = np.frombuffer(frame.data, dtype=np.uint8, count=needed)
+    return _as_rgb(Image.frombytes(mode, size, data, "raw", raw_mode, step, 1))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")

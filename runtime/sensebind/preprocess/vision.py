@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Camera frames to RGB features.
 
-Definition. A frame becomes RGB uint8 (`sensebind.preprocess.pictures`), is resized with Pillow's
+Definition. A frame becomes 8-bit RGB (`sensebind.preprocess.pictures`), is resized with Pillow's
 filter, which weighs every source pixel under it when shrinking, and normalised to
 (value / 255 - mean) / std, float32 [3, size, size].
 
@@ -63,7 +63,7 @@ class VisionPreprocessor:
                 f"a vision window has {len(frames)} frames, expected {expected} "
                 "(frame_positions of the bundle) or 1"
             )
-        planes = [self._normalised(fit_picture(decode_frame(f), self._spec)) for f in frames]
+        planes = [self._normalised(_fitted(decode_frame(f), self._spec)) for f in frames]
         if expected == 1:
             return Prepared({self._input: planes[0]})
         stacked = np.stack(planes * expected if len(planes) == 1 else planes)
@@ -85,8 +85,11 @@ def make(spec: EncoderSpec, stream: StreamConfig | None) -> VisionPreprocessor:
 
 
 def fit_picture(picture: NDArray[np.uint8], spec: VisionSpec) -> NDArray[np.uint8]:
-    """Resize and crop RGB uint8 (h, w, 3) to (size, size, 3) as this module's docstring defines."""
-    image = Image.fromarray(picture)
+    """Resize and crop RGB uint8 (h, w, 3) to (size, size, 3) as this module's docstring says."""
+    return _fitted(Image.fromarray(picture), spec)
+
+
+def _fitted(image: Image.Image, spec: VisionSpec) -> NDArray[np.uint8]:
     size = spec.size
     if spec.fit == "stretch":
         return np.asarray(image.resize((size, size), _FILTERS[spec.interpolation]))
