@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: everything that builds the bundles and recordings the project ships.
 
-A recipe is a module with `build(out: Path, cache: Path, *, seed: int = 0) -> Path`. Modules are
+A recipe is a module with `build(out: Path, cache: Path, *, seed: int = ...) -> Path`. Modules are
 imported on use, so listing recipes needs none of their packages.
 """
 
@@ -21,5 +21,9 @@ RECIPES: dict[str, Recipe] = {
     "demo-imu": Recipe(
         "sensebind_engines.recipes.demo_imu",
         "the demo bundle: image and text anchor, IMU encoder trained on simulated robot episodes",
+    ),
+    "sample-recording": Recipe(
+        "sensebind_engines.recipes.sample_recording.build",
+        "the sample recording with its truth: a simulated robot seen, heard and felt",
     ),
 }

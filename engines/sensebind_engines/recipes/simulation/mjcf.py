@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sensebind_engines.recipes.simulation.floors import CELL_M, Floor
 from sensebind_engines.recipes.simulation.ground import ROLLING_PARTS
 
@@ -109,7 +111,7 @@ def _floor_asset_xml(floor: Floor) -> str:
         return ""
     rows, columns = floor.heights_m.shape
     half_x_m, half_y_m = (columns - 1) / 2 * CELL_M, (rows - 1) / 2 * CELL_M
-    height_m = float(floor.heights_m.max() - floor.heights_m.min())
+    height_m = max(float(np.ptp(floor.heights_m)), 1e-6)  # MuJoCo refuses a range of 0
     return (
         f'<hfield name="relief" nrow="{rows}" ncol="{columns}" '
         f'size="{half_x_m} {half_y_m} {height_m} .05"/>'

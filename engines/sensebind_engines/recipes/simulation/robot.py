@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 import mujoco
 import numpy as np
 
+from sensebind.errors import SenseBindError
 from sensebind_engines.recipes.simulation.floors import PLANE, Floor
 from sensebind_engines.recipes.simulation.ground import Ground
 from sensebind_engines.recipes.simulation.log import Impact, Interval, SimLog
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 GRAVITY_M_S2 = 9.81
 CONTROL_HZ = 200
 _SETTLE_S = 1.0
+_UNSTABLE = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 
 
 class Behaviour(Protocol):
@@ -274,7 +280,7 @@ class Robot:
             self._tape.poses.append(self.data.qpos.copy())
 
     def _check_stable(self, readings: NDArray[np.float32], interval: Interval) -> None:
-        unstable = self.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number
+        unstable = any(self.data.warning[kind].number for kind in _UNSTABLE)
         if unstable or not np.isfinite(readings).all():
             raise SimulationError(
                 f"physics became unstable in {interval.label!r} between {interval.start_s:.2f} s "
@@ -283,7 +289,7 @@ class Robot:
             )
 
 
-class SimulationError(RuntimeError):
+class SimulationError(SenseBindError):
     """The simulated physics became unstable."""
 
 
@@ -292,5 +298,5 @@ def _fill_relief(model: mujoco.MjModel, floor: Floor) -> None:
     if floor.heights_m is not None:
         low_m = floor.heights_m.min()
         model.hfield_data[: floor.heights_m.size] = (
-            (floor.heights_m - low_m) / (floor.heights_m.max() - low_m)
+            (floor.heights_m - low_m) / max(float(np.ptp(floor.heights_m)), 1e-6)
         ).ravel()
