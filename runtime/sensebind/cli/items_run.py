@@ -78,9 +78,10 @@ def _embeddings(
         try:
             yield from embed_item(bundle, item, clips=clips)
         except InputError as error:
+            message = str(error) if item.name in str(error) else f"{item.name}: {error}"
             if item.named:
-                raise
-            output.warning(f"skipped {item.name}: {error}")
+                raise InputError(message) from error
+            output.warning(f"skipped {message}")
         advance(done / len(items))
 
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every command: help, version, exit codes, signals, closed pipes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sensebind import __version__, cli
+from sensebind.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.cli.conftest import Ran
+
+    Run = Callable[..., Ran]
+
+RUNTIME = Path(cli.__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(RUNTIME), "COLUMNS": "200"}
+
+LOADED = """
+import sys
+from sensebind.cli import run
+run(["--help"])
+print(sorted({m.partition(".")[0] for m in sys.modules} & {"numpy", "onnxruntime", "pyarrow",
+      "numba", "matplotlib", "rosbags", "msgspec", "PIL", "tokenizers"}), file=sys.stderr)
+"""
+
+# A replay whose source never ends: it says so once it is in the middle of writing.
+ENDLESS = """
+import sys
+from sensebind import cli, pipeline
+
+def endless(self, source):
+    embeddings = list(original(self, source))
+    while True:
+        yield from embeddings
+        print("writing", flush=True)
+
+original, pipeline.Pipeline.run = pipeline.Pipeline.run, endless
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
+
+def sensebind(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "sensebind", *map(str, arguments)]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+    for command in ("replay", "embed", "demo", "bundle"):
+        assert re.search(rf"\b{command}\b", done.stdout)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["replay", "--help"], ["bundle", "--help"]])
+def test_help_is_on_stdout_and_exit_0(run: Run, arguments: list[str]) -> None:
+    ran = run(*arguments)
+    assert ran.code == 0
+    assert "Usage: sensebind" in ran.out
+    assert ran.err == ""
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"sensebind {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fly"], "No such command 'fly'; see: sensebind --help"),
+        (["bundle"], "Missing command; see: sensebind bundle --help"),
+        (["replay"], "Missing argument 'BAG'; see: sensebind replay --help"),
+    ],
+)
+def test_usage_errors_say_where_help_is(run: Run, arguments: list[str], expected: str) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert f"error: {expected}\n" == ran.err.replace("BAG'.", "BAG'")
+
+
+def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENSEBIND_DEBUG", "1")
+    ran = run("bundle", "show", "nowhere")
+    assert ran.code == 2
+    assert "Traceback (most recent call last)" in ran.err
+    assert ran.err.splitlines()[-1].startswith("error: no bundle")
+
+
+def test_the_process_exits_with_the_code_of_the_error() -> None:
+    done = subprocess.run(
+        sensebind("bundle", "show", "nowhere"),
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no bundle 'nowhere'")
+    assert done.stdout == ""
+
+
+def test_ctrl_c_leaves_the_earlier_file(
+    recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.parquet"
+    out.write_text("before")
+    command = [sys.executable, "-c", ENDLESS, "replay", str(recording), "--out", str(out),
+               "--bundle", str(bundle_folder)]  # fmt: skip
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        while "writing" not in (line := process.stdout.readline()):
+            assert line, "the replay ended"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"warning: {out} was not written" in err
+    assert err.endswith("error: interrupted\n")
+    assert "Traceback" not in err
+    assert out.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_closed_pipe_is_no_traceback(bundle_folder: Path) -> None:
+    texts = [part for i in range(200) for part in ("--text", f"a cat {i}")]
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        sensebind("embed", *texts, "--bundle", bundle_folder, "--json"),
+        env=ENVIRONMENT, stdout=writer, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        os.close(writer)
+        os.close(reader)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert "Broken pipe" not in err
+
+
+def test_tables_align_words_left_and_numbers_right() -> None:
+    text = output.table(["name", "n"], [["a", 5], ["longer", 1000]])
+    assert text == "name       n\na          5\nlonger  1000"
+
+
+def test_an_empty_table_is_its_header() -> None:
+    assert output.table(["name", "n"], []) == "name  n"
