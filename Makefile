@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Set-up and checks in one place; `make help` lists them. PYTHON chooses the interpreter:
-#   make demo PYTHON=python3.12
+#   make demo PYTHON=python3.12      (run `make clean` first if .venv is there already)
 PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
