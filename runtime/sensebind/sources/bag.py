@@ -21,7 +21,7 @@ from sensebind.sources.messages import (
     full_type_name,
 )
 from sensebind.sources.ordering import Item, by_receive_time, by_stamp
-from sensebind.sources.session import Session
+from sensebind.sources.session import Session, check_selection
 from sensebind.sources.stamps import PEEKED_MESSAGES, stamp_fault
 from sensebind.sources.wire import DecodeError, unpacked_message
 from sensebind.types import Frame, FrameBlock, UniformBlock
@@ -99,8 +99,9 @@ class BagSource(Session):
             SourceError: if a stream is not there or not a sense, or the bag is damaged.
         """
         with self:
-            self._begin(selected)
+            check_selection(self.streams(), selected)
             items = self._items({name: self._decoder(name) for name in selected})
+            self._begin_counting()
             for block in batched(by_stamp(items) if order == "stamp" else by_receive_time(items)):
                 self._count_block(block)
                 yield block

@@ -16,7 +16,7 @@ from sensebind.sources.layout import (
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
 )
-from sensebind.sources.session import Session
+from sensebind.sources.session import Session, check_selection
 from sensebind.sources.table_file import TableFile
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class FileSource(Session):
         """
         del order  # files have no receive times
         with self:
-            self._begin(selected)
+            check_selection(self.streams(), selected)
+            self._begin_counting()
             streams = [self._streams[name] for name in sorted(selected)]
             merged: Iterator[tuple[int, Block]] = heapq.merge(
                 *(stream.blocks() for stream in streams), key=itemgetter(0)

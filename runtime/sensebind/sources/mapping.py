@@ -123,7 +123,12 @@ def _check_override(info: StreamInfo, modality: Modality, encoders: Collection[M
             f"stream {info.name!r} cannot be encoded as {modality}: the bundle has encoders for "
             f"{_listing(encoders)} only; ask for one of these or choose another bundle"
         )
-    needed = _KIND_OF_MODALITY[modality]
+    needed = _KIND_OF_MODALITY.get(modality)
+    if needed is None:
+        raise InputError(
+            f"stream {info.name!r} cannot be encoded as {modality}: {modality} comes from prompts; "
+            f"expected one of {_listing(_KIND_OF_MODALITY)}"
+        )
     if info.kind is not needed:
         raise InputError(
             f"stream {info.name!r} ({info.message_type}) cannot be encoded as {modality}: it has "

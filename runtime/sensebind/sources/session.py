@@ -64,9 +64,8 @@ class Session(ABC):
             self._sha256 = _folder_hash(self._path) if is_folder else sha256_of_file(self._path)
         return self._sha256
 
-    def _begin(self, names: Iterable[str]) -> None:
-        """Check the streams to read and forget what an earlier reading counted."""
-        check_selection(self.streams(), names)
+    def _begin_counting(self) -> None:
+        """Forget what an earlier reading, or a look at the first messages, counted."""
         self.report.read.clear()
         self.report.skipped.clear()
 

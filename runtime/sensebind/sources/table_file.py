@@ -48,27 +48,28 @@ class TableFile:
         Raises:
             SourceError: naming line and column of a value that is no number.
         """
-        size = max(self._path.stat().st_size, 1)
         with self._path.open("rb") as raw:
             lines = self._lines(raw)
             columns = self._columns(next(lines, (1, []))[1])
             readings = (self._reading(cells, columns, line) for line, cells in lines if cells)
             while block := list(islice(readings, ROWS_PER_BLOCK)):
-                self.fraction = raw.tell() / size
                 stamps_ns = [stamp_ns for stamp_ns, _ in block]
                 yield stamps_ns[0], sample_block(self.name, stamps_ns, [row for _, row in block])
 
     def _lines(self, raw: BinaryIO) -> Iterator[tuple[int, list[str]]]:
-        """Number and cells of each line of the table."""
-        reader = csv.reader(TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
-        try:
-            for cells in reader:
-                yield reader.line_num, cells
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise SourceError(
-                f"{self._path}: line {reader.line_num + 1} is not text of a table ({error}); "
-                f"expected UTF-8 with the header {','.join(COLUMNS)}"
-            ) from None
+        """Number and cells of each line of the table; bytes that are no text are escaped."""
+        size = max(self._path.stat().st_size, 1)
+        with TextIOWrapper(raw, "utf-8-sig", "backslashreplace", newline="") as text:
+            reader = csv.reader(text)
+            try:
+                for cells in reader:
+                    self.fraction = raw.tell() / size
+                    yield reader.line_num, cells
+            except csv.Error as error:
+                raise SourceError(
+                    f"{self._path}: line {reader.line_num} is no line of a table ({error}); "
+                    f"expected the header {','.join(COLUMNS)} and numbers below it"
+                ) from None
 
     def _columns(self, header: list[str]) -> list[int]:
         """Where each of COLUMNS is in the table."""

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MCAP files as they are found: huge, cut, damaged, without index, with odd channels."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcap.writer import CompressionType
+from mcap.writer import Writer as McapWriter
+
+from sensebind.errors import SourceError
+from sensebind.sources import mcap_file, mcap_index, open_source
+from sensebind.sources.base import SourceReport, StreamKind
+from sensebind.sources.mcap_file import McapFile
+from sensebind.types import SampleBlock
+from tests.support import bags
+from tests.support.blocks import all_streams, plain, read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from sensebind.sources.mcap_index import Record
+    from tests.support.bags import Message
+
+START_NS = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+@cache
+def rows(count: int, step_ms: int = 10) -> tuple[Message, ...]:
+    return tuple(bags.imu("/imu", START_NS + k * step_ms * MS, [k] * 6) for k in range(count))
+
+
+def first_column(path: Path) -> list[float]:
+    blocks = read_all(open_source(path))
+    return [x for block in blocks if isinstance(block, SampleBlock) for x in block.values[:, 0]]
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_chunk_is_read_only_when_its_messages_are_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
+) -> None:
+    path = bags.write_mcap(tmp_path / "a.mcap", rows(2000), indexed=indexed)
+    source = open_source(path)
+    selected = all_streams(source)
+    unpacked: list[int] = []
+
+    def counted(body: bytes) -> bytes | memoryview:
+        unpacked.append(len(body))
+        return mcap_index.unpacked_chunk(body)
+
+    with source:
+        monkeypatch.setattr(mcap_file, "unpacked_chunk", counted)
+        blocks = source.blocks(selected, "stamp")
+        block = next(iter(blocks))
+        assert isinstance(block, SampleBlock)
+        # 50 peeked rows, then one batch and a second of look-ahead: 164 of 2000 rows
+        assert sum(unpacked) < path.stat().st_size // 5
+        rest = sum(len(b.stamps_ns) for b in blocks if isinstance(b, SampleBlock))
+        assert rest == 2000 - len(block.stamps_ns)
+
+
+def test_chunks_without_selected_topics_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.zeros((40, 40), np.uint8)
+    frames = [bags.image("/big", START_NS + k * MS, pixels, "mono8") for k in range(500)]
+    path = bags.write_mcap(tmp_path / "a.mcap", [*rows(10), *frames])
+    report = SourceReport()
+    container = McapFile(path, report)
+    read: list[int] = []
+
+    def counted(stream: BinaryIO, record: Record) -> bytes:
+        read.append(record.length)
+        return mcap_index.read_body(stream, record)
+
+    monkeypatch.setattr(mcap_file, "read_body", counted)
+    assert len(list(container.messages(["/imu"]))) == 10
+    container.close()
+    assert sum(read) < 20_000 < path.stat().st_size
+
+
+def test_chunks_that_overlap_are_merged_by_receive_time(tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(300)
+    path = bags.write_mcap(tmp_path / "a.mcap", [rows(300, 1)[k] for k in order])
+    assert first_column(path) == list(range(300))
+
+
+@given(keep=st.floats(0, 1))
+def test_a_cut_file_gives_what_is_before_the_cut(
+    keep: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    whole = bags.write_mcap(folder / "a.mcap", rows(60)).read_bytes()
+    path = folder / "cut.mcap"
+    path.write_bytes(whole[: 8 + int(keep * (len(whole) - 9))])
+    source = open_source(path)
+    blocks = [block for block in read_all(source) if isinstance(block, SampleBlock)]
+    values = [x for block in blocks for x in block.values[:, 0]]
+    assert values == list(range(len(values)))
+    assert len(values) == 60 or any("truncated" in note for note in source.report.notes)
+
+
+def test_a_cut_file_loses_no_whole_chunk(tmp_path: Path) -> None:
+    path = bags.write_mcap(tmp_path / "a.mcap", rows(200))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    per_chunk = 4096 // 350 + 1
+    assert 100 - 3 * per_chunk < len(first_column(path)) <= 100
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd", "lz4"])
+def test_a_damaged_chunk_is_skipped_and_noted(tmp_path: Path, compression: str) -> None:
+    path = bags.write_mcap(tmp_path / "a.mcap", rows(200), compression=compression)
+    source = open_source(path)
+    with source:
+        place = source._container._index.chunks[1]  # type: ignore[attr-defined]
+    data = bytearray(path.read_bytes())
+    start, end = place.position + 60, place.position + place.length
+    data[start:end] = b"\xff" * (end - start)
+    path.write_bytes(data)
+    source = open_source(path)
+    values = [x for b in read_all(source) if isinstance(b, SampleBlock) for x in b.values[:, 0]]
+    missing = sorted(set(range(200)) - set(values))
+    assert 0 < len(missing) < 60
+    assert missing == list(range(missing[0], missing[-1] + 1))
+    assert source.report.notes == [
+        f"a.mcap: the chunk at byte {place.position} is skipped: "
+        + ("damaged chunk" if compression == "none" else "damaged compression")
+    ]
+
+
+@given(data=st.data())
+def test_mutated_files_are_read_or_refused(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("mutated")
+    compression = data.draw(st.sampled_from(["none", "zstd"]))
+    whole = bytearray(
+        bags.write_mcap(folder / "a.mcap", rows(30), compression=compression).read_bytes()
+    )
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(8, len(whole) - 1))
+        whole[place] ^= data.draw(st.integers(1, 255))
+    path = folder / "b.mcap"
+    path.write_bytes(whole)
+    source = open_source(path)
+    total = sum(len(b.stamps_ns) for b in read_all(source) if isinstance(b, SampleBlock))
+    assert total <= 60
+
+
+def test_unknown_channels_do_not_disturb_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    writer = McapWriter(str(path), compression=CompressionType.NONE)
+    writer.start("ros2", "tests")
+    odd = writer.register_channel("/odd", "json", 0)
+    schema = writer.register_schema("strange_msgs/msg/Thing", "ros2idl", b"\xff not idl")
+    strange = writer.register_channel("/strange", "cdr", schema)
+    named = writer.register_schema(bags.IMU, "", b"")
+    imu = writer.register_channel("/imu", "cdr", named)
+    for k, message in enumerate(rows(5)):
+        writer.add_message(odd, message.log_ns, b"{", message.log_ns, k)
+        writer.add_message(strange, message.log_ns, b"\0", message.log_ns, k)
+        writer.add_message(imu, message.log_ns, bags.serialize(message), message.log_ns, k)
+    writer.finish()  # type: ignore[no-untyped-call]
+    source = open_source(path)
+    infos = {info.name: info for info in source.streams()}
+    assert infos["/odd"].kind is infos["/strange"].kind is StreamKind.OTHER
+    assert infos["/odd"].note == "a topic without type is not a sense"
+    assert infos["/strange"].note == "strange_msgs/msg/Thing is not a sense"
+    assert first_column(path) == [0, 1, 2, 3, 4]
+
+
+def test_malformed_messages_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    writer = McapWriter(str(path), compression=CompressionType.NONE)
+    writer.start("ros2", "tests")
+    schema = writer.register_schema(bags.IMU, "", b"")
+    channel = writer.register_channel("/imu", "cdr", schema)
+    for k, message in enumerate(rows(6)):
+        data = bags.serialize(message)
+        data = {1: data[:50], 2: b"", 3: b"\x09" + data}.get(k, data)
+        writer.add_message(channel, message.log_ns, data, message.log_ns, k)
+    writer.finish()  # type: ignore[no-untyped-call]
+    source = open_source(path)
+    (block,) = read_all(source)
+    assert isinstance(block, SampleBlock)
+    assert block.values[:, 0].tolist() == [0, 4, 5]
+    assert source.report.skipped == {"/imu": {"malformed message": 1, "unknown encapsulation": 2}}
+
+
+def test_receive_times_beyond_int64_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    writer = McapWriter(str(path), compression=CompressionType.NONE)
+    writer.start("ros2", "tests")
+    schema = writer.register_schema(bags.IMU, "", b"")
+    channel = writer.register_channel("/imu", "cdr", schema)
+    for message in rows(3):
+        writer.add_message(channel, 2**63, bags.serialize(message), 0)
+    writer.add_message(channel, 2**63 - 1, bags.serialize(rows(3)[0]), 0)
+    writer.finish()  # type: ignore[no-untyped-call]
+    source = open_source(path)
+    assert sum(len(row) for row in plain(read_all(source))) > 0
+    assert source.report.skipped["/imu"]["receive time out of range"] == 3
+
+
+def test_not_an_mcap_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    path.write_bytes(b"something else entirely")
+    with pytest.raises(SourceError, match=r"not an MCAP file, it begins with b'somethin'"):
+        McapFile(path, SourceReport())
