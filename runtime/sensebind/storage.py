@@ -72,7 +72,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     one, never a part.
     """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    _create(temporary)
     try:
         yield temporary
         _sync(temporary)
@@ -82,6 +82,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _create(path: Path) -> None:
+    """Make an empty file with the permissions of any new file of this user."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def _sync(path: Path) -> None:
