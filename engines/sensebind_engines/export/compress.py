@@ -15,6 +15,8 @@ from sensebind_engines.export.rounding import is_worth_int8, round_to_int8
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
 
 def store_as_fp16(model: ModelProto) -> ModelProto:
     """Store as FP16, with a Cast to FP32, every float array that FP16 holds exactly.
@@ -35,7 +37,7 @@ def store_as_fp16(model: ModelProto) -> ModelProto:
     return _rebuilt(model, [*casts, *model.graph.node], weights)
 
 
-def _fits_fp16(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
+def _fits_fp16(values: NDArray[np.float32]) -> bool:
     with np.errstate(over="ignore"):
         return bool(np.array_equal(values.astype(np.float16).astype(np.float32), values))
 

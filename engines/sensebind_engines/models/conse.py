@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FloatArray: TypeAlias = NDArray[np.float32]
 
 TOP_CLASSES = 10
-"""The paper's T; its results change little from 1 to 1000 (section 4, table 2)."""
+"""The paper's usual T (it reports 1, 10 and 1000)."""
 
 TEMPLATES = ("a photo of a {}", "{}", "a picture of a {}", "the {}")
 """Each class name is embedded in all of them, and the mean is taken."""

@@ -47,9 +47,9 @@ PREPROCESS = VisionSpec(
     resize_to=256,
     interpolation="bicubic",
 )
-"""As the release was evaluated: (value - 127) / 128 (``efficientnet_lite_builder.py``, ``MEAN_RGB``
-and ``STDDEV_RGB``) of the middle 224 / (224 + 32) of the short side (``preprocessing.py``,
-``CROP_PADDING``)."""
+"""The release's evaluation: (value - 127) / 128 (``efficientnet_lite_builder.py``, ``MEAN_RGB`` and
+``STDDEV_RGB``) of the middle 0.875 of the short side (``preprocessing.py``, ``CROP_FRACTION``),
+bicubic. Pillow's filter also averages when it shrinks, which the release's did not."""
 
 _BATCH = 32
 _WEIGHT_FILE = "efficientnet-lite0-57934424.pth"
