@@ -28,7 +28,11 @@ _COMPRESSED_DEPTH_HEADER_BYTES = 12  # ConfigHeader of compressed_depth_image_tr
 
 # orientation and its covariance are skipped; of the other covariances only the first is read
 _IMU = {order: Struct(order + "104x3dd64x3dd64x") for order in "<>"}
-_STAMP = {"cdr": {order: Struct(order + "iI") for order in "<>"}, "ros1": {"<": Struct("<II")}}
+# seconds, nanoseconds, length of the frame id; ROS 1 headers begin with a sequence number
+_HEADER = {
+    "cdr": {order: Struct(order + "iII") for order in "<>"},
+    "ros1": {"<": Struct("<4xIII")},
+}
 _FILE_MAGIC = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"))
 
 
@@ -116,10 +120,8 @@ def compressed_encoding(picture: bytes | memoryview) -> str:
 
 def _read_header(cursor: Cursor, wire: Wire) -> int:
     """Read a std_msgs/Header and return its stamp in ns."""
-    if wire == "ros1":
-        cursor.uint32()  # sequence number
-    seconds, nanoseconds = cursor.unpack(_STAMP[wire][cursor.order], 4)
-    cursor.octets()  # frame id
+    seconds, nanoseconds, id_length = cursor.unpack(_HEADER[wire][cursor.order], 4)
+    cursor.skip(int(id_length))
     if nanoseconds >= _NANOSECONDS:
         raise DecodeError("malformed message")
     return int(seconds) * _NANOSECONDS + int(nanoseconds)

@@ -223,12 +223,17 @@ def _found(index: McapIndex) -> tuple[int, int, int]:
     """What an index contains, to be held against its statistics."""
     assert index.chunks is not None
     known = index.channels.keys()
-    complete = index.counts.keys() <= known and all(c.channels <= known for c in index.chunks)
-    return (
-        sum(index.counts.values()) if complete and (index.chunks or not index.counts) else -1,
-        len(known),
-        len(index.chunks),
+    complete = (
+        index.counts.keys() <= known
+        and all(chunk.channels <= known and _fits(chunk, index.end) for chunk in index.chunks)
+        and (index.chunks or not index.counts)
     )
+    messages = sum(index.counts.values()) if complete else -1
+    return messages, len(known), len(index.chunks)
+
+
+def _fits(chunk: ChunkPlace, end: int) -> bool:
+    return chunk.position >= len(MAGIC) and 0 <= chunk.length <= end - chunk.position
 
 
 def _chunk_place(body: Cursor) -> ChunkPlace:

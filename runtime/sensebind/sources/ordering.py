@@ -7,6 +7,7 @@ the same messages come out alike from every file format and whatever else is sel
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections import deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -25,8 +26,10 @@ HORIZON_NS = 1_000_000_000
 HELD_BYTES = 256 << 20
 """Most pixels held back for ordering, should a recording's receive times stand still."""
 
+HELD_MESSAGES = 100_000
+"""Most messages held back then."""
+
 _LARGEST_TIE = 256
-_ITEM_BYTES = 256  # an IMU reading and its bookkeeping, roughly
 
 T = TypeVar("T")
 
@@ -40,12 +43,16 @@ class Item(NamedTuple):
     content: Row | FrameBlock | UniformBlock
 
 
+Held = tuple[int, int, int, Item]
+"""A message held back, led by what it is sorted by: stamp, receive time, order of arrival."""
+
+
 def by_receive_time(items: Iterable[Item]) -> Iterator[Item]:
     """Settle equal receive times by stream name, then by order of arrival."""
     together: list[Item] = []
     for item in items:
         if together and (item.log_ns != together[0].log_ns or len(together) == _LARGEST_TIE):
-            yield from sorted(together, key=_stream)
+            yield from sorted(together, key=_stream) if len(together) > 1 else together
             together.clear()
         together.append(item)
     yield from sorted(together, key=_stream)
@@ -58,22 +65,24 @@ def by_stamp(items: Iterable[Item], horizon_ns: int = HORIZON_NS) -> Iterator[It
     stream with earlier stamps. One that arrives later than that leaves late; the windowing counts
     it. Streams do not hold up or hurry each other, because their stamps may be of other clocks.
     """
-    heaps: dict[str, list[tuple[int, int, int, Item]]] = {}
-    waiting: deque[tuple[int, int, int, str]] = deque()  # in order of arrival
+    by_stream: dict[str, list[Held]] = {}  # sorted
+    waiting: deque[Held] = deque()  # in order of arrival, those that left early too
     held_bytes = 0
     for number, item in enumerate(by_receive_time(items)):
         while waiting and (
-            abs(item.log_ns - waiting[0][1]) >= horizon_ns or held_bytes > HELD_BYTES
+            abs(item.log_ns - waiting[0][1]) >= horizon_ns
+            or held_bytes > HELD_BYTES
+            or len(waiting) > HELD_MESSAGES
         ):
-            for released in _up_to(heaps, waiting.popleft()):
-                held_bytes -= _weight(released)
+            for released in _up_to(waiting.popleft(), by_stream):
+                held_bytes -= _pixel_bytes(released)
                 yield released
-        key = (item.stamp_ns, item.log_ns, number)
-        heappush(heaps.setdefault(item.stream, []), (*key, item))
-        waiting.append((*key, item.stream))
-        held_bytes += _weight(item)
+        held = (item.stamp_ns, item.log_ns, number, item)
+        insort(by_stream.setdefault(item.stream, []), held)
+        waiting.append(held)
+        held_bytes += _pixel_bytes(item)
     while waiting:
-        yield from _up_to(heaps, waiting.popleft())
+        yield from _up_to(waiting.popleft(), by_stream)
 
 
 def nearly_sorted(
@@ -92,18 +101,18 @@ def nearly_sorted(
         yield heappop(heap)[2]
 
 
-def _up_to(
-    heaps: dict[str, list[tuple[int, int, int, Item]]], due: tuple[int, int, int, str]
-) -> Iterator[Item]:
-    """Take a message that is due and those of its stream that belong before it."""
-    heap = heaps[due[3]]
-    while heap and heap[0][:3] <= due[:3]:
-        yield heappop(heap)[3]
+def _up_to(due: Held, by_stream: dict[str, list[Held]]) -> list[Item]:
+    """Take out a message that is due and those of its stream that belong before it."""
+    stream = by_stream[due[3].stream]
+    count = bisect_right(stream, due)
+    released = [held[3] for held in stream[:count]]
+    del stream[:count]
+    return released
 
 
-def _weight(item: Item) -> int:
+def _pixel_bytes(item: Item) -> int:
     content = item.content
-    return len(content.frame.data) if isinstance(content, FrameBlock) else _ITEM_BYTES
+    return len(content.frame.data) if isinstance(content, FrameBlock) else 0
 
 
 def _stream(item: Item) -> str:

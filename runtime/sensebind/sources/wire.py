@@ -17,7 +17,6 @@ _ENCAPSULATION_BYTES = 4
 _LONGEST_TEXT_BYTES = 1 << 16
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LARGEST_MESSAGE_BYTES = 1 << 28
-_BYTE_ORDERS = {b"\x00\x00": ">", b"\x00\x01": "<"}
 _UINT16 = {order: Struct(order + "H") for order in "<>"}
 _UINT32 = {order: Struct(order + "I") for order in "<>"}
 _UINT64 = {order: Struct(order + "Q") for order in "<>"}
@@ -38,17 +37,11 @@ class Cursor:
         self.order = "<"
         self.position = 0
         if self._aligned:
-            order = _BYTE_ORDERS.get(bytes(view[:2]))
-            if order is None or len(view) < _ENCAPSULATION_BYTES:
+            if len(view) < _ENCAPSULATION_BYTES or view[0] != 0 or view[1] > 1:
                 raise DecodeError("unknown encapsulation")
-            self.order = order
+            self.order = "<" if view[1] else ">"
             view = view[_ENCAPSULATION_BYTES:]
         self.body = view
-
-    @property
-    def remaining(self) -> int:
-        """Bytes not read yet."""
-        return len(self.body) - self.position
 
     def unpack(self, layout: Struct, alignment: int) -> tuple[int | float, ...]:
         """Read a packed structure whose first field has the given alignment."""
@@ -74,6 +67,10 @@ class Cursor:
         value: int = _UINT64[self.order].unpack_from(self.body, self._take(8, 8))[0]
         return value
 
+    def skip(self, length: int) -> None:
+        """Pass over some bytes."""
+        self._take(length, 1)
+
     def octets(self) -> memoryview:
         """Read a byte sequence without copying it."""
         length = self.uint32()
@@ -92,7 +89,7 @@ class Cursor:
 
     def finish(self) -> None:
         """Check that at most the padding to 4 bytes is left."""
-        if self.remaining >= _ENCAPSULATION_BYTES:
+        if len(self.body) - self.position >= _ENCAPSULATION_BYTES:
             raise DecodeError("malformed message")
 
     def _take(self, length: int, alignment: int) -> int:
