@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 
 
 @kernel
-def first_unusable_row(stamps: Stamps, values: Values) -> int:
-    """Index of the first row whose stamp does not rise or that is not finite; -1 if none."""
+def are_usable(stamps: Stamps, values: Values) -> bool:
+    """Whether all stamps rise and all values are finite."""
+    falls = 0
+    for row in range(stamps.size - 1):
+        falls += stamps[row + 1] <= stamps[row]
+    # Zero times a number is zero unless it is not finite; one sum per column, so that no
+    # addition waits for the one before it.
+    ax = ay = az = gx = gy = gz = 0.0
     for row in range(stamps.size):
-        if row > 0 and stamps[row] <= stamps[row - 1]:
-            return row
-        total = 0.0
-        for channel in range(values.shape[1]):
-            total += values[row, channel] * 0.0
-        if total != 0.0:
-            return row
-    return -1
+        ax += values[row, 0] * 0.0
+        ay += values[row, 1] * 0.0
+        az += values[row, 2] * 0.0
+        gx += values[row, 3] * 0.0
+        gy += values[row, 4] * 0.0
+        gz += values[row, 5] * 0.0
+    return falls == 0 and ax + ay + az + gx + gy + gz == 0.0
 
 
 @kernel
@@ -75,18 +80,21 @@ def interpolate_cubic(
             continue
         step = stamps[j + 1] - stamps[j]
         h = float(step)
+        per_h = 1.0 / h
         # Tangents as weights: at j  -a0 v[j-1] + (a0-a1) v[j] + a1 v[j+1],
         #                    at j+1 -b0 v[j] + (b0-b1) v[j+1] + b1 v[j+2].
-        before, a0, a1 = j, 0.0, 1.0 / h
-        after, b0, b1 = j + 1, 1.0 / h, 0.0
+        before, a0, a1 = j, 0.0, per_h
+        after, b0, b1 = j + 1, per_h, 0.0
         if step <= max_interval:
             if j > 0 and stamps[j] - stamps[j - 1] <= max_interval:
                 h0 = float(stamps[j] - stamps[j - 1])
-                before, a0, a1 = j - 1, h / (h0 * (h0 + h)), h0 / (h * (h0 + h))
+                ratio = per_h / (h0 * (h0 + h))
+                before, a0, a1 = j - 1, h * h * ratio, h0 * h0 * ratio
             if j + 1 < last and stamps[j + 2] - stamps[j + 1] <= max_interval:
                 h1 = float(stamps[j + 2] - stamps[j + 1])
-                after, b0, b1 = j + 2, h1 / (h * (h + h1)), h / (h1 * (h + h1))
-        s = (g - stamps[j]) / h
+                ratio = per_h / (h1 * (h + h1))
+                after, b0, b1 = j + 2, h1 * h1 * ratio, h * h * ratio
+        s = (g - stamps[j]) * per_h
         t = 1.0 - s
         value1 = s * s * (3.0 - 2.0 * s)
         slope0 = s * t * t * h

@@ -124,19 +124,20 @@ def _checked(
     if stamps_ns.size == 0:
         raise InputError("an IMU window needs at least one sample, it has none")
     stamps_ns, values = np.ascontiguousarray(stamps_ns), np.ascontiguousarray(values)
-    row = kernels.first_unusable_row(stamps_ns, values)
-    if row >= 0:
-        _refuse(row, stamps_ns, values)
+    if not kernels.are_usable(stamps_ns, values):
+        _refuse(stamps_ns, values)
     return stamps_ns, values
 
 
-def _refuse(row: int, stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-    if row > 0 and stamps_ns[row] <= stamps_ns[row - 1]:
+def _refuse(stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    falling = np.flatnonzero(np.diff(stamps_ns) <= 0)
+    if falling.size:
+        row = int(falling[0]) + 1
         raise InputError(
             f"IMU stamps must rise: row {row} has {stamps_ns[row]} ns after "
             f"{stamps_ns[row - 1]} ns; sort the samples and drop duplicates"
         )
-    channel = int(np.flatnonzero(~np.isfinite(values[row]))[0])
+    row, channel = np.argwhere(~np.isfinite(values))[0]
     raise InputError(
         f"IMU value {CHANNELS[channel]} of row {row} is {values[row, channel]}, expected a finite "
         "number; drop such samples"

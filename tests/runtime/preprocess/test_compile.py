@@ -17,8 +17,8 @@ CODE = """
 import numpy as np
 from sensebind.preprocess import _imu_kernels
 values = np.ones((1, 6))
-print(_imu_kernels.first_unusable_row(np.zeros(1, np.int64), values))
-print(_imu_kernels.first_unusable_row.stats.cache_path)
+print(_imu_kernels.are_usable(np.zeros(1, np.int64), values))
+print(_imu_kernels.are_usable.stats.cache_path)
 """
 
 
@@ -43,26 +43,26 @@ def run(install: Path, **environment: str) -> tuple[str, Path]:
         text=True,
         check=True,
     )
-    row, cache = done.stdout.split()
-    return row, Path(cache)
+    usable, cache = done.stdout.split()
+    return usable, Path(cache)
 
 
 def test_a_read_only_install_uses_the_home(install: Path, tmp_path: Path) -> None:
-    row, cache = run(install, HOME=str(tmp_path / "home"))
-    assert row == "-1"
+    usable, cache = run(install, HOME=str(tmp_path / "home"))
+    assert usable == "True"
     assert cache.is_relative_to(tmp_path / "home")
     assert list(cache.glob("*.nbi"))
 
 
 def test_without_a_home_the_chosen_cache_is_used(install: Path, tmp_path: Path) -> None:
-    row, cache = run(install, HOME="/proc/none", SENSEBIND_CACHE=str(tmp_path / "cache"))
-    assert row == "-1"
+    usable, cache = run(install, HOME="/proc/none", SENSEBIND_CACHE=str(tmp_path / "cache"))
+    assert usable == "True"
     assert cache.is_relative_to(tmp_path / "cache" / "numba")
     assert list(cache.glob("*.nbi"))
 
 
 def test_without_any_cache_the_kernels_still_run(install: Path, tmp_path: Path) -> None:
-    row, cache = run(install, HOME="/proc/none", TMPDIR=str(tmp_path))
-    assert row == "-1"
+    usable, cache = run(install, HOME="/proc/none", TMPDIR=str(tmp_path))
+    assert usable == "True"
     assert cache.is_relative_to(tmp_path)
     assert not cache.exists()
