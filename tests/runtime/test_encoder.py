@@ -86,6 +86,7 @@ class FixedEngine:
         self.rows = np.array(rows, dtype=np.float32)
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        assert "features" in inputs
         return self.rows
 
     def close(self) -> None:
