@@ -103,9 +103,7 @@ def test_vectors_without_direction_are_refused(bundle: Bundle, bad: list[float])
 
 
 def test_vectors_are_normalised_once(bundle: Bundle) -> None:
-    encoder = Encoder(
-        Modality.IMU, bundle.encoder("imu").spec, "id", 2, FixedEngine([[3.0, 4.0]])
-    )
+    encoder = Encoder(Modality.IMU, bundle.encoder("imu").spec, "id", 2, FixedEngine([[3.0, 4.0]]))
     vector = encoder.encode([{"features": np.zeros((6, 100), np.float32)}])
     assert vector.tolist() == [[np.float32(0.6), np.float32(0.8)]]
 
