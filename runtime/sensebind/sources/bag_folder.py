@@ -59,7 +59,7 @@ class BagFolder:
     def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
         """Yield the messages of some topics in receive-time order, streaming."""
         in_parts = chain.from_iterable(part.messages(topics) for part in self._parts)
-        return nearly_sorted(in_parts, lambda message: message.log_ns)
+        return nearly_sorted(in_parts)
 
     def close(self) -> None:
         """Release the files."""

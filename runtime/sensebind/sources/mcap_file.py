@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
+from sensebind.sources import ordering
 from sensebind.sources.containers import RawMessage, Topic, merged_topics
 from sensebind.sources.layout import check_content
 from sensebind.sources.mcap_index import (
@@ -24,7 +25,6 @@ from sensebind.sources.mcap_index import (
     records,
     unpacked_chunk,
 )
-from sensebind.sources.ordering import nearly_sorted
 from sensebind.sources.wire import DecodeError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class McapFile:
             if channel.topic in topics
         }
         if self._index.chunks is None:
-            return nearly_sorted(self._walked(wanted), lambda message: message.log_ns)
+            return ordering.nearly_sorted(self._walked(wanted))
         return self._merged(wanted)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class McapFile:
         ]
         pending: list[Placed] = []
         for number, chunk in enumerate(chunks):
-            ready = bisect_left(pending, chunk.start_ns, key=itemgetter(0))
+            ready = _ready(pending, chunk.start_ns)
             yield from (placed[3] for placed in pending[:ready])
             del pending[:ready]
             record = Record(CHUNK, chunk.position, chunk.length)
@@ -134,3 +134,13 @@ class McapFile:
 
     def _note(self, sentence: str) -> None:
         self._report.note(f"{self._path.name}: {sentence}")
+
+
+def _ready(pending: list[Placed], start_ns: int) -> int:
+    """How many sorted messages come before a chunk that starts at `start_ns`.
+
+    All of them when they are too many to hold: every chunk may claim to start at time 0.
+    """
+    if sum(len(placed[3].data) for placed in pending) > ordering.HELD_BYTES:
+        return len(pending)
+    return bisect_left(pending, start_ns, key=itemgetter(0))

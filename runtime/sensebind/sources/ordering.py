@@ -10,28 +10,27 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import deque
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.types import FrameBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from sensebind.sources.cdr import Row
+    from sensebind.sources.containers import RawMessage
     from sensebind.types import UniformBlock
 
 HORIZON_NS = 1_000_000_000
 """How far in receive time a message may be overtaken and still be put in its place."""
 
 HELD_BYTES = 256 << 20
-"""Most pixels held back for ordering, should a recording's receive times stand still."""
+"""Most bytes held back for ordering, should a recording's receive times stand still."""
 
 HELD_MESSAGES = 100_000
 """Most messages held back then."""
 
 _LARGEST_TIE = 256
-
-T = TypeVar("T")
 
 
 class Item(NamedTuple):
@@ -86,17 +85,24 @@ def by_stamp(items: Iterable[Item], horizon_ns: int = HORIZON_NS) -> Iterator[It
 
 
 def nearly_sorted(
-    items: Iterable[T], key_ns: Callable[[T], int], horizon_ns: int = HORIZON_NS
-) -> Iterator[T]:
-    """Sort a file written almost in order of `key_ns`; equal keys keep the file's order."""
-    heap: list[tuple[int, int, T]] = []
+    messages: Iterable[RawMessage], horizon_ns: int = HORIZON_NS
+) -> Iterator[RawMessage]:
+    """Sort a file written almost in order of receipt; equal times keep the file's order."""
+    heap: list[tuple[int, int, RawMessage]] = []
+    held_bytes = 0
     newest_ns: int | None = None
-    for number, item in enumerate(items):
-        time_ns = key_ns(item)
-        newest_ns = time_ns if newest_ns is None else max(newest_ns, time_ns)
-        heappush(heap, (time_ns, number, item))
-        while heap[0][0] <= newest_ns - horizon_ns:
-            yield heappop(heap)[2]
+    for number, message in enumerate(messages):
+        newest_ns = message.log_ns if newest_ns is None else max(newest_ns, message.log_ns)
+        heappush(heap, (message.log_ns, number, message))
+        held_bytes += len(message.data)
+        while heap and (
+            heap[0][0] <= newest_ns - horizon_ns
+            or held_bytes > HELD_BYTES
+            or len(heap) > HELD_MESSAGES
+        ):
+            released = heappop(heap)[2]
+            held_bytes -= len(released.data)
+            yield released
     while heap:
         yield heappop(heap)[2]
 

@@ -61,7 +61,7 @@ class SqliteFile:
         """Yield the messages of some topics in receive-time order, streaming."""
         if self._indexed:
             return self._rows(_BY_TIME, topics)
-        return nearly_sorted(self._rows(_BY_ROW, topics), lambda message: message.log_ns)
+        return nearly_sorted(self._rows(_BY_ROW, topics))
 
     def close(self) -> None:
         """Release the file."""

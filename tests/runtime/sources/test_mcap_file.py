@@ -14,7 +14,7 @@ from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 
 from sensebind.errors import SourceError
-from sensebind.sources import mcap_file, mcap_index, open_source
+from sensebind.sources import mcap_file, mcap_index, open_source, ordering
 from sensebind.sources.base import SourceReport, StreamKind
 from sensebind.sources.mcap_file import McapFile
 from sensebind.types import SampleBlock
@@ -84,6 +84,19 @@ def test_chunks_without_selected_topics_are_not_read(
     assert len(list(container.messages(["/imu"]))) == 10
     container.close()
     assert sum(read) < 20_000 < path.stat().st_size
+
+
+def test_receive_times_that_stand_still_do_not_gather_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordering, "HELD_BYTES", 10_000)
+    path = bags.write_mcap(tmp_path / "a.mcap", [bags.imu("/imu", 0, [k] * 6) for k in range(900)])
+    container = McapFile(path, SourceReport())
+    messages = container.messages(["/imu"])
+    next(iter(messages))
+    assert 0 < container.fraction < 0.1
+    assert sum(1 for _ in messages) == 899
+    container.close()
 
 
 def test_chunks_that_overlap_are_merged_by_receive_time(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensebind.sources import ordering
+from sensebind.sources.containers import RawMessage
 from sensebind.sources.ordering import HORIZON_NS, Item, by_receive_time, by_stamp, nearly_sorted
 from sensebind.types import Frame, FrameBlock
 
@@ -107,16 +109,30 @@ def test_receive_times_that_stand_still_or_jump_back_hold_a_bounded_amount(
     assert taken - 2000 < 600
 
 
+def raw(log_ns: int, number: int, size: int = 1) -> RawMessage:
+    return RawMessage(str(number), log_ns, bytes(size))
+
+
 @given(st.lists(st.integers(0, 900), max_size=60))
 def test_nearly_sorted_sorts_and_keeps_the_order_of_equals(jitter: list[int]) -> None:
-    items = [(100 * k + delay, k) for k, delay in enumerate(jitter)]
-    out = list(nearly_sorted(items, lambda pair: pair[0], horizon_ns=1000))
-    assert out == sorted(items)
+    messages = [raw(100 * k + delay, k) for k, delay in enumerate(jitter)]
+    out = list(nearly_sorted(messages, horizon_ns=1000))
+    assert out == sorted(messages, key=lambda message: message.log_ns)
 
 
 def test_nearly_sorted_does_not_wait_for_a_clock_that_went_back() -> None:
-    times = [10_000, *range(100)]
-    source = iter(times)
-    out = nearly_sorted(source, lambda time: time, horizon_ns=1000)
-    assert [next(out) for _ in range(3)] == [0, 1, 2]
-    assert next(source) == 3
+    source = iter([raw(10_000, -1), *(raw(k, k) for k in range(100))])
+    out = nearly_sorted(source, horizon_ns=1000)
+    assert [next(out).log_ns for _ in range(3)] == [0, 1, 2]
+    assert next(source).log_ns == 3
+
+
+@pytest.mark.parametrize(("limit", "size"), [("HELD_BYTES", 1000), ("HELD_MESSAGES", 0)])
+def test_nearly_sorted_holds_a_bounded_amount_of_equal_times(
+    monkeypatch: pytest.MonkeyPatch, limit: str, size: int
+) -> None:
+    monkeypatch.setattr(ordering, limit, 50 * max(size, 1))
+    source = (raw(0, k, size) for k in itertools.count())
+    out = nearly_sorted(source)
+    assert [next(out).topic for _ in range(200)] == [str(k) for k in range(200)]
+    assert int(next(source).topic) <= 252
