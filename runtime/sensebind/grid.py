@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 
 
+@lru_cache(maxsize=256)
 def nanoseconds(seconds: float) -> int:
     """Seconds as whole nanoseconds.
 

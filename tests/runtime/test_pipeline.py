@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import fields
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from PIL import Image
 
 from sensebind import Bundle, Pipeline, PipelineConfig, StreamConfig, open_source
 from sensebind.errors import ConfigError, InputError
+from sensebind.manifest import EncoderSpec, ImuSpec, TensorSpec, WindowSpec
+from sensebind.preprocess import make_preprocessor
 from sensebind.types import (
     Embedding,
     Frame,
@@ -23,6 +26,8 @@ from sensebind.types import (
     SampleBlock,
     UniformBlock,
 )
+from sensebind.windowing.rules import SampleRules, rules_for
+from sensebind.windowing.samples import SampleWindower
 from tests.support import bags
 
 if TYPE_CHECKING:
@@ -258,3 +263,26 @@ def test_real_pictures_in_a_folder(bundle: Bundle, test_data: Path) -> None:
         embeddings = list(pipeline.run(open_source(test_data / "rgbd" / "color")))
     assert {e.stream for e in embeddings} == {"color"}
     assert pipeline.report.streams["color"].counters.used == 5
+
+
+@pytest.mark.parametrize("rate_hz", [60.0, 100.0, 333.0, 1000.0])
+def test_overlapping_windows_share_their_points(rate_hz: float) -> None:
+    spec = EncoderSpec(
+        onnx="imu.onnx",
+        inputs=(TensorSpec(name="features", dtype="float32", shape=("batch", 6, 100)),),
+        output=TensorSpec(name="embedding", dtype="float32", shape=("batch", 4)),
+        preprocess=ImuSpec(rate_hz=100.0),
+        window=WindowSpec(length_s=1.0, hop_s=0.5),
+    )
+    config = StreamConfig(modality=Modality.IMU)
+    rules = rules_for(spec, config)
+    assert isinstance(rules, SampleRules)
+    windower = SampleWindower("imu", rules)
+    count = round(6 * rate_hz)
+    stamps = START_NS + np.round(np.arange(count) * 1e9 / rate_hz).astype(np.int64)
+    windows = windower.push(SampleBlock("imu", stamps, imu_rows(count)))
+    preprocessor = make_preprocessor(spec, config)
+    features = [preprocessor.prepare(window).features["features"] for window in windows]
+    assert len(features) > 6
+    for earlier, later in pairwise(features):
+        assert earlier[:, 50:].tobytes() == later[:, :50].tobytes()

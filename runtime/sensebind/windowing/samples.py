@@ -209,7 +209,11 @@ class _Segment:
         self._dropped += first
 
     def _support_start(self, start_ns: int) -> int:
-        """Index of the first sample that can influence a span: neighbours and one period."""
+        """Index of the first sample that can influence a span.
+
+        Interpolation reads `support` samples before it, averaging those of one period before it
+        and the one before them.
+        """
         start = int(np.searchsorted(self._stamps, start_ns))
         period_start = int(np.searchsorted(self._stamps, start_ns - self._period_ns))
-        return max(0, min(start - self._rules.support, period_start))
+        return max(0, min(start - self._rules.support, period_start - 1))

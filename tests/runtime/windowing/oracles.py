@@ -88,7 +88,7 @@ def _sample_segment(
         used.update(i for i, (t, _) in enumerate(seg) if start <= t < end)
         before = sum(t < start for t, _ in seg)
         period_before = sum(t < start - round(NS / r.rate_hz) for t, _ in seg)
-        low = max(0, min(before - r.support, period_before))
+        low = max(0, min(before - r.support, period_before - 1))
         high = sum(t < end for t, _ in seg)
         part = seg[low : high + r.support]
         rows = np.array([x for _, x in part]).tobytes()
