@@ -15,12 +15,16 @@ from typing import Annotated, cast
 import typer
 
 from sensebind import __version__
-from sensebind.cli import bundle, embed, external, output, replay
+from sensebind.cli import bundle, demo, embed, external, output, replay
 from sensebind.errors import SenseBindError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
-_COMMANDS: dict[str, Callable[..., None]] = {"replay": replay.replay, "embed": embed.embed}
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo.demo,
+    "replay": replay.replay,
+    "embed": embed.embed,
+}
 _GROUPS = {"bundle": bundle.app}
 
 # Typer carries its own copy of Click since 0.26, so the base class is found by a public name.
