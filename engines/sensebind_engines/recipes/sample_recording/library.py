@@ -65,7 +65,7 @@ def open_library(deb: Path) -> zipfile.ZipFile:
     """Open the CC0 model library held in the package file `deb`."""
     data = _ar_member(deb.read_bytes(), "data.tar")
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        member = tar.extractfile(LIBRARY_MEMBER)
+        member = tar.extractfile(LIBRARY_MEMBER) if LIBRARY_MEMBER in tar.getnames() else None
         if member is None:
             raise SourceError(f"{str(deb)!r} does not hold {LIBRARY_MEMBER}; expected {DEB_NAME}")
         return zipfile.ZipFile(io.BytesIO(member.read()))

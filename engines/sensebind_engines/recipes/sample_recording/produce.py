@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -77,10 +76,10 @@ def produce(files: Files, library: zipfile.ZipFile, seed: int) -> None:
     sheet.draw(files.sheet, made.performance, made.streams, made.segments)
 
 
-def stage(library: zipfile.ZipFile, seed: int, *, end_s: float = math.inf) -> Production:
-    """Run the script, or its acts that begin before `end_s`, and measure it with every sensor."""
+def stage(library: zipfile.ZipFile, seed: int) -> Production:
+    """Run the script and measure it with every sensor."""
     draw = _generators(seed)
-    performance = perform(library, draw["scene"], end_s=end_s)
+    performance = perform(library, draw["scene"])
     log = performance.robot.log()
     imu_model = sample_imu_model(draw["imu_model"])
     imu = measure_imu(log, imu_model, draw["imu_noise"], dropout_s=GAP_S)

@@ -2,7 +2,7 @@
 """The hall in which the sample recording happens: walls, light, a gravel bed, things to look at.
 
 World axes follow REP 103 (x east, y north, z up), metres. Nothing but the ground, the gravel and
-the barrier collides with the robot. `PLACES` is where the chosen models stand.
+the barrier collides with the robot. `PLACES` says where the chosen models stand.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CAMERA = "robot_camera"
 OVERVIEW = "overview"
+_OVERVIEW_FROM_M = (7.4, -11.3, 4.7)
+_OVERVIEW_TO_M = (1.8, -3.0, 0.0)
 FOVY_DEG = 50.0
 CAMERA_HEIGHT_M = 0.68
 """Above the ground while the robot stands; the camera looks straight ahead from a mast."""
@@ -42,29 +44,40 @@ BARRIER_M = (2.0, -4.2)
 
 @dataclass(frozen=True)
 class Place:
-    """A model in the hall: class, model key, position, turn about +z, key of what it stands on.
+    """A model in the hall.
 
-    At a turn of 0 a model faces south (-y).
+    Attributes:
+        label: its class, or what it is called.
+        model: its key in the library.
+        position_m: of the middle of its foot, world frame.
+        turn_deg: its turn about +z as seen from the robot's stop; 0 shows the front.
+        seen_heading_deg: where the robot looks when it stands before it (0 east, 90 north).
     """
 
     label: str
     model: str
     position_m: tuple[float, float, float]
-    yaw_deg: float
+    turn_deg: float
+    seen_heading_deg: float
+
+    @property
+    def yaw_rad(self) -> float:
+        """Turn in the world; at 0 a model faces south."""
+        return math.radians(self.turn_deg + self.seen_heading_deg - 90.0)
 
 
 PLACES = (
-    Place("lamp", "desklamp", (0.0, 1.0, 0.454), 0.0),
-    Place("piano", "pianoAQueue", (6.5, 0.1, 0.0), -100.0),
-    Place("forklift", "forkLift", (3.3, -9.0, 0.0), 135.0),
-    Place("barrel", "barrel", (-3.8, -4.35, 0.0), 90.0),
-    Place("fan", "tableFan", (-1.7, -0.75, 0.594), 10.0),
+    Place("lamp", "desklamp", (0.0, 1.0, 0.454), 0.0, 90.0),
+    Place("piano", "pianoAQueue", (6.5, 0.1, 0.0), -10.0, 0.0),
+    Place("forklift", "forkLift", (3.4, -9.0, 0.0), -10.0, -90.0),
+    Place("barrel", "barrel", (-3.8, -4.35, 0.0), 0.0, 180.0),
+    Place("fan", "tableFan", (-1.7, -0.75, 0.594), 10.0, 90.0),
 )
-"""Angles towards the robot's stops: see `scouting.STUDIO_YAWS_DEG` for those not used here."""
+"""None is seen from a side from which `scouting` looked."""
 
 _STANDS = (
-    Place("nightstand", "bedsideTable2", (0.0, 1.0, 0.0), 0.0),
-    Place("crate", "crate", (-1.7, -0.75, 0.0), 8.0),
+    Place("nightstand", "bedsideTable2", (0.0, 1.0, 0.0), 0.0, 90.0),
+    Place("crate", "crate", (-1.7, -0.75, 0.0), 8.0, 90.0),
 )
 
 _VISUAL = """<quality shadowsize="2048" offsamples="4"/>
@@ -101,7 +114,7 @@ def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Genera
         model_xml, model_files = model_assets(model, name)
         assets.append(model_xml)
         files |= model_files
-        bodies.append(model_body(model, name, place.position_m, math.radians(place.yaw_deg)))
+        bodies.append(model_body(model, name, place.position_m, place.yaw_rad))
     return Scene(
         assets="\n".join(assets),
         bodies="\n".join(bodies),
@@ -221,6 +234,9 @@ def _mast(spec: RobotSpec) -> str:
 
 def _overview() -> str:
     """A fixed camera for pictures of the whole hall; nothing of it is in the recording."""
-    return (
-        f'<camera name="{OVERVIEW}" pos="-4.6 -8.4 4.2" xyaxes=".76 -.65 0 .28 .33 .90" fovy="58"/>'
-    )
+    forward = np.subtract(_OVERVIEW_TO_M, _OVERVIEW_FROM_M)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    axes = [*right, *np.cross(right, forward)]
+    position = " ".join(str(value) for value in _OVERVIEW_FROM_M)
+    xyaxes = " ".join(f"{value:.6f}" for value in axes)
+    return f'<camera name="{OVERVIEW}" pos="{position}" xyaxes="{xyaxes}" fovy="53"/>'

@@ -49,7 +49,7 @@ CANDIDATES: Mapping[str, str] = {
 }
 """Class to model: every class of the vision prompts that the library has a model of."""
 
-STUDIO_YAWS_DEG = (-50, -35, -20, 20, 35, 50)
+STUDIO_TURNS_DEG = (-50, -35, -20, 20, 35, 50)
 STUDIO_FILL = (0.6, 0.85)
 """Turns of the model, and the share of the picture's height or width that it takes."""
 
@@ -195,7 +195,7 @@ def studio_views(model: Model3D) -> NDArray[np.uint8]:
     camera = mujoco.MjvCamera()
     views = []
     with mujoco.Renderer(physics, _HEIGHT_PX, _WIDTH_PX) as renderer:
-        for yaw_deg in STUDIO_YAWS_DEG:
+        for yaw_deg in STUDIO_TURNS_DEG:
             half = math.radians(yaw_deg) / 2.0
             physics.body_quat[1] = [math.cos(half), 0.0, 0.0, math.sin(half)]
             mujoco.mj_forward(physics, data)

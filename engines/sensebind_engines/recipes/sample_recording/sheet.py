@@ -9,7 +9,8 @@ import numpy as np
 
 from sensebind_engines.recipes.sample_recording.audio import RATE_HZ
 from sensebind_engines.recipes.sample_recording.episode import POSE_HZ, Performance
-from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY
+from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY, render_camera
+from sensebind_engines.recipes.sample_recording.scene import OVERVIEW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from sensebind_engines.recipes.sample_recording.bag import Streams
     from sensebind_engines.recipes.sample_recording.truth import Segment
 
-_SHOWN = ("rough", "bump", "carried", "fallen")
+_SHOWN = ("bump", "fallen")
 """Motions of which a picture is shown, beside one of everything that is looked at."""
+_HALL_S = 26.0
 _COLOURS = {
     "still": "#9aa5b1",
     "smooth": "#4c9be8",
@@ -40,32 +42,37 @@ def draw(path: Path, performance: Performance, streams: Streams, segments: list[
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    moments = _moments(segments)
-    figure = Figure(figsize=(14, 7.4), facecolor="white")
+    figure = Figure(figsize=(14, 7.6), facecolor="white")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(
-        6,
-        len(moments),
-        height_ratios=(1.28, 1.28, 0.75, 1.1, 1.1, 1.1),
-        hspace=0.14,
-        wspace=0.05,
-        left=0.065,
-        right=0.99,
-        top=0.93,
-        bottom=0.06,
+    page = figure.add_gridspec(
+        2, 1, height_ratios=(2.3, 4.1), hspace=0.07, left=0.065, right=0.99, top=0.92, bottom=0.06
     )
-    end_s = performance.spans[-1][1]
-    _pictures(figure, grid, streams, moments)
-    axes = [figure.add_subplot(grid[row, :]) for row in range(2, 6)]
+    moments = _moments(segments)
+    above = page[0].subgridspec(2, len(moments) + 2, hspace=0.06, wspace=0.05)
+    _hall(figure.add_subplot(above[:, :2]), performance)
+    _pictures(figure, above, streams, moments)
+    below = page[1].subgridspec(4, 1, height_ratios=(0.75, 1.1, 1.1, 1.1), hspace=0.14)
+    axes = [figure.add_subplot(below[row]) for row in range(4)]
     _timeline(axes[0], segments)
     _motion(axes[1], streams, 0, 25.0, "acc. m/s²")
     _motion(axes[2], streams, 3, 4.0, "gyro rad/s")
     _sound(axes[3], streams)
     for axis in axes:
-        _dress(axis, end_s, is_last=axis is axes[-1])
+        _dress(axis, performance.spans[-1][1], is_last=axis is axes[-1])
     title = "The sample recording: one simulated robot episode, its senses, and what is true when"
     figure.suptitle(title, x=0.065, y=0.985, ha="left", fontsize=12, color=_INK)
     figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def _hall(axis: Axes, performance: Performance) -> None:
+    """The hall from above while the robot crosses the gravel; not part of the recording."""
+    robot = performance.robot
+    pose = robot.log().poses[round(_HALL_S * POSE_HZ)][None]
+    picture = render_camera(robot.model, pose, OVERVIEW, (480, 640))[0]
+    axis.imshow(picture, aspect="auto")
+    axis.set_title("the hall", fontsize=8, color=_INK, pad=3)
+    axis.set_xticks([])
+    axis.set_yticks([])
 
 
 def _moments(segments: list[Segment]) -> list[tuple[float, str]]:
@@ -80,23 +87,21 @@ def _pictures(
     streams: Streams,
     moments: list[tuple[float, str]],
 ) -> None:
-    """Colour above, depth below."""
+    """Colour above, depth below, right of the hall."""
     for column, (time_s, label) in enumerate(moments):
         index = round(time_s * POSE_HZ / DEPTH_EVERY) * DEPTH_EVERY
-        colour = figure.add_subplot(grid[0, column])
+        colour = figure.add_subplot(grid[0, column + 2])
         colour.imshow(streams.colour[index], aspect="auto")
         colour.set_title(f"{index / POSE_HZ:.0f} s  {label}", fontsize=8, color=_INK, pad=3)
-        depth = figure.add_subplot(grid[1, column])
+        depth = figure.add_subplot(grid[1, column + 2])
         metres = streams.depth_mm[index // DEPTH_EVERY] / 1000.0
         depth.imshow(
             np.ma.masked_equal(metres, 0.0), aspect="auto", cmap="viridis_r", vmin=0.3, vmax=8.0
         )
         depth.set_facecolor("#101418")
-        for axis, name in ((colour, "camera"), (depth, "depth")):
+        for axis in (colour, depth):
             axis.set_xticks([])
             axis.set_yticks([])
-            if column == 0:
-                axis.set_ylabel(name, fontsize=9, color=_INK)
 
 
 def _timeline(axis: Axes, segments: list[Segment]) -> None:

@@ -196,8 +196,8 @@ def _vision_choice() -> dict[str, Any]:
             f"{scouting.REQUIRED_SHARE:.0%} of their studio views (other room, light, angles and "
             "distances than in the recording)"
         ),
-        "studio_yaws_deg": list(scouting.STUDIO_YAWS_DEG),
-        "recording_yaws_deg": {place.label: place.yaw_deg for place in scene.PLACES},
+        "studio_turns_deg": list(scouting.STUDIO_TURNS_DEG),
+        "recording_turns_deg": {place.label: place.turn_deg for place in scene.PLACES},
         "scores": [score._asdict() for score in scouting.read_report()],
     }
 
