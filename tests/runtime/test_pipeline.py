@@ -261,7 +261,7 @@ def test_real_imu_recording_with_a_gap(bundle: Bundle, test_data: Path) -> None:
 def test_real_pictures_in_a_folder(bundle: Bundle, test_data: Path) -> None:
     with Pipeline(bundle) as pipeline:
         embeddings = list(pipeline.run(open_source(test_data / "rgbd" / "color")))
-    assert {e.stream for e in embeddings} == {"color"}
+    assert [(e.stream, e.grid_ns) for e in embeddings] == [("color", i * 10**9) for i in range(5)]
     assert pipeline.report.streams["color"].counters.used == 5
 
 

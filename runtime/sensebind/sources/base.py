@@ -37,6 +37,7 @@ class StreamInfo:
         encoding: pixel or sample encoding where known ("rgb8", "16UC1", "jpeg", …), else "".
         count: number of messages or files, -1 if unknown before reading.
         note: why a stream of kind OTHER cannot be used, else "".
+        stills: pictures that were taken at no known time; each is encoded once.
     """
 
     name: str
@@ -45,6 +46,7 @@ class StreamInfo:
     encoding: str = ""
     count: int = -1
     note: str = ""
+    stills: bool = False
 
 
 @dataclass(slots=True)

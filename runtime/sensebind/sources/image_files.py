@@ -32,6 +32,7 @@ class ImageFiles:
         self.fraction = 0.0
         self._paths = sorted(paths, key=natural_order)
         self._report = report
+        self._times_known = True
         self._stamps_ns = self._choose_stamps(rate_hz)
 
     def info(self) -> StreamInfo:
@@ -40,7 +41,10 @@ class ImageFiles:
             head = stream.read(_HEAD_BYTES)
         encoding = frame_encoding(Frame(head, compressed_encoding(head)))
         count = len(self._paths)
-        return StreamInfo(self.name, StreamKind.FRAMES, "image files", encoding, count)
+        stills = not self._times_known
+        return StreamInfo(
+            self.name, StreamKind.FRAMES, "image files", encoding, count, stills=stills
+        )
 
     def blocks(self) -> Iterator[tuple[int, FrameBlock]]:
         """Yield stamps in ns and frames; what is neither JPEG nor PNG is counted."""
@@ -59,6 +63,7 @@ class ImageFiles:
         known = [time for time in times if time is not None]
         if len(known) == len(times) == len(set(known)):
             return known
+        self._times_known = False
         if len(times) > 1:
             self._report.note(f"{self.name}: names are no times; {rate_hz:g} pictures per second")
         return [round(index * _NANOSECONDS / rate_hz) for index in range(len(times))]

@@ -108,13 +108,18 @@ def map_streams(
         for info in infos
     )
     selected = {
-        decision.stream: overrides.get(decision.stream) or StreamConfig(modality=decision.modality)
-        for decision in decisions
+        info.name: overrides.get(info.name) or _automatic(info, decision.modality)
+        for info, decision in zip(infos, decisions, strict=True)
         if decision.used and decision.modality is not None
     }
     if not selected:
         raise InputError(_nothing_maps(decisions, encoders))
     return StreamMapping(selected, decisions)
+
+
+def _automatic(info: StreamInfo, modality: Modality) -> StreamConfig:
+    """Configuration of a stream nobody asked for."""
+    return StreamConfig(modality=modality, trigger="frame" if info.stills else "grid")
 
 
 def _check_override(info: StreamInfo, modality: Modality, encoders: Collection[Modality]) -> None:

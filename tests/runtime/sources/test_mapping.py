@@ -233,3 +233,9 @@ def test_nothing_maps_names_every_stream_and_why() -> None:
 def test_a_recording_without_streams() -> None:
     with pytest.raises(InputError, match=r"nothing to encode: .* no streams \(0 messages\)"):
         map_streams((), ALL, {})
+
+
+def test_pictures_without_times_are_encoded_once_each() -> None:
+    info = StreamInfo("folder", StreamKind.FRAMES, "image files", "jpeg", 5, stills=True)
+    mapping = map_streams([info], [Modality.VISION], {})
+    assert mapping.selected == {"folder": StreamConfig(modality=Modality.VISION, trigger="frame")}
