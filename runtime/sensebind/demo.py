@@ -158,6 +158,11 @@ def run_demo(
                 records[modality].append(labelled(embedding, classes[modality]))
             advance(source.progress())
         metadata = pipeline.metadata(source)
+    if not records:
+        raise InputError(
+            f"bundle {bundle.name!r} has prompts for {', '.join(classes) or 'nothing'}, and no "
+            f"window of {recording} became an embedding of it; give a bundle and a sample that fit"
+        )
     return [
         ModalityRun(
             modality,

@@ -9,14 +9,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import EntryPoint
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from sensebind import __version__
 from sensebind.cli import bundle, demo, embed, external, output, replay
 from sensebind.errors import SenseBindError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -75,7 +77,7 @@ def _dispatch(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _application(others: Mapping[str, EntryPoint]) -> typer.Typer:
+def _application(others: Mapping[str, "EntryPoint"]) -> typer.Typer:
     """The commands built in; `others` are listed in the help and run elsewhere."""
     application = typer.Typer(name="sensebind", add_completion=False)
     application.callback()(_sensebind)

@@ -41,12 +41,15 @@ def demo(
     truth = read_truth(folder / TRUTH_NAME)
     with Bundle.load(bundle) as loaded, output.progress("encoding", shown=not json) as advance:
         runs = run_demo(loaded, folder / RECORDING_NAME, truth, advance)
+        name = loaded.name
     files = [_write_table(run, out) for run in runs]
-    files.append(_write_picture(runs, folder / RECORDING_NAME, truth.nature, out, bundle))
+    files.append(_write_picture(runs, folder / RECORDING_NAME, truth.nature, out, name))
     if json:
         output.show_json(_summary(runs, truth.nature, files))
         return
     _show(runs, truth.nature)
+    for modality in sorted({s.modality for s in truth.segments} - {run.modality for run in runs}):
+        output.say(f"{modality}: not measured, the bundle has no encoder or no prompts for it")
     for file in files:
         output.say(f"wrote {file}")
 
@@ -100,7 +103,7 @@ def _show(runs: Sequence["ModalityRun"], nature: str) -> None:
     from sensebind.cli.demo_picture import accuracy
 
     results = [result for run in runs for result in run.results]
-    begin_ns = min(result.segment.start_ns for result in results)
+    begin_ns = min((result.segment.start_ns for result in results), default=0)
     rows = [
         [
             f"{(r.segment.start_ns - begin_ns) / 1e9:.1f}",

@@ -4,13 +4,18 @@
 The value of an entry point is a `typer.Typer`. It is loaded only when its command runs.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 import typer
 
 from sensebind.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
 
 GROUP = "sensebind.commands"
 
@@ -20,6 +25,8 @@ _OURS = {"recipe": ("recipes", "Build the shipped bundles and recordings from th
 
 def commands() -> dict[str, EntryPoint]:
     """Entry points of the installed commands by name, sorted."""
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
     points = {point.name: point for point in entry_points(group=GROUP)}
     return {name: points[name] for name in sorted(points)}
 

@@ -80,11 +80,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def imu_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three seconds of a 100 Hz IMU whose first stamp is no multiple of anything."""
+    """310 samples of a 100 Hz IMU whose first stamp is no multiple of anything."""
     rng = np.random.default_rng(3)
     table = io.StringIO("t_ns,ax,ay,az,gx,gy,gz\n")
     table.seek(0, io.SEEK_END)
-    for i in range(300):
+    for i in range(310):
         row = ",".join(f"{x:.6f}" for x in rng.standard_normal(6))
         table.write(f"{123_456_789 + i * _PERIOD_NS},{row}\n")
     path = tmp_path_factory.mktemp("table") / "imu.csv"
