@@ -20,6 +20,6 @@ BackendOption = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="Engine backend; auto picks one.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option("--threads", min=1, max=256, help="Threads of one engine run.")
+    int, typer.Option("--threads", metavar="N", help="Threads of one engine run.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]

@@ -44,9 +44,9 @@ def stream_lines(report: PipelineReport, labels: Mapping[str, Counter[str]]) -> 
         yield f"{name}: {counted(stream.embedded, 'embedding')}"
         yield "  " + _samples(stream)
         yield "  " + _windows(stream)
-        events = _nonzero(stream, _EVENTS)
-        if events:
-            yield f"  events: {', '.join(events)}"
+        events = {key.replace("_", " "): getattr(stream.counters, key) for key in _EVENTS}
+        if any(events.values()):
+            yield "  events: " + ", ".join(f"{key} {n}" for key, n in events.items() if n)
         for message, count in stream.failed.items():
             yield f"  failed {count} times: {message}"
         if name in labels:
@@ -82,4 +82,4 @@ def _windows(stream: StreamReport) -> str:
 
 def _nonzero(stream: StreamReport, names: Sequence[str]) -> list[str]:
     values = {name: getattr(stream.counters, name) for name in names}
-    return [f"{value} {name.replace('_', ' ')}" for name, value in values.items() if value]
+    return [f"{value} {name}" for name, value in values.items() if value]

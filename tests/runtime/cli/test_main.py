@@ -152,3 +152,17 @@ def test_tables_align_words_left_and_numbers_right() -> None:
 
 def test_an_empty_table_is_its_header() -> None:
     assert output.table(["name", "n"], []) == "name  n"
+
+
+def test_no_home_is_survived(recording: Path, bundle_folder: Path, tmp_path: Path) -> None:
+    environment = {k: v for k, v in ENVIRONMENT.items() if not k.startswith("XDG_")}
+    done = subprocess.run(
+        sensebind("replay", recording, "--bundle", bundle_folder, "--out", tmp_path / "a.parquet"),
+        # Even the super-user can make no folder there.
+        env={**environment, "HOME": "/dev/null/home", "TMPDIR": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.parquet").stat().st_size > 0
+    assert "Traceback" not in done.stderr
+    assert "error: " not in done.stderr

@@ -136,7 +136,7 @@ BAD_USAGE = {
     "--out nowhere/a.parquet": "there is no folder '.*nowhere'; create it first: mkdir -p",
     "--out a.jsonl --order time": "--order is 'time', expected one of stamp, log",
     "--out a.jsonl --hop -1": "--hop is -1.0, expected seconds above 0",
-    "--out a.jsonl --threads 0": "--threads.*greater than or equal to 1|--threads.*x>=1",
+    "--out a.jsonl --threads 0": "--threads is 0, expected 1 to 256",
     "--out a.jsonl --backend abacus": "--backend is 'abacus', expected one of auto, onnxruntime",
     "--out a.jsonl --stream /imu": "'/imu' is not TOPIC=modality.* for example",
     "--out a.jsonl --stream /imu=imu,fast": "'fast' is not key=value",
