@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -27,8 +28,9 @@ def checkout(tmp_path: Path) -> Path:
 
 def make(checkout: Path, *arguments: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        ["make", *arguments], cwd=checkout, capture_output=True, text=True, check=False
-    )
+        ["make", "--no-print-directory", *arguments],
+        cwd=checkout, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
 
