@@ -11,6 +11,7 @@ happen: a test that silently stops running, or an entry nobody needs, would othe
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import xml.etree.ElementTree as ET
@@ -33,7 +34,7 @@ def _reason(skip: ET.Element) -> str:
     message = skip.get("message") or ""
     if message == "collection skipped":
         # The text is the repr of (file, line, "Skipped: reason").
-        message = (skip.text or "").split("Skipped: ", 1)[-1].rstrip("')\"")
+        message = ast.literal_eval(skip.text or "('', 0, '')")[2].removeprefix("Skipped: ")
     return message.strip().splitlines()[0] if message.strip() else "no reason given"
 
 
