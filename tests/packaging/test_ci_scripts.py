@@ -19,7 +19,8 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testcase classname="tests.a.test_one" name="test_waits"><skipped type="pytest.skip"
   message="needs a device">tests/a/test_one.py:3: needs a device</skipped></testcase>
 <testcase classname="" name="tests.b.test_two"><skipped
-  message="collection skipped">('/x/tests/b/test_two.py', 7, "Skipped: could not import 'torch'")</skipped></testcase>
+  message="collection skipped">('/x/test_two.py', 7,
+  "Skipped: could not import 'torch'")</skipped></testcase>
 </testsuite></testsuites>
 """
 LISTED = (
