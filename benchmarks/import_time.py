@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 TYPER_APP = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"
@@ -95,6 +96,7 @@ def main() -> None:
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
             "load_average": os.getloadavg(),
+            "versions": {name: version(name) for name in ("sensebind", "numpy", "typer")},
         }
         document = {"machine": machine, "rounds": options.rounds, "pairs": results}
         options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
