@@ -35,6 +35,7 @@ from sensebind_engines.recipes.imu_report import evaluation_text
 from sensebind_engines.recipes.simulation.dataset import load_episodes
 from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
 from sensebind_engines.recipes.simulation.windows import make_windows
+from sensebind_engines.training.loop import deterministic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +89,10 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
     windows = make_windows(episodes, IMU_PREPROCESS)
     trained = _train_all(windows, prompts, range(seed, seed + SEEDS))
     shipped = trained[seed]
-    figures = _measure(trained, windows, episodes, prompts, _deployed_text(out))
-    golden = {**anchor.golden, **_write_imu(out, shipped.encoder, windows)}
-    np.savez(out / "golden.npz", **golden)
+    with deterministic():
+        figures = _measure(trained, windows, episodes, prompts, _deployed_text(out))
+        golden = {**anchor.golden, **_write_imu(out, shipped.encoder, windows)}
+    np.savez_compressed(out / "golden.npz", **golden)
     _write_json(out / "prompts.json", {"imu": prompts.demo, "vision": _vision_prompts()})
     text = evaluation_text(figures, anchor.figures)
     (out / "EVALUATION.md").write_text(text, encoding="utf-8")

@@ -149,7 +149,7 @@ def _base_xml(spec: RobotSpec, onboard: str) -> str:
     caster_m = 0.4 * spec.wheel_radius_m
     size = f"{spec.half_length_m} {spec.half_width_m} {spec.half_height_m}"
     imu = " ".join(str(value) for value in spec.imu_m)
-    return f"""<body name="base" pos="0 0 {centre_m + 0.005}"><freejoint/>
+    return f"""<body name="base" pos="0 0 {centre_m + 0.005}"><freejoint name="base"/>
  <geom name="chassis" type="box" size="{size}" mass="{0.8 * spec.mass_kg}"
   rgba=".2 .45 .7 1" friction=".5 .005 .0001" solref=".004 1"/>
  <site name="feel_chassis" type="sphere" size="1" rgba="0 0 0 0"/><site name="imu" pos="{imu}"/>

@@ -135,6 +135,10 @@ class Robot:
         )
         self.data = mujoco.MjData(self.model)
         self._body = self.model.body("base").id
+        # A scene's free bodies may come first, so the robot's own joint is found by name.
+        joint = self.model.joint("base")
+        self._qpos = self.data.qpos[joint.qposadr[0] :][:7]
+        self._qvel = self.data.qvel[joint.dofadr[0] :][:6]
         self._mass_kg = float(self.model.body_subtreemass[self._body])
         self._inertia = self._mass_kg * (spec.half_length_m**2 + spec.half_width_m**2) / 3.0
         self._pose_every = round(PHYSICS_HZ / pose_log_hz) if pose_log_hz else 0
@@ -145,9 +149,9 @@ class Robot:
 
     def _place(self, xy_m: tuple[float, float], yaw_rad: float) -> None:
         """Drop the robot from just above the ground and let it settle, unlogged."""
-        self.data.qpos[:2] = xy_m
-        self.data.qpos[2] += self._ground.height_m(*xy_m)
-        self.data.qpos[3:7] = [math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)]
+        self._qpos[:2] = xy_m
+        self._qpos[2] += self._ground.height_m(*xy_m)
+        self._qpos[3:] = [math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)]
         mujoco.mj_forward(self.model, self.data)
         for _ in range(round(_SETTLE_S * PHYSICS_HZ)):
             self._step()
@@ -214,12 +218,12 @@ class Robot:
         """
         data, body = self.data, self._body
         force = gains.position * (position_m - data.xpos[body])
-        force += gains.velocity * (velocity_m_s - data.qvel[:3]) - self.model.opt.gravity
+        force += gains.velocity * (velocity_m_s - self._qvel[:3]) - self.model.opt.gravity
         inverse, error, turn = np.zeros(4), np.zeros(4), np.zeros(3)
         mujoco.mju_negQuat(inverse, data.xquat[body])
         mujoco.mju_mulQuat(error, quaternion, inverse)
         mujoco.mju_quat2Vel(turn, error, 1.0)
-        rate = data.xmat[body].reshape(3, 3) @ data.qvel[3:6]
+        rate = data.xmat[body].reshape(3, 3) @ self._qvel[3:]
         data.xfrc_applied[body, :3] = self._mass_kg * force
         data.xfrc_applied[body, 3:] = self._inertia * (gains.rotation * turn - gains.rate * rate)
 

@@ -93,6 +93,16 @@ def test_bump_notices_its_impacts() -> None:
     assert window_label(log, "bump", 0.0, 0.9) == ""
 
 
+def test_free_bodies_of_the_scene_stay_where_they_were_put() -> None:
+    box = '<body name="box" pos="1 .3 .2"><freejoint/><geom type="box" size=".1 .1 .2"/></body>'
+    robot = Robot(RobotSpec(), scene=Scene(bodies=box), start_xy_m=(-1.0, 0.5), start_yaw_rad=1.0)
+    assert robot.position_m[:2] == pytest.approx([-1.0, 0.5], abs=0.01)
+    assert robot.yaw_rad == pytest.approx(1.0, abs=0.01)
+    robot.perform(act.Carry(3.0))
+    assert robot.position_m[2] > 0.6
+    assert robot.data.body("box").xpos == pytest.approx([1.0, 0.3, 0.2], abs=0.01)
+
+
 @pytest.mark.parametrize("heading_rad", [0.0, math.pi / 2, math.pi, -math.pi / 2])
 @pytest.mark.parametrize("angle_deg", [95.0, 170.0])
 def test_every_push_tips_the_robot_for_good(heading_rad: float, angle_deg: float) -> None:
@@ -122,6 +132,6 @@ def test_ride_is_labelled_by_its_vibration() -> None:
 def test_unstable_physics_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warning to a file where it runs
     robot = Robot(RobotSpec())
-    robot.data.qvel[0] = 1e12
+    robot.data.joint("base").qvel[0] = 1e12
     with pytest.raises(SimulationError, match="physics became unstable in 'still'"):
         robot.perform(act.Still(0.1))
