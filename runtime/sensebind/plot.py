@@ -41,7 +41,7 @@ _GAP_IN, _STREAM_GAP_IN = 0.14, 0.62
 _SIGNAL_IN, _BANDS_IN, _SCORES_IN, _HIGHEST_PICTURE_IN = 0.95, 0.62, 0.75, 2.0
 _PICTURE_GAP_IN = 0.06
 _OUTLIERS_PERCENT = 0.1  # of a signal, at each end, may leave its row
-_CHARACTER_IN = 0.085  # width of a letter at the size of band labels
+_CHARACTER_IN = 0.082  # width of a letter at the size of band labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ def _draw_signal(axes: Axes, signal: Signal) -> None:
     spare = 0.15 * max(high - low, 1e-6)
     axes.set_ylim(low - spare, high + spare)
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 0.9), ncols=len(signal.names), frameon=False,
+        loc="lower right", bbox_to_anchor=(1, 0.95), ncols=len(signal.names), frameon=False,
         fontsize=9, labelcolor=_FAINT, handlelength=1.0, borderpad=0, borderaxespad=0,
     )  # fmt: skip
 
@@ -258,11 +258,22 @@ def _draw_span(axes: Axes, span: Span, bottom: float, colour: str) -> None:
 def _draw_scores(axes: Axes, labels: Labels, colours: Mapping[str, str]) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 1])
+    times_s, scores = _broken_at_gaps(labels.times_s, labels.scores)
     for index, name in enumerate(labels.classes):
         known = name in colours
-        axes.plot(labels.times_s, labels.scores[:, index], lw=1.4 if known else 0.5,
+        axes.plot(times_s, scores[:, index], lw=1.4 if known else 0.5,
                   color=colours.get(name, _OTHER_COLOUR), zorder=2 if known else 1)  # fmt: skip
     axes.axhline(0, color=_RULE, lw=0.6, zorder=0)
+
+
+def _broken_at_gaps(
+    times_s: NDArray[np.float64], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Curves with a hole wherever windows are missing, instead of a line across it."""
+    steps_s = np.diff(times_s)
+    usual_s = np.median(steps_s) if len(steps_s) else 0.0
+    after = np.flatnonzero(steps_s > 1.5 * usual_s) + 1
+    return np.insert(times_s, after, np.nan), np.insert(scores, after, np.nan, axis=0)
 
 
 def _colours(labels: Labels) -> dict[str, str]:

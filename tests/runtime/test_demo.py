@@ -4,26 +4,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 
 import sensebind as sb
 from sensebind.demo import (
+    RECORDING_NAME,
+    TRUTH_NAME,
+    ModalityRun,
     Segment,
     Truth,
     binding_of,
     evaluate_truth,
     read_prompts,
     read_truth,
+    run_demo,
 )
 from sensebind.errors import BundleError, InputError
+from sensebind.labelling import labelled
 from sensebind.manifest import EdgeSpec
-from sensebind.types import Modality
+from sensebind.storage import data_folder
+from sensebind.types import Block, Modality, SampleBlock
+from sensebind.zero_shot import ZeroShot
 from tests.support.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sensebind.records import Record
@@ -119,3 +128,119 @@ def test_a_bundle_without_prompts_is_refused(bundle_folder: Path) -> None:
         pytest.raises(BundleError, match=r"'prompts\.json' is not listed"),
     ):
         read_prompts(bundle)
+
+
+# --- the shipped bundle on the shipped sample ---
+
+PERMUTATIONS = 20
+# A window of each second is enough here, and half the work of the bundle's own hop.
+HOP_S = 1.0
+
+
+class Shipped(NamedTuple):
+    """The demo, run once."""
+
+    bundle: sb.Bundle
+    truth: Truth
+    runs: dict[Modality, ModalityRun]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Shipped]:
+    folder = data_folder() / "sample"
+    truth = read_truth(folder / TRUTH_NAME)
+    with sb.Bundle.load("demo", threads=2) as bundle:
+        runs = run_demo(bundle, folder / RECORDING_NAME, truth, lambda _share: None)
+        yield Shipped(bundle, truth, {run.modality: run for run in runs})
+
+
+@pytest.mark.parametrize(("modality", "least"), [(Modality.IMU, 10), (Modality.VISION, 4)])
+def test_four_of_five_truth_segments_get_the_right_label(
+    shipped: Shipped, modality: Modality, least: int
+) -> None:
+    run = shipped.runs[modality]
+    wrong = [(r.segment.label, r.label) for r in run.results if not r.right]
+    assert len(run.results) >= least
+    assert all(result.windows > 0 for result in run.results)
+    assert run.right >= 0.8 * len(run.results), f"{modality}: {wrong} (truth, label)"
+
+
+def test_the_sample_is_simulated_and_its_bindings_are_told(shipped: Shipped) -> None:
+    assert shipped.truth.nature == "simulated"
+    assert {m: run.binding for m, run in shipped.runs.items()} == {
+        Modality.IMU: "text-bound",
+        Modality.VISION: "anchor",
+    }
+
+
+@pytest.mark.parametrize("modality", [Modality.IMU, Modality.VISION])
+def test_with_the_stream_permuted_only_chance_remains(shipped: Shipped, modality: Modality) -> None:
+    run = shipped.runs[modality]
+    ((stream, _),) = run.metadata.windows.items()
+    blocks = read_stream(data_folder() / "sample" / RECORDING_NAME, stream, modality)
+    classes = ZeroShot(shipped.bundle, read_prompts(shipped.bundle)[modality])
+    segments = [result.segment for result in run.results]
+    rng = np.random.default_rng(0)
+    accuracies = []
+    for _ in range(PERMUTATIONS):
+        moved = permuted(blocks, segments, rng)
+        records = encode(shipped.bundle, stream, modality, moved, classes)
+        results = evaluate_truth(records, segments, modality, classes.labels)
+        accuracies.append(np.mean([result.right for result in results]))
+    # What a label drawn from the run's own labels, whenever they were given, would get right.
+    given = [record.label for record in run.records]
+    chance = np.mean([given.count(segment.label) / len(given) for segment in segments])
+    assert run.right / len(segments) > chance + 0.3
+    assert np.mean(accuracies) == pytest.approx(chance, abs=0.1)
+
+
+def read_stream(recording: Path, stream: str, modality: Modality) -> list[Block]:
+    with sb.open_source(recording) as source:
+        return list(source.blocks({stream: sb.StreamConfig(modality=modality)}, "stamp"))
+
+
+def permuted(blocks: list[Block], segments: list[Segment], rng: np.random.Generator) -> list[Block]:
+    """The stream cut where the truth changes and put together again in random order."""
+    begin_ns, end_ns = stamps_of(blocks[0])[0], stamps_of(blocks[-1])[-1] + 1
+    inner = {ns for s in segments for ns in (s.start_ns, s.end_ns) if begin_ns < ns < end_ns}
+    cuts_ns = [begin_ns, *sorted(inner), end_ns]
+    now_ns = begin_ns
+    moved: list[Block] = []
+    for index in rng.permutation(len(cuts_ns) - 1):
+        first_ns, last_ns = cuts_ns[index], cuts_ns[index + 1]
+        parts = (between(block, first_ns, last_ns) for block in blocks)
+        moved += [shifted(part, now_ns - first_ns) for part in parts if part is not None]
+        now_ns += last_ns - first_ns
+    return moved
+
+
+def stamps_of(block: Block) -> list[int]:
+    if isinstance(block, SampleBlock):
+        return [int(stamp_ns) for stamp_ns in block.stamps_ns]
+    return [block.stamp_ns]
+
+
+def between(block: Block, first_ns: int, last_ns: int) -> Block | None:
+    """The part of a block in [first_ns, last_ns); None if there is none."""
+    if not isinstance(block, SampleBlock):
+        return block if first_ns <= block.stamp_ns < last_ns else None
+    kept = (block.stamps_ns >= first_ns) & (block.stamps_ns < last_ns)
+    if not kept.any():
+        return None
+    return replace(block, stamps_ns=block.stamps_ns[kept], values=block.values[kept])
+
+
+def shifted(block: Block, by_ns: int) -> Block:
+    if isinstance(block, SampleBlock):
+        return replace(block, stamps_ns=block.stamps_ns + by_ns)
+    return replace(block, stamp_ns=block.stamp_ns + by_ns)
+
+
+def encode(
+    bundle: sb.Bundle, stream: str, modality: Modality, blocks: list[Block], classes: ZeroShot
+) -> list[Record]:
+    config = sb.PipelineConfig(streams={stream: sb.StreamConfig(modality=modality, hop_s=HOP_S)})
+    with sb.Pipeline(bundle, config) as pipeline:
+        for block in blocks:
+            pipeline.push(block)
+        return [labelled(embedding, classes) for embedding in pipeline.flush()]

@@ -108,3 +108,18 @@ def test_an_earlier_picture_survives_a_failure(tmp_path: Path) -> None:
         draw(tmp_path / "a.png", "Title", "", [StreamRow("imu", "", signals=(broken,))], 10.0)
     assert (tmp_path / "a.png").read_text() == "before"
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
+
+
+def test_curves_break_where_windows_are_missing() -> None:
+    times_s = np.array([1.0, 2.0, 3.0, 6.0, 7.0])
+    scores = np.arange(5, dtype=np.float32)[:, np.newaxis]
+    broken_s, broken = plot._broken_at_gaps(times_s, scores)
+    assert np.isnan(broken_s).tolist() == [False, False, False, True, False, False]
+    assert np.isnan(broken[3, 0])
+    assert broken[4, 0] == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_windows_have_no_gap(count: int) -> None:
+    times_s, _ = plot._broken_at_gaps(np.arange(float(count)), np.zeros((count, 2), np.float32))
+    assert len(times_s) == count

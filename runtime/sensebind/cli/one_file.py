@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.cli import output
 from sensebind.cli.timed_file import read_blocks, shifted, span_ns, starting_at
 from sensebind.config import PipelineConfig, StreamConfig
 from sensebind.errors import InputError
@@ -88,6 +89,11 @@ def _windows(
         for embedding in _pushed(pipeline, blocks, move_ns):
             found = True
             yield embedding
+        report = pipeline.report.streams[item.name]
+    lost = {"gap": report.counters.gap, **report.failed}
+    if found and any(lost.values()):
+        causes = ", ".join(f"{count} {cause}" for cause, count in lost.items() if count)
+        output.warning(f"{item.name}: windows without a vector: {causes}")
     if not found:
         raise InputError(
             f"{item.path} has no whole window of {length_ns / _NS:g} s without a gap; "

@@ -20,6 +20,7 @@ _FIXES = {
     errno.EDQUOT: "free some of your quota or choose another place",
     errno.EFBIG: "raise the file size limit (ulimit -f) or write a shorter run",
     errno.EACCES: "choose a folder you may write to",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EROFS: "the file system is read-only, choose another place",
 }
 

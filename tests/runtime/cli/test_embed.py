@@ -84,6 +84,18 @@ def test_a_long_file_gives_one_vector_per_window_from_its_first_sample(
     assert np.allclose(np.sum(vectors(rows) * expected, axis=1), 1, atol=1e-6)
 
 
+def test_windows_lost_to_a_gap_are_told(
+    run: Run, imu_table: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    header, *rows = imu_table.read_text().splitlines()
+    (tmp_path / "gap.csv").write_text("\n".join([header, *rows[:150], *rows[200:]]))
+    ran = run("embed", tmp_path / "gap.csv", "--bundle", bundle_folder, "--json")
+    assert ran.code == 0
+    assert 1 <= len(lines(ran)) < 5
+    assert f"warning: {tmp_path / 'gap.csv'}: windows without a vector: " in ran.err
+    assert " gap" in ran.err
+
+
 def stamps_of(table: NDArray[np.float64]) -> NDArray[np.int64]:
     return 123_456_789 + np.arange(len(table), dtype=np.int64) * 10_000_000
 
