@@ -56,7 +56,7 @@ def write_recording(
         Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded,
         Pipeline(loaded, config) as pipeline,
     ):
-        say(f"bundle {loaded.name} on {loaded.backend}: {loaded.backend_reason}")
+        say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
         zero_shot = ZeroShot(loaded, classes) if classes else None
         begin_s = time.perf_counter()
         labels = _record(pipeline, source, zero_shot, out, say)
