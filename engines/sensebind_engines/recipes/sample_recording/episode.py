@@ -10,7 +10,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from sensebind_engines.recipes.sample_recording.scene import build_scene, gravel_floor
+from sensebind_engines.recipes.sample_recording.ground import (
+    gravel_bed,
+    hall_floor,
+    show_gravel,
+)
+from sensebind_engines.recipes.sample_recording.scene import build_scene
 from sensebind_engines.recipes.simulation.behaviours import (
     Bump,
     Carry,
@@ -90,16 +95,17 @@ class Performance(NamedTuple):
 
 
 def perform(library: zipfile.ZipFile, rng: np.random.Generator) -> Performance:
-    """Run the script; the gravel and the hall's textures are drawn from `rng`."""
+    """Run the script; the ground and the hall's textures are drawn from `rng`."""
+    bed = gravel_bed(rng)
     robot = Robot(
         SPEC,
-        gravel_floor(rng),
+        hall_floor(bed, rng),
         build_scene(library, SPEC, rng),
         start_xy_m=START_XY_M,
         start_yaw_rad=START_YAW_RAD,
         pose_log_hz=POSE_HZ,
     )
-    robot.model.geom("relief").matid = robot.model.material("gravel").id
+    show_gravel(robot.model, bed)
     spans = []
     for act in acts():
         interval = robot.perform(act.behaviour)

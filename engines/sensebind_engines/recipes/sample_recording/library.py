@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.errors import SourceError
 
@@ -25,6 +25,28 @@ PACKAGE = "sweethome3d-furniture"
 DEB_NAME = f"{PACKAGE}_1.8-1_all.deb"
 DEB_SHA256 = "3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668"
 LIBRARY_MEMBER = "./usr/share/sweethome3d/furniture/BlendSwap-CC-0.sh3f"
+
+LICENCE = "CC0-1.0"
+SOURCE_URL = "http://www.blendswap.com/blends/view/{blend}"
+
+
+class Credit(NamedTuple):
+    """Who made a model, and its number at its source; CC0 asks for neither."""
+
+    creator: str
+    blend: int
+
+
+CREDITS = {
+    "pianoAQueue": Credit("Dante", 67782),
+    "desklamp": Credit("ColdShiverGames", 67340),
+    "forkLift": Credit("TheGIWI", 90949),
+    "barrel": Credit("GyngaNynja", 71925),
+    "tableFan": Credit("Shivraj", 68777),
+    "bedsideTable2": Credit("Nhumrod", 62576),
+    "crate": Credit("GyngaNynja", 71943),
+}
+"""Of every model shown, from the catalogue and the licence file in the model's folder."""
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60

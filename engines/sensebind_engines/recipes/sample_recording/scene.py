@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind_engines.recipes.sample_recording import textures
+from sensebind_engines.recipes.sample_recording.ground import (
+    BED_ASSET,
+    BED_RANGE_M,
+    GRAVEL_CENTRE_M,
+    GRAVEL_SIZE_M,
+    height_cells,
+)
 from sensebind_engines.recipes.sample_recording.models3d import (
     load_model,
     model_assets,
     model_body,
 )
-from sensebind_engines.recipes.simulation.floors import CELL_M, Floor, sample_floor
 from sensebind_engines.recipes.simulation.mjcf import RobotSpec, Scene
 
 if TYPE_CHECKING:
@@ -32,11 +38,6 @@ _OVERVIEW_TO_M = (1.8, -3.0, 0.0)
 FOVY_DEG = 50.0
 CAMERA_HEIGHT_M = 0.68
 """Above the ground while the robot stands; the camera looks straight ahead from a mast."""
-
-GRAVEL_KIND = "gravel"
-GRAVEL_CENTRE_M = (3.5, -2.0)
-GRAVEL_SIZE_M = (2.4, 3.6)
-_TAPER_M = 0.1
 
 BARRIER_M = (2.0, -4.2)
 """Middle of the padded block that the robot runs into."""
@@ -75,10 +76,11 @@ PLACES = (
 )
 """None is seen from a side from which `scouting` looked."""
 
-_STANDS = (
+STANDS = (
     Place("nightstand", "bedsideTable2", (0.0, 1.0, 0.0), 0.0, 90.0),
     Place("crate", "crate", (-1.7, -0.75, 0.0), 8.0, 90.0),
 )
+"""What small things stand on."""
 
 _VISUAL = """<quality shadowsize="2048" offsamples="4"/>
 <map znear=".05" zfar="30" shadowclip="9"/>
@@ -89,6 +91,8 @@ _LIGHTS = """<light type="directional" pos="1 -4 3" dir=".15 .3 -1" diffuse=".52
  specular=".15 .15 .15" castshadow="true"/>
 <light type="directional" pos="6 2 5" dir="-.6 -.3 -.6" diffuse=".14 .15 .17" castshadow="false"
  specular="0 0 0"/>"""
+
+_SKY = '<texture name="sky" type="skybox" builtin="flat" rgb1=".72 .74 .76" width="8" height="8"/>'
 
 _WALL_HALF_M = 3.0
 _WEST_M, _EAST_M, _SOUTH_M, _NORTH_M = -5.5, 8.2, -12.0, 2.6
@@ -108,7 +112,7 @@ def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Genera
     """The hall as additions to the robot's world; textures are drawn from `rng`."""
     assets, files = _surfaces(rng)
     bodies = [_LIGHTS, _walls(), _furnishing(), _barrier(), _overview()]
-    for place in PLACES + _STANDS:
+    for place in PLACES + STANDS:
         name = place.label.replace(" ", "_")
         model = load_model(library, place.model)
         model_xml, model_files = model_assets(model, name)
@@ -125,18 +129,6 @@ def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Genera
     )
 
 
-def gravel_floor(rng: np.random.Generator) -> Floor:
-    """A bed of the held-out gravel on a flat floor, levelled off at its edges."""
-    heights = sample_floor(GRAVEL_KIND, rng).heights_m
-    assert heights is not None
-    rows, columns = (round(size_m / CELL_M) for size_m in reversed(GRAVEL_SIZE_M))
-    bed = heights[:rows, :columns] - heights.min()
-    down = np.minimum(np.arange(rows), np.arange(rows)[::-1])
-    across = np.minimum(np.arange(columns), np.arange(columns)[::-1])
-    edge_m = CELL_M * np.minimum(down[:, None], across[None, :])
-    return Floor(GRAVEL_KIND, bed * np.clip(edge_m / _TAPER_M, 0.0, 1.0), GRAVEL_CENTRE_M)
-
-
 def _surfaces(rng: np.random.Generator) -> tuple[list[str], dict[str, bytes]]:
     """Texture, material and height-field assets of the hall."""
     images = {
@@ -148,13 +140,14 @@ def _surfaces(rng: np.random.Generator) -> tuple[list[str], dict[str, bytes]]:
         "landscape": textures.landscape(rng),
     }
     repeats = {"planks": "24 24", "wall": "4 2", "accent": "3 2", "gravel": "2 3"}
-    assets = [
-        '<texture name="sky" type="skybox" builtin="flat" rgb1=".72 .74 .76" width="8" height="8"/>'
-    ]
+    rows, columns = height_cells(GRAVEL_SIZE_M)
+    half_x_m, half_y_m = GRAVEL_SIZE_M[0] / 2, GRAVEL_SIZE_M[1] / 2
+    size = f"{half_x_m} {half_y_m} {BED_RANGE_M} .05"
+    assets = [_SKY, f'<hfield name="{BED_ASSET}" nrow="{rows}" ncol="{columns}" size="{size}"/>']
     for name in images:
         assets.append(f'<texture name="{name}" type="2d" file="{name}.png"/>')
         repeat = repeats.get(name, "1 1")
-        shine = 'specular=".2" shininess=".4"' if name == "planks" else ('specular="0"')
+        shine = 'specular=".2" shininess=".4"' if name == "planks" else 'specular="0"'
         assets.append(f'<material name="{name}" texture="{name}" texrepeat="{repeat}" {shine}/>')
     return assets, {f"{name}.png": textures.to_png(image) for name, image in images.items()}
 
@@ -182,7 +175,7 @@ def _walls() -> str:
 
 
 def _furnishing() -> str:
-    """A rug under the piano, a border around the gravel bed, windows and pictures."""
+    """A rug under the piano, the visible gravel with its border, windows and pictures."""
     x, y = GRAVEL_CENTRE_M
     half_x, half_y = GRAVEL_SIZE_M[0] / 2, GRAVEL_SIZE_M[1] / 2
     edge = 'rgba=".35 .27 .2 1"'
@@ -192,6 +185,10 @@ def _furnishing() -> str:
             _box("6.5 .1 .004", "1.4 1.5 .004", 'material="rug"'),
             _box(f"{x - half_x - 0.03} {y} .02", f".03 {half_y} .02", edge),
             _box(f"{x + half_x + 0.03} {y} .02", f".03 {half_y} .02", edge),
+            (
+                f'<geom type="hfield" hfield="{BED_ASSET}" pos="{x} {y} .001" material="gravel" '
+                'contype="0" conaffinity="0"/>'
+            ),
             frames,
         ]
     )

@@ -7,7 +7,7 @@ import json
 from importlib import metadata, resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sensebind_engines.recipes.sample_recording import bag, scene, scouting
+from sensebind_engines.recipes.sample_recording import bag, library, scene, scouting
 from sensebind_engines.recipes.sample_recording.episode import Act
 from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, window_label
 
@@ -28,8 +28,11 @@ _STATEMENT = (
     "Everything here is simulated: motion and contacts by MuJoCo, sensor errors by the stated "
     "models, pictures by software rendering of public-domain 3-D models, sound synthesised from "
     "contact forces and wheel speeds. The robot's dimensions lie within the training ranges of the "
-    "demo IMU encoder, but no training robot or seed is used; the gravel is of a kind never used "
-    "in training, the wooden floor is the flat floor that training has too."
+    "demo IMU encoder, but no training robot or seed is used; neither of the two grounds, boards "
+    "with steps of up to 0.3 mm and gravel, is of a kind used in training. The boards replaced a "
+    "mathematical plane after a first encoder had called both smooth drives over that still (12 of "
+    "14 IMU segments right); nothing else was changed after an IMU result, and no seed was chosen "
+    "by results."
 )
 
 WINDOW_S = 2.0
@@ -133,6 +136,7 @@ def write_truth(
         "events": _events(origin, log),
         "sensors": {"imu": imu_model.truth()},
         "vision_choice": _vision_choice(),
+        "models": _models(),
     }
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -199,6 +203,22 @@ def _vision_choice() -> dict[str, Any]:
         "studio_turns_deg": list(scouting.STUDIO_TURNS_DEG),
         "recording_turns_deg": {place.label: place.turn_deg for place in scene.PLACES},
         "scores": [score._asdict() for score in scouting.read_report()],
+    }
+
+
+def _models() -> dict[str, Any]:
+    """Where the 3-D models come from."""
+    return {
+        "package": library.DEB_NAME,
+        "sha256": library.DEB_SHA256,
+        "licence": library.LICENCE,
+        "files": {
+            key: {
+                "creator": credit.creator,
+                "source": library.SOURCE_URL.format(blend=credit.blend),
+            }
+            for key, credit in library.CREDITS.items()
+        },
     }
 
 

@@ -13,9 +13,10 @@ pytest.importorskip("mujoco", reason="the recording's modules need the recipes e
 pytest.importorskip("scipy", reason="the recording's modules need the recipes extra")
 
 from sensebind_engines.recipes.sample_recording import scouting
+from sensebind_engines.recipes.sample_recording.library import CREDITS
 from sensebind_engines.recipes.sample_recording.models3d import load_model
 from sensebind_engines.recipes.sample_recording.render import use_headless_gl
-from sensebind_engines.recipes.sample_recording.scene import PLACES
+from sensebind_engines.recipes.sample_recording.scene import PLACES, STANDS
 from sensebind_engines.recipes.sample_recording.truth import vision_prompts
 from tests.engines.recipes.sample_recording.fakes import model_library
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 def test_the_recording_shows_exactly_the_chosen_models() -> None:
     chosen = {(score.label, score.model) for score in scouting.choose(scouting.read_report())}
     assert chosen == {(place.label, place.model) for place in PLACES}
+
+
+def test_every_model_is_credited() -> None:
+    assert {place.model for place in PLACES + STANDS} == set(CREDITS)
 
 
 def test_no_model_is_seen_from_a_studio_side() -> None:
