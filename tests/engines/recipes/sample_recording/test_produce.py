@@ -33,7 +33,6 @@ CUT_S = 2.0
 
 @pytest.fixture(scope="module")
 def library() -> zipfile.ZipFile:
-    render.use_headless_gl()
     return model_library(MODELS, (30, 30, 40))
 
 

@@ -15,7 +15,6 @@ pytest.importorskip("scipy", reason="the recording's modules need the recipes ex
 from sensebind_engines.recipes.sample_recording import scouting
 from sensebind_engines.recipes.sample_recording.library import CREDITS
 from sensebind_engines.recipes.sample_recording.models3d import load_model
-from sensebind_engines.recipes.sample_recording.render import use_headless_gl
 from sensebind_engines.recipes.sample_recording.scene import PLACES, STANDS
 from sensebind_engines.recipes.sample_recording.truth import vision_prompts
 from tests.engines.recipes.sample_recording.fakes import model_library
@@ -66,7 +65,6 @@ def test_report_round_trip(tmp_path: Path) -> None:
 
 
 def test_studio_views_show_the_model_at_the_size_asked_for() -> None:
-    use_headless_gl()
     model = load_model(model_library(("cube",), (50, 50, 50)), "cube")
     views = scouting.studio_views(model)
     assert views.shape == (
