@@ -200,6 +200,11 @@ def _vision_choice() -> dict[str, Any]:
             f"{scouting.REQUIRED_SHARE:.0%} of their studio views (other room, light, angles and "
             "distances than in the recording)"
         ),
+        "note": (
+            "The candidates were picked after an informal look at 52 of the library's models, so "
+            "their scores do not tell how often a rendered thing is named; the vision prompts are "
+            "nouns that the image tower's 1000 ImageNet classes contain or nearly contain."
+        ),
         "studio_turns_deg": list(scouting.STUDIO_TURNS_DEG),
         "recording_turns_deg": {place.label: place.turn_deg for place in scene.PLACES},
         "scores": [score._asdict() for score in scouting.read_report()],
