@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import sensebind
 from sensebind.windowing import StreamCounters
@@ -43,13 +45,19 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
+def environment() -> dict[str, str]:
+    """Of a command: wide output without colours, the modules of this test run."""
+    terminal = {"COLUMNS": "200", "NO_COLOR": "1"}
+    return {**os.environ, **terminal, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 @lru_cache
 def help_of(*command: str) -> str:
     """What `sensebind COMMAND --help` prints."""
     done = subprocess.run(
         [sys.executable, "-m", "sensebind", *command, "--help"],
         capture_output=True, text=True, check=False,
-        env={"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": ":".join(sys.path)},
+        env=environment(),
     )  # fmt: skip
     assert done.returncode == 0, f"sensebind {' '.join(command)} --help: {done.stderr}"
     return done.stdout
@@ -99,6 +107,39 @@ def test_python_examples_use_names_that_exist(page: Path) -> None:
         compile(text, str(page), "exec")
         for name in re.findall(r"\bsb\.(\w+)", text):
             assert hasattr(sensebind, name), f"sensebind.{name}"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds the files the README speaks of."""
+    sample = ROOT / "runtime" / "sensebind" / "_data" / "sample" / "sample.mcap"
+    (tmp_path / "drive.mcap").symlink_to(sample)
+    (tmp_path / "pictures").mkdir()
+    for name, colour in (("red.png", (255, 0, 0)), ("blue.jpg", (0, 0, 255))):
+        Image.new("RGB", (64, 48), colour).save(tmp_path / "pictures" / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_readme_commands_run(workplace: Path) -> None:
+    ran = [words[1:] for words in commands(ROOT / "README.md") if words[0] == "sensebind"]
+    assert len(ran) >= 3
+    for words in ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "sensebind", *words], cwd=workplace, env=environment(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"sensebind {shlex.join(words)}: {done.stderr}"
+        for out in (Path(word) for word in words if word.endswith(".parquet")):
+            assert (workplace / out).stat().st_size > 0
+
+
+def test_readme_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (text,) = blocks(ROOT / "README.md", "python")
+    exec(compile(text, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[1] for line in lines} == {"imu", "vision"}
+    assert all(line.endswith("(384,)") for line in lines)
 
 
 def test_every_counter_is_explained() -> None:
