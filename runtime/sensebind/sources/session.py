@@ -101,9 +101,9 @@ def check_selection(infos: list[StreamInfo], names: Iterable[str]) -> None:
 def unknown_stream(name: str, known: list[str]) -> str:
     """Say that a stream is not in the recording and which ones are."""
     near = get_close_matches(name, known, n=3)
-    guess = f"did you mean {' or '.join(repr(match) for match in near)}? " if near else ""
+    guess = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else "."
     listing = ", ".join(repr(other) for other in known) or "none"
-    return f"no stream {name!r} in this recording; {guess}Its streams: {listing}"
+    return f"no stream {name!r} in this recording{guess} Its streams: {listing}"
 
 
 def _folder_hash(folder: Path) -> str:
