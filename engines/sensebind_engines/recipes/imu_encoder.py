@@ -40,7 +40,7 @@ IMU = EncoderSpec(
     preprocess=IMU_PREPROCESS,
 )
 
-SCHEDULE = Schedule(steps=600, warmup_steps=60, learning_rate=3e-3)
+SCHEDULE = Schedule(steps=1200, warmup_steps=60, learning_rate=3e-3)
 BATCH = 112
 _FIRST_TEMPERATURE = 0.1
 _LARGEST_SCALE = 50.0

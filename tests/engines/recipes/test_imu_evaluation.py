@@ -63,7 +63,7 @@ def _embed_texts(texts: Sequence[str]) -> NDArray[np.float32]:
 
 def _embed(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Right for all classes but the last, which looks like the first; unseen looks like bump."""
-    number = features[:, 0, 0].astype(int)
+    number = features[:, 0].mean(axis=1).round().astype(int)
     number[number == len(CLASSES) - 1] = 0
     number[number == NAMES.index(UNSEEN_CLASS)] = CLASSES.index("bump")
     number[number == NAMES.index(BORDERLINE)] = CLASSES.index("smooth")
@@ -106,6 +106,13 @@ def test_unseen_and_borderline_windows_are_told_apart(figures: evaluation.Figure
     assert seed["unseen_named"]["test"] == {"bump": 2}
     assert seed["borderline_smooth"] == {"test": 1.0, "shift": 1.0}
     assert figures["unseen"] == dict.fromkeys(evaluation.EVALUATED_SPLITS, 2)
+
+
+def test_noise_of_a_poor_imu_is_added_to_every_channel() -> None:
+    windows = _windows()
+    noise = evaluation._noisy(windows) - windows.features[:, 0]
+    assert noise[:, :3].std() == pytest.approx(evaluation.NOISY_M_S2, rel=0.1)
+    assert noise[:, 3:].std() == pytest.approx(evaluation.NOISY_RAD_S, rel=0.1)
 
 
 def test_report_tells_the_measured_numbers_and_what_they_are(figures: evaluation.Figures) -> None:
