@@ -11,7 +11,9 @@ from sensebind.errors import InputError, MissingExtraError
 from sensebind.storage import cache_folder
 from sensebind_engines.recipes import RECIPES
 
-recipe_app = typer.Typer(help="Build the bundles and recordings that SenseBind ships.")
+recipe_app = typer.Typer(
+    help="Build the bundles and recordings that SenseBind ships.", add_completion=False
+)
 
 
 @recipe_app.command("list")

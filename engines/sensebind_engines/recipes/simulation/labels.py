@@ -25,7 +25,7 @@ import numpy as np
 from sensebind_engines.recipes.simulation.mjcf import PHYSICS_HZ
 
 if TYPE_CHECKING:
-    from sensebind_engines.recipes.simulation.log import Interval, SimLog
+    from sensebind_engines.recipes.simulation.log import SimLog
 
 CLASSES = ("still", "smooth", "rough", "spin", "bump", "fallen", "carried")
 UNSEEN_CLASS = "shaken"
@@ -65,11 +65,6 @@ def window_label(log: SimLog, intent: str, start_s: float, end_s: float) -> str:
         return _ride(log, start_s, end_s)
     confirmed = _CONFIRM[intent](log, start_s, end_s)
     return intent if confirmed else ""
-
-
-def interval_label(log: SimLog, interval: Interval) -> str:
-    """`window_label` of a whole interval, for recordings that label long spans."""
-    return window_label(log, interval.label, interval.start_s, interval.end_s)
 
 
 def _rows(start_s: float, end_s: float) -> slice:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sensebind_engines.recipes.simulation import behaviours as act
 from sensebind_engines.recipes.simulation.floors import PLANE, Floor, sample_floor
-from sensebind_engines.recipes.simulation.labels import interval_label, window_label
+from sensebind_engines.recipes.simulation.labels import window_label
 from sensebind_engines.recipes.simulation.mjcf import PHYSICS_HZ, RobotSpec, Scene
 from sensebind_engines.recipes.simulation.robot import Behaviour, Robot, SimulationError
 
@@ -109,7 +109,7 @@ def test_every_push_tips_the_robot_for_good(heading_rad: float, angle_deg: float
     fall = act.Fall(2.5, heading_rad=heading_rad, angle_rad=math.radians(angle_deg), push_s=0.5)
     log = _run(fall)
     assert log.up[-1, 2] < 0.5
-    assert interval_label(log, log.intervals[0]) == "fallen"
+    assert window_label(log, "fallen", 0.5, 2.5) == "fallen"
 
 
 def test_carried_robot_leaves_the_ground_and_is_put_down() -> None:
