@@ -52,3 +52,21 @@ class StreamCounters:
     def pending(self) -> int:
         """Samples whose fate is still open; 0 after `flush`."""
         return self.pushed - (self.used + self.unused + self.late + self.duplicate + self.invalid)
+
+    def count_incomplete(
+        self, *, head_missing: bool, tail_missing: bool, after_gap: bool, before_gap: bool
+    ) -> None:
+        """Count a window with too little coverage by what it lacks.
+
+        Args:
+            head_missing: it begins before its segment.
+            tail_missing: it ends after its segment, which has ended.
+            after_gap: the segment began after a gap, not with the stream.
+            before_gap: another segment follows; the stream has not ended.
+        """
+        if head_missing and not after_gap:
+            self.warming += 1
+        elif tail_missing and not head_missing and not before_gap:
+            self.ending += 1
+        else:
+            self.gap += 1

@@ -103,7 +103,7 @@ class SampleWindower:
         assert segment is not None
         windows = []
         while segment.count_from(segment.k * rules.hop_ns) >= rules.support:
-            windows += self._cut(segment, tail_cause="gap")
+            windows += self._cut(segment, before_gap=True)
         segment.trim()
         return windows
 
@@ -114,16 +114,16 @@ class SampleWindower:
             return []
         self._segment = None
         windows = []
-        cause = "ending" if next_start_ns is None else "gap"
+        before_gap = next_start_ns is not None
         while segment.k * rules.hop_ns - rules.length_ns <= segment.last_ns and (
             next_start_ns is None or segment.k * rules.hop_ns <= next_start_ns
         ):
-            windows += self._cut(segment, tail_cause=cause)
+            windows += self._cut(segment, before_gap=before_gap)
         self.counters.used += segment.used
         self.counters.unused += segment.total - segment.used
         return windows
 
-    def _cut(self, segment: _Segment, tail_cause: str) -> list[Window]:
+    def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
         """Cut the segment's next window and count what became of it."""
         rules = self._rules
         end_ns = segment.k * rules.hop_ns
@@ -131,11 +131,12 @@ class SampleWindower:
         segment.k += 1
         coverage = segment.coverage(end_ns - self._grid)
         if coverage < rules.min_coverage:
-            if start_ns < segment.first_ns:
-                cause = "gap" if segment.after_gap else "warming"
-            else:
-                cause = tail_cause if end_ns > segment.last_ns else "gap"
-            setattr(self.counters, cause, getattr(self.counters, cause) + 1)
+            self.counters.count_incomplete(
+                head_missing=start_ns < segment.first_ns,
+                tail_missing=end_ns > segment.last_ns,
+                after_gap=segment.after_gap,
+                before_gap=before_gap,
+            )
             return []
         self.counters.emitted += 1
         stamps, values, newest_ns = segment.take(start_ns, end_ns)

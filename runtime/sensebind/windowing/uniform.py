@@ -88,7 +88,8 @@ class UniformWindower:
             if step_ns < -rules.tolerance_ns:
                 segment.overlap = round(-step_ns * segment.rate / NS_PER_S)
             if step_ns > rules.gap_limit_ns:
-                return self._cut_segment(stamp_ns, segment.rate, "gaps")
+                self.counters.gaps += 1
+                return self._begin_after_gap(segment, stamp_ns)
             if step_ns > rules.tolerance_ns:
                 missing = round(step_ns * segment.rate / NS_PER_S)
                 self.counters.filled += missing
@@ -99,7 +100,8 @@ class UniformWindower:
         kept_ns = stamp_ns + overlap * NS_PER_S / segment.rate
         if abs(kept_ns - segment.stamp_of(segment.length)) <= rules.tolerance_ns:
             return []
-        windows = self._cut_segment(round(kept_ns), segment.rate, "relocks")
+        self.counters.relocks += 1
+        windows = self._begin_after_gap(segment, round(kept_ns))
         assert self._segment is not None
         self._segment.overlap = overlap
         return windows
@@ -114,12 +116,10 @@ class UniformWindower:
         self.counters.invalid += segment.append(values[overlap:])
         segment.expected_ns = stamp_ns + len(values) * NS_PER_S / segment.rate
 
-    def _cut_segment(self, stamp_ns: int, rate: Fraction, event: str) -> list[Window]:
-        ended = self._segment
-        assert ended is not None
+    def _begin_after_gap(self, ended: _Segment, stamp_ns: int) -> list[Window]:
+        """End a segment and begin the next; its windows follow those already closed."""
         windows = self._end_segment(next_start_ns=stamp_ns)
-        setattr(self.counters, event, getattr(self.counters, event) + 1)
-        self._segment = _Segment(stamp_ns, rate, self._rules, after_gap=True)
+        self._segment = _Segment(stamp_ns, ended.rate, self._rules, after_gap=True)
         self._segment.k = max(self._segment.k, ended.k)
         return windows
 
@@ -128,7 +128,7 @@ class UniformWindower:
         assert segment is not None
         windows = []
         while segment.index_at(segment.k * rules.hop_ns) <= segment.length:
-            windows += self._cut(segment, tail_cause="gap")
+            windows += self._cut(segment, before_gap=True)
         segment.trim()
         return windows
 
@@ -138,27 +138,28 @@ class UniformWindower:
             return []
         self._segment = None
         windows = []
-        cause = "ending" if next_start_ns is None else "gap"
+        before_gap = next_start_ns is not None
         while segment.span(segment.k * rules.hop_ns)[0] < segment.length and (
             next_start_ns is None or segment.k * rules.hop_ns <= next_start_ns
         ):
-            windows += self._cut(segment, tail_cause=cause)
+            windows += self._cut(segment, before_gap=before_gap)
         self.counters.used += segment.used
         self.counters.unused += segment.measured - segment.used
         return windows
 
-    def _cut(self, segment: _Segment, tail_cause: str) -> list[Window]:
+    def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
         """Cut the segment's next window and count what became of it."""
         grid_ns = segment.k * self._rules.hop_ns
         segment.k += 1
         start, end = segment.span(grid_ns)
         coverage = segment.measured_in(start, end) / (end - start)
         if coverage < self._rules.min_coverage:
-            if start < 0:
-                cause = "gap" if segment.after_gap else "warming"
-            else:
-                cause = tail_cause if end > segment.length else "gap"
-            setattr(self.counters, cause, getattr(self.counters, cause) + 1)
+            self.counters.count_incomplete(
+                head_missing=start < 0,
+                tail_missing=end > segment.length,
+                after_gap=segment.after_gap,
+                before_gap=before_gap,
+            )
             return []
         self.counters.emitted += 1
         newest = min(end, segment.length) - 1
