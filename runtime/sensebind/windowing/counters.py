@@ -28,7 +28,7 @@ class StreamCounters:
         resets: backward jumps of the clock.
         gaps: pauses over the limit, each ends a segment.
         relocks: lattice given up because stamps drifted away from it.
-        rate_changes: sample rate changed.
+        rate_changes: sample rate or number of channels changed.
         filled: missing samples replaced by zeros (uniform streams).
     """
 

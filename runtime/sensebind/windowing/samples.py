@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, grid_offsets_ns
 from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
@@ -39,10 +40,16 @@ class SampleWindower:
         self._order: ArrivalOrder[NDArray[np.float64]] = ArrivalOrder(rules, self.counters)
         self._segment: _Segment | None = None
         self._grid = grid_offsets_ns(rules.length_ns, rules.rate_hz)
+        self._channels: int | None = None
 
     def push(self, block: SampleBlock) -> list[Window]:
-        """Take samples in order of arrival and return the windows that closed."""
+        """Take samples in order of arrival and return the windows that closed.
+
+        Raises:
+            InputError: if the arrays have another dtype or shape than a SampleBlock's.
+        """
         stamps, values = block.stamps_ns, block.values
+        self._check(stamps, values)
         self.counters.pushed += len(stamps)
         valid = (stamps >= 0) & (stamps < MAX_STAMP_NS) & np.isfinite(values).all(axis=1)
         if not valid.all():
@@ -61,6 +68,21 @@ class SampleWindower:
         windows += self._end_segment(next_start_ns=None)
         self._order.restart()
         return windows
+
+    def _check(self, stamps: Stamps, values: Values) -> None:
+        fits = stamps.dtype == np.int64 and values.dtype == np.float64 and values.ndim == 2
+        if not fits or stamps.shape != values.shape[:1]:
+            raise InputError(
+                f"block of stream {self._stream!r} has stamps {stamps.dtype} {stamps.shape} and "
+                f"values {values.dtype} {values.shape}, expected int64 (n,) and float64 "
+                "(n, channels)"
+            )
+        self._channels = self._channels or values.shape[1]
+        if values.shape[1] != self._channels:
+            raise InputError(
+                f"block of stream {self._stream!r} has {values.shape[1]} channels, earlier ones "
+                f"had {self._channels}; use one stream per sensor"
+            )
 
     def _arrives_in_order(self, stamps: Stamps) -> bool:
         newest = self._order.newest_ns

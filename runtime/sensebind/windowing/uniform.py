@@ -46,8 +46,18 @@ class UniformWindower:
         self._segment: _Segment | None = None
 
     def push(self, block: UniformBlock) -> list[Window]:
-        """Take contiguous samples and return the windows that closed."""
+        """Take contiguous samples and return the windows that closed.
+
+        Raises:
+            InputError: if the values have another dtype or shape than a UniformBlock's, or a rate
+                without whole samples per frame shift.
+        """
         stamp_ns, values = block.stamp_ns, block.values
+        if values.dtype != np.float32 or values.ndim != 2:
+            raise InputError(
+                f"block of stream {self._stream!r} has values {values.dtype} {values.shape}, "
+                "expected float32 (n, channels)"
+            )
         self.counters.pushed += len(values)
         if not 0 <= stamp_ns < MAX_STAMP_NS:
             self.counters.invalid += len(values)
@@ -56,10 +66,11 @@ class UniformWindower:
             return []
         rate = Fraction(repr(block.rate_hz))
         windows: list[Window] = []
-        if self._segment is not None and self._starts_anew(self._segment, stamp_ns, rate):
+        if self._segment is not None and self._starts_anew(self._segment, block):
             windows += self._end_segment(next_start_ns=None)
         if self._segment is None:
-            self._segment = _Segment(stamp_ns, rate, self._rules, after_gap=False)
+            channels = values.shape[1]
+            self._segment = _Segment(stamp_ns, rate, channels, self._rules, after_gap=False)
         else:
             windows += self._join(self._segment, stamp_ns, values)
         self._append(stamp_ns, values)
@@ -69,11 +80,12 @@ class UniformWindower:
         """End the stream: close what can still be closed and settle every counter."""
         return self._end_segment(next_start_ns=None)
 
-    def _starts_anew(self, segment: _Segment, stamp_ns: int, rate: Fraction) -> bool:
-        """Count a clock reset or a new rate, which begin a new epoch."""
-        if stamp_ns < segment.expected_ns - self._rules.reset_ns:
+    def _starts_anew(self, segment: _Segment, block: UniformBlock) -> bool:
+        """Count a clock reset or a new format, which begin a new epoch."""
+        form = (Fraction(repr(block.rate_hz)), block.values.shape[1])
+        if block.stamp_ns < segment.expected_ns - self._rules.reset_ns:
             self.counters.resets += 1
-        elif rate != segment.rate:
+        elif form != (segment.rate, segment.channels):
             self.counters.rate_changes += 1
         else:
             return False
@@ -93,7 +105,7 @@ class UniformWindower:
             if step_ns > rules.tolerance_ns:
                 missing = round(step_ns * segment.rate / NS_PER_S)
                 self.counters.filled += missing
-                segment.fill(missing, values.shape[1])
+                segment.fill(missing)
         if segment.overlap >= len(values):
             return []
         overlap = segment.overlap
@@ -119,7 +131,7 @@ class UniformWindower:
     def _begin_after_gap(self, ended: _Segment, stamp_ns: int) -> list[Window]:
         """End a segment and begin the next; its windows follow those already closed."""
         windows = self._end_segment(next_start_ns=stamp_ns)
-        self._segment = _Segment(stamp_ns, ended.rate, self._rules, after_gap=True)
+        self._segment = _Segment(stamp_ns, ended.rate, ended.channels, self._rules, after_gap=True)
         self._segment.k = max(self._segment.k, ended.k)
         return windows
 
@@ -180,7 +192,7 @@ class _Segment:
     """Samples on one frozen lattice, oldest dropped when no window can need them."""
 
     def __init__(
-        self, start_ns: int, rate: Fraction, rules: UniformRules, *, after_gap: bool
+        self, start_ns: int, rate: Fraction, channels: int, rules: UniformRules, *, after_gap: bool
     ) -> None:
         shift = rules.frame_shift * rate
         span = Fraction(rules.length_ns, NS_PER_S) * rate
@@ -191,6 +203,7 @@ class _Segment:
             )
         self.start_ns = start_ns
         self.rate = rate
+        self.channels = channels
         self.after_gap = after_gap
         self.k = rules.first_index_after(start_ns)
         self.length = 0
@@ -203,7 +216,7 @@ class _Segment:
         self._used_end = 0
         self._holes: deque[tuple[int, int]] = deque()
         self._dropped = 0
-        self._values: Values | None = None
+        self._values: Values = np.empty((0, channels), np.float32)
 
     def stamp_of(self, index: int) -> int:
         """Stamp of a lattice index, rounded to ns."""
@@ -234,13 +247,13 @@ class _Segment:
         self.measured += len(values) - len(bad)
         return len(bad)
 
-    def fill(self, count: int, channels: int) -> None:
+    def fill(self, count: int) -> None:
         """Add zeros for missing samples."""
         self._holes.append((self.length, self.length + count))
-        self._extend(np.zeros((count, channels), np.float32))
+        self._extend(np.zeros((count, self.channels), np.float32))
 
     def _extend(self, values: Values) -> None:
-        self._values = values if self._values is None else np.concatenate([self._values, values])
+        self._values = np.concatenate([self._values, values])
         self.length += len(values)
 
     def measured_in(self, start: int, end: int) -> int:
@@ -251,11 +264,10 @@ class _Segment:
 
     def take(self, start: int, end: int) -> Values:
         """Values of a span; what lies outside the segment is zero."""
-        assert self._values is not None
         used_from = max(start, self._used_end)
         self.used += self.measured_in(used_from, end)
         self._used_end = max(self._used_end, end)
-        out = np.zeros((end - start, self._values.shape[1]), np.float32)
+        out = np.zeros((end - start, self.channels), np.float32)
         first, last = max(start, 0), min(end, self.length)
         out[first - start : last - start] = self._values[
             first - self._dropped : last - self._dropped
@@ -264,7 +276,6 @@ class _Segment:
 
     def trim(self) -> None:
         """Drop what lies before the next window."""
-        assert self._values is not None
         start = max(self._dropped, min(self.span(self.k * self._rules.hop_ns)[0], self.length))
         self._values = self._values[start - self._dropped :]
         self._dropped = start
