@@ -58,7 +58,8 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     Attributes:
         streams: stream name (topic) to its configuration; streams not named are mapped by type.
         hop_s: hop of every stream that does not set its own; the manifest's if None.
-        backend: "auto" picks the fastest usable engine backend and says why.
+        backend: "auto" picks the fastest usable engine backend and says why. This and `threads`
+            are for whoever loads the bundle; a Pipeline runs on the bundle it is given.
         threads: intra-op threads of the CPU backend.
         order: a foreign recording is fed in "stamp" order, our own in "log" order.
     """

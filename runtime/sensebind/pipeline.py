@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensebind import __version__
+from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.config import PipelineConfig
 from sensebind.errors import BackendError, ConfigError, InputError
@@ -91,7 +92,7 @@ class Pipeline:
         """
         self.config = config or PipelineConfig()
         self._own = None
-        if backend is not None and backend != bundle.backend:
+        if backend is not None and resolve_backend(backend)[0] != bundle.backend:
             self._own = Bundle(bundle.folder, backend, self.config.threads)
         self.bundle = self._own or bundle
         self.decisions: tuple[Decision, ...] = ()
@@ -103,6 +104,9 @@ class Pipeline:
 
     def run(self, source: Source) -> Iterator[Embedding]:
         """Read a source to its end and yield embeddings as their windows close.
+
+        Nothing is read before the first embedding is asked for; by then the streams are wired, so
+        `decisions` and `metadata` are complete.
 
         Raises:
             InputError: if nothing maps to an encoder, or a configured stream is not there.

@@ -231,6 +231,17 @@ def test_a_recording_without_senses_is_bad_input(bundle: Bundle, tmp_path: Path)
         list(pipeline.run(open_source(path)))
 
 
+def test_a_pipeline_shares_the_bundle_s_engines_unless_another_backend_is_asked_for(
+    bundle: Bundle,
+) -> None:
+    for backend in (None, "auto", bundle.backend):
+        with Pipeline(bundle, backend=backend) as pipeline:
+            assert pipeline.bundle is bundle
+    assert bundle.encoder("imu").backend == bundle.backend
+    with pytest.raises(InputError, match="no backend 'tpu'"):
+        Pipeline(bundle, backend="tpu")
+
+
 def test_a_modality_asked_for_must_be_in_the_bundle(bundle: Bundle) -> None:
     config = PipelineConfig(streams={"mic": StreamConfig(modality=Modality.AUDIO)})
     with pytest.raises(InputError, match="this version cannot preprocess audio"):
