@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 
+from sensebind.backends.onnxruntime import open_session
 from sensebind.errors import BundleError
 from sensebind.storage import atomic_path
 from sensebind_engines.export.canonical import IR_VERSION, canonicalise
@@ -57,11 +57,8 @@ def write_graph(model: ModelProto, path: Path) -> bytes:
 
 
 def run_graph(graph: bytes, features: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Run a graph of one output with ONNX Runtime on one CPU thread, default options."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    output: NDArray[np.float32] = session.run(None, dict(features))[0]
+    """Run a graph of one output as the runtime does, on one CPU thread."""
+    (output,) = open_session(graph, 1).run(None, dict(features))
     return output
 
 

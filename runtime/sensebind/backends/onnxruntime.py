@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Protocol
+
+# Releases from 1.29 on report to their makers from Linux too, unless told otherwise before they are
+# loaded (Privacy.md of the package); a robot reports to nobody. The call in `open_session` serves a
+# program that had loaded the library before us.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
@@ -23,16 +29,22 @@ _LOG_FATAL_ONLY = 4
 """Errors come as exceptions; the library would print them as well."""
 
 
-class _Session(Protocol):
-    """The part of onnxruntime.InferenceSession that is used; it is not typed by its authors."""
+class Session(Protocol):
+    """A loaded graph: what is used of onnxruntime.InferenceSession, which has no types."""
 
     def run(
-        self, output_names: list[str], inputs: dict[str, NDArray[Any]]
-    ) -> list[NDArray[np.float32]]: ...
+        self, output_names: list[str] | None, inputs: dict[str, NDArray[Any]]
+    ) -> list[NDArray[np.float32]]:
+        """Run one batch; all outputs if `output_names` is None."""
+        ...
 
-    def get_inputs(self) -> list[Any]: ...
+    def get_inputs(self) -> list[Any]:
+        """Describe the inputs: name, type and shape."""
+        ...
 
-    def get_outputs(self) -> list[Any]: ...
+    def get_outputs(self) -> list[Any]:
+        """Describe the outputs: name, type and shape."""
+        ...
 
 
 class OnnxRuntimeEngine:
@@ -42,9 +54,9 @@ class OnnxRuntimeEngine:
     precision = "fp32"
 
     def __init__(
-        self, session: _Session, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec
+        self, session: Session, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec
     ) -> None:
-        self._session: _Session | None = session
+        self._session: Session | None = session
         self._path = path
         self._inputs = inputs
         self._output = output
@@ -80,9 +92,8 @@ def open_engine(
         BackendError: if ONNX Runtime refuses the file, with its reason.
         BundleError: if the graph's tensors are not those given.
     """
-    ort.disable_telemetry_events()
     try:
-        session = _open_session(path, threads)
+        session = open_session(str(path), threads)
     except Exception as error:
         raise BackendError(
             f"ONNX Runtime {ort.__version__} cannot load {path}: {error}; the file is damaged or "
@@ -93,14 +104,16 @@ def open_engine(
     return OnnxRuntimeEngine(session, path, inputs, output)
 
 
-def _open_session(path: Path, threads: int) -> _Session:
+def open_session(graph: str | bytes, threads: int) -> Session:
+    """Load a graph, by path or as bytes, as every graph of a bundle is loaded."""
+    ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _LOG_FATAL_ONLY
     # Idle worker threads that spin would take the cores that drivers and preprocessing need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session: _Session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return session
 
 

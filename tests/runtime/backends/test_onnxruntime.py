@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -178,3 +181,21 @@ def test_backends_are_resolved_with_a_reason() -> None:
     assert "CPU" in reason
     with pytest.raises(InputError, match=r"no backend 'cuda'; choose one of: auto, onnxruntime"):
         resolve_backend("cuda")
+
+
+def test_the_library_reports_nothing_and_leaves_nothing_behind(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from sensebind import Bundle; Bundle.load(sys.argv[1]).encode_text(['a dog'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"SENSEBIND_CACHE": str(tmp_path / "ours")}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(bundle_folder)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "telemetry" not in done.stderr
+    assert [p for p in tmp_path.rglob("*onnxruntime*") if p.is_file()] == []
