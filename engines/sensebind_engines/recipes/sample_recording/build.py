@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sensebind.errors import MissingExtraError
 from sensebind_engines.recipes.sample_recording.library import find_package, open_library
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 RECORDING_NAME = "sample.mcap"
 TRUTH_NAME = "truth.json"
 SHEET_NAME = "contact_sheet.png"
-
-
-class Files(NamedTuple):
-    """What a build leaves in its folder."""
-
-    recording: Path
-    truth: Path
-    sheet: Path
 
 
 def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
@@ -42,7 +34,7 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
     """
     use_headless_gl()
     try:
-        from sensebind_engines.recipes.sample_recording.produce import produce
+        from sensebind_engines.recipes.sample_recording.produce import Files, produce
     except ImportError as error:
         raise MissingExtraError("Building the sample recording", "recipes") from error
     out.mkdir(parents=True, exist_ok=True)

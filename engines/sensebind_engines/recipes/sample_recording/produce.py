@@ -35,8 +35,7 @@ from sensebind_engines.recipes.simulation.sensors import (
 
 if TYPE_CHECKING:
     import zipfile
-
-    from sensebind_engines.recipes.sample_recording.build import Files
+    from pathlib import Path
 
 GAP_S = (47.3, 47.7)
 """The IMU loses these 0.4 s, in the middle of being carried."""
@@ -46,6 +45,14 @@ ALARMS_S = ((70.0, 73.0),)
 # Each part draws from a generator of its own: a change in one leaves the others' bytes alone.
 _DOMAIN = 0x73616D70  # "samp": no generator here equals one of the training episodes'
 _PARTS = ("scene", "imu_model", "imu_noise", "depth", "audio", "delays")
+
+
+class Files(NamedTuple):
+    """What a build leaves in its folder."""
+
+    recording: Path
+    truth: Path
+    sheet: Path
 
 
 class Production(NamedTuple):
