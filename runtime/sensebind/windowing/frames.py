@@ -70,7 +70,7 @@ class FrameWindower:
         windows = self._settle(all_items=True)
         if self._seen and not self._seen[-1].used and not self._rules.at_frames:
             assert self._next_k is not None
-            windows += self._cut(self._next_k * self._rules.hop_ns)
+            windows += self._cut(self._next_k * self._rules.hop_ns, after_end=True)
         self._forget(len(self._seen))
         self._intervals.clear()
         self._next_k = None
@@ -131,7 +131,7 @@ class FrameWindower:
         """How long after a frame its absence is still counted; a longer pause is over."""
         return max(self._rules.hop_ns, self._max_age_ns(newest))
 
-    def _cut(self, grid_ns: int) -> list[Window]:
+    def _cut(self, grid_ns: int, *, after_end: bool = False) -> list[Window]:
         """Choose the frames of one instant and count what became of it."""
         newest = self._seen[-1]
         chosen = []
@@ -142,7 +142,8 @@ class FrameWindower:
                 self.counters.warming += 1
                 return []
             if target_ns - found.stamp_ns > self._max_age_ns(newest):
-                self.counters.gap += 1
+                self.counters.ending += after_end
+                self.counters.gap += not after_end
                 return []
             chosen.append(found)
         for seen in chosen:

@@ -133,7 +133,7 @@ def frame_windows(events: Sequence[tuple[int, Item]], r: FrameRules) -> tuple[Ro
                 before = [i for i, t in enumerate(stamps) if t <= target]
                 chosen += before[-1:]
                 if cause == "emitted" and (not before or target - stamps[before[-1]] > age):
-                    cause = "gap" if before else "warming"
+                    cause = ("ending" if at > stamps[-1] else "gap") if before else "warming"
             counts[cause] += 1
             if cause == "emitted":
                 used.update(chosen)
