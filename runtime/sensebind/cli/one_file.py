@@ -12,6 +12,7 @@ from sensebind.cli import output
 from sensebind.cli.timed_file import read_blocks, shifted, span_ns, starting_at
 from sensebind.config import PipelineConfig, StreamConfig
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S, nanoseconds
 from sensebind.pipeline import Pipeline
 from sensebind.types import Embedding, Modality
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 IMAGEBIND_CLIPS = 3
 """Clips per file in ImageBind's loaders; clip i starts at i * (duration - length) / clips."""
-
-_NS = 10**9
 
 
 def embed_item(bundle: Bundle, item: Item, *, clips: bool) -> Iterator[Embedding]:
@@ -96,7 +95,7 @@ def _windows(
         output.warning(f"{item.name}: windows without a vector: {causes}")
     if not found:
         raise InputError(
-            f"{item.path} has no whole window of {length_ns / _NS:g} s without a gap; "
+            f"{item.path} has no whole window of {length_ns / NS_PER_S:g} s without a gap; "
             "give a longer recording"
         )
 
@@ -116,4 +115,4 @@ def _moved(embedding: Embedding, by_ns: int) -> Embedding:
 def _length_and_hop_ns(bundle: Bundle, modality: Modality) -> tuple[int, int]:
     window = bundle.encoder(modality).window
     assert window is not None
-    return round(window.length_s * _NS), round(window.hop_s * _NS)
+    return nanoseconds(window.length_s), nanoseconds(window.hop_s)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sensebind.config import StreamConfig
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S
 from sensebind.sources import open_source
 from sensebind.sources.base import StreamKind
 from sensebind.types import Modality, SampleBlock, UniformBlock
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 TimedBlock: TypeAlias = SampleBlock | UniformBlock
 
-_NS = 10**9
 _MODALITY_OF_KIND = {StreamKind.SAMPLES: Modality.IMU, StreamKind.UNIFORM: Modality.AUDIO}
 
 
@@ -48,7 +48,7 @@ def span_ns(blocks: list[TimedBlock]) -> tuple[int, int]:
     last = blocks[-1]
     begin_ns = _first_stamp_ns(blocks[0])
     if isinstance(last, UniformBlock):
-        return begin_ns, last.stamp_ns + round(len(last.values) * _NS / last.rate_hz)
+        return begin_ns, last.stamp_ns + round(len(last.values) * NS_PER_S / last.rate_hz)
     newest_ns = int(last.stamps_ns[-1])
     count = sum(len(block.values) for block in blocks)
     return begin_ns, newest_ns + (newest_ns - begin_ns) // max(count - 1, 1)
@@ -71,8 +71,8 @@ def _trimmed(block: TimedBlock, begin_ns: int) -> TimedBlock:
     if isinstance(block, SampleBlock):
         kept = block.stamps_ns >= begin_ns
         return replace(block, stamps_ns=block.stamps_ns[kept], values=block.values[kept])
-    skipped = max(math.ceil((begin_ns - block.stamp_ns) * block.rate_hz / _NS), 0)
-    stamp_ns = block.stamp_ns + round(skipped * _NS / block.rate_hz)
+    skipped = max(math.ceil((begin_ns - block.stamp_ns) * block.rate_hz / NS_PER_S), 0)
+    stamp_ns = block.stamp_ns + round(skipped * NS_PER_S / block.rate_hz)
     return replace(block, stamp_ns=stamp_ns, values=block.values[skipped:])
 
 

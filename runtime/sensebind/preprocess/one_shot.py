@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S, nanoseconds
 from sensebind.manifest import ImuSpec
 from sensebind.types import Frame, Modality, Window
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from sensebind.manifest import EncoderSpec
 
-_NS = 10**9
 _STREAM = "one-shot"
 _PNG_MAGIC = b"\x89PNG"
 
@@ -103,13 +103,13 @@ def _imu_windows(
     assert spec.window is not None
     assert isinstance(spec.preprocess, ImuSpec)
     _refuse_gaps(stamps, spec.preprocess.gap_limit_s)
-    length_ns, hop_ns = round(spec.window.length_s * _NS), round(spec.window.hop_s * _NS)
+    length_ns, hop_ns = nanoseconds(spec.window.length_s), nanoseconds(spec.window.hop_s)
     step_ns = round((stamps[-1] - stamps[0]) / max(len(stamps) - 1, 1))
     # The last sample stands for the interval after it; half of one more absorbs jitter.
     spare_ns = int(stamps[-1] - stamps[0]) + 3 * step_ns // 2 - length_ns
     if spare_ns < 0:
         raise InputError(
-            f"{len(stamps)} IMU samples cover {(stamps[-1] - stamps[0] + step_ns) / _NS:g} s, "
+            f"{len(stamps)} IMU samples cover {(stamps[-1] - stamps[0] + step_ns) / NS_PER_S:g} s, "
             f"the bundle's window needs {spec.window.length_s:g} s"
         )
     first_end = int(stamps[0]) + length_ns
@@ -156,15 +156,15 @@ def _imu_stamps(
     assert rate_hz is not None
     if not (np.isfinite(rate_hz) and rate_hz > 0):
         raise InputError(f"rate_hz is {rate_hz}, expected a positive number of samples per second")
-    period = _NS / Fraction(repr(float(rate_hz)))
+    period = NS_PER_S / Fraction(repr(float(rate_hz)))
     return np.array([round(i * period) for i in range(count)], dtype=np.int64)
 
 
 def _refuse_gaps(stamps: NDArray[np.int64], gap_limit_s: float) -> None:
     steps = np.diff(stamps)
-    if steps.size and steps.max() > gap_limit_s * _NS:
+    if steps.size and steps.max() > gap_limit_s * NS_PER_S:
         row = int(steps.argmax()) + 1
         raise InputError(
-            f"IMU samples pause for {steps[row - 1] / _NS:g} s before row {row}, the bundle "
+            f"IMU samples pause for {steps[row - 1] / NS_PER_S:g} s before row {row}, the bundle "
             f"bridges at most {gap_limit_s:g} s; encode the parts one by one"
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
+from sensebind.grid import NS_PER_S
 from sensebind.sources.base import StreamInfo, StreamKind
 from sensebind.sources.image_files import time_in_name
 from sensebind.types import UniformBlock
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NANOSECONDS = 1_000_000_000
 _BLOCK_SAMPLES = 4096
 
 
@@ -51,7 +51,7 @@ class AudioFile:
             with soundfile.SoundFile(str(self._path)) as sound:
                 rate_hz = float(sound.samplerate)
                 while len(values := sound.read(_BLOCK_SAMPLES, "float32", always_2d=True)):
-                    stamp_ns = self._start_ns + round(done * _NANOSECONDS / rate_hz)
+                    stamp_ns = self._start_ns + round(done * NS_PER_S / rate_hz)
                     done += len(values)
                     self.fraction = done / max(sound.frames, 1)
                     yield stamp_ns, UniformBlock(self.name, stamp_ns, rate_hz, values)

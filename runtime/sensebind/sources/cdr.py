@@ -11,6 +11,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from sensebind.grid import NS_PER_S
 from sensebind.sources.wire import Cursor, DecodeError
 from sensebind.types import Frame
 
@@ -22,7 +23,6 @@ Row = tuple[float, ...]
 
 NO_ACCELERATION = "no acceleration"
 NO_ANGULAR_VELOCITY = "no angular velocity"
-_NANOSECONDS = 1_000_000_000
 _NOT_PROVIDED = -1.0  # first covariance element of a quantity the driver lacks (REP 145)
 _COMPRESSED_DEPTH_HEADER_BYTES = 12  # ConfigHeader of compressed_depth_image_transport
 
@@ -122,6 +122,6 @@ def _read_header(cursor: Cursor, wire: Wire) -> int:
     """Read a std_msgs/Header and return its stamp in ns."""
     seconds, nanoseconds, id_length = cursor.unpack(_HEADER[wire][cursor.order], 4)
     cursor.skip(int(id_length))
-    if nanoseconds >= _NANOSECONDS:
+    if nanoseconds >= NS_PER_S:
         raise DecodeError("malformed message")
-    return int(seconds) * _NANOSECONDS + int(nanoseconds)
+    return int(seconds) * NS_PER_S + int(nanoseconds)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sensebind.grid import NS_PER_S
 from sensebind.sources.base import StreamInfo, StreamKind
 from sensebind.sources.cdr import compressed_encoding
 from sensebind.sources.layout import natural_order
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from sensebind.sources.base import SourceReport
 
-_NANOSECONDS = 1_000_000_000
 _SECONDS = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?")
 _UNITS_NS = {13: 1_000_000, 16: 1_000, 18: 1, 19: 1}  # by the digits of a time since 2001
 _HEAD_BYTES = 32  # magic and the PNG header's bit depth
@@ -66,7 +66,7 @@ class ImageFiles:
         self._times_known = False
         if len(times) > 1:
             self._report.note(f"{self.name}: names are no times; {rate_hz:g} pictures per second")
-        return [round(index * _NANOSECONDS / rate_hz) for index in range(len(times))]
+        return [round(index * NS_PER_S / rate_hz) for index in range(len(times))]
 
 
 def time_in_name(stem: str) -> int | None:
@@ -74,7 +74,7 @@ def time_in_name(stem: str) -> int | None:
     seconds = _SECONDS.fullmatch(stem)
     if seconds:
         fraction = (seconds[2] or "").ljust(9, "0")
-        return int(seconds[1]) * _NANOSECONDS + int(fraction)
+        return int(seconds[1]) * NS_PER_S + int(fraction)
     if not stem.isascii() or not stem.isdigit():
         return None
     unit_ns = _UNITS_NS.get(len(stem))

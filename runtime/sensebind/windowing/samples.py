@@ -17,8 +17,8 @@ from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, grid_offsets_ns
 from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
-from sensebind.windowing.counters import StreamCounters
 from sensebind.windowing.rules import MAX_STAMP_NS
+from sensebind.windowing.segmented import SegmentedWindower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,16 +29,14 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 
-class SampleWindower:
+class SampleWindower(SegmentedWindower["_Segment"]):
     """Cuts one irregular stream into windows; blocks of any size give the same windows."""
 
     def __init__(self, stream: str, rules: SampleRules) -> None:
         """Start an empty stream."""
-        self.counters = StreamCounters()
-        self._stream = stream
+        super().__init__(stream, rules.hop_ns)
         self._rules = rules
         self._order: ArrivalOrder[NDArray[np.float64]] = ArrivalOrder(rules, self.counters)
-        self._segment: _Segment | None = None
         self._grid = grid_offsets_ns(rules.length_ns, rules.rate_hz)
         self._channels: int | None = None
 
@@ -120,31 +118,6 @@ class SampleWindower:
             windows += self._close_windows()
         return windows
 
-    def _close_windows(self) -> list[Window]:
-        segment, rules = self._segment, self._rules
-        assert segment is not None
-        windows = []
-        while segment.count_from(segment.k * rules.hop_ns) >= rules.support:
-            windows += self._cut(segment, before_gap=True)
-        segment.trim()
-        return windows
-
-    def _end_segment(self, next_start_ns: int | None) -> list[Window]:
-        """Close the windows that still touch the segment with the samples there are."""
-        segment, rules = self._segment, self._rules
-        if segment is None:
-            return []
-        self._segment = None
-        windows = []
-        before_gap = next_start_ns is not None
-        while segment.k * rules.hop_ns - rules.length_ns <= segment.last_ns and (
-            next_start_ns is None or segment.k * rules.hop_ns <= next_start_ns
-        ):
-            windows += self._cut(segment, before_gap=before_gap)
-        self.counters.used += segment.used
-        self.counters.unused += segment.total - segment.used
-        return windows
-
     def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
         """Cut the segment's next window and count what became of it."""
         rules = self._rules
@@ -182,7 +155,7 @@ class _Segment:
         self.first_ns = first_ns
         self.after_gap = after_gap
         self.k = rules.first_index_after(first_ns)
-        self.total = 0
+        self.accepted = 0
         self.used = 0
         self._used_end = 0
         self._dropped = 0
@@ -192,18 +165,27 @@ class _Segment:
         self._values = np.empty((0, 0))
 
     @property
+    def _end_ns(self) -> int:
+        return self.k * self._rules.hop_ns
+
+    @property
     def last_ns(self) -> int:
         return int(self._stamps[-1])
 
     def append(self, stamps: Stamps, values: Values) -> None:
-        first = self.total == 0
+        first = self.accepted == 0
         self._stamps = stamps if first else np.concatenate([self._stamps, stamps])
         self._values = values if first else np.concatenate([self._values, values])
-        self.total += len(stamps)
+        self.accepted += len(stamps)
 
-    def count_from(self, stamp_ns: int) -> int:
-        """Number of samples at or after a stamp."""
-        return len(self._stamps) - int(np.searchsorted(self._stamps, stamp_ns))
+    def can_close(self) -> bool:
+        """Whether the next window's span and the support beyond it are there."""
+        beyond = len(self._stamps) - int(np.searchsorted(self._stamps, self._end_ns))
+        return beyond >= self._rules.support
+
+    def is_touched(self) -> bool:
+        """Whether the next window's span begins before the last sample."""
+        return self._end_ns - self._rules.length_ns <= self.last_ns
 
     def coverage(self, points_ns: Stamps) -> float:
         """Share of grid points that lie on a sample or between two close ones."""
@@ -227,7 +209,7 @@ class _Segment:
 
     def trim(self) -> None:
         """Drop what lies before the support of the next window."""
-        first = self._support_start(self.k * self._rules.hop_ns - self._rules.length_ns)
+        first = self._support_start(self._end_ns - self._rules.length_ns)
         self._stamps, self._values = self._stamps[first:], self._values[first:]
         self._dropped += first
 

@@ -18,8 +18,8 @@ import numpy as np
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.types import UniformBlock, Window
-from sensebind.windowing.counters import StreamCounters
 from sensebind.windowing.rules import MAX_STAMP_NS
+from sensebind.windowing.segmented import SegmentedWindower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NO_STAMPS = np.empty(0, np.int64)
 
 
-class UniformWindower:
+class UniformWindower(SegmentedWindower["_Segment"]):
     """Cuts one uniform stream into windows; blocks of any size give the same windows.
 
     Samples are taken in order of arrival: audio is not put into order by stamp, because stamps
@@ -40,10 +40,8 @@ class UniformWindower:
 
     def __init__(self, stream: str, rules: UniformRules) -> None:
         """Start an empty stream."""
-        self.counters = StreamCounters()
-        self._stream = stream
+        super().__init__(stream, rules.hop_ns)
         self._rules = rules
-        self._segment: _Segment | None = None
 
     def push(self, block: UniformBlock) -> list[Window]:
         """Take contiguous samples and return the windows that closed.
@@ -66,7 +64,7 @@ class UniformWindower:
             return []
         rate = Fraction(repr(block.rate_hz))
         windows: list[Window] = []
-        if self._segment is not None and self._starts_anew(self._segment, block):
+        if self._segment is not None and self._starts_anew(self._segment, block, rate):
             windows += self._end_segment(next_start_ns=None)
         if self._segment is None:
             channels = values.shape[1]
@@ -80,12 +78,11 @@ class UniformWindower:
         """End the stream: close what can still be closed and settle every counter."""
         return self._end_segment(next_start_ns=None)
 
-    def _starts_anew(self, segment: _Segment, block: UniformBlock) -> bool:
+    def _starts_anew(self, segment: _Segment, block: UniformBlock, rate: Fraction) -> bool:
         """Count a clock reset or a new format, which begin a new epoch."""
-        form = (Fraction(repr(block.rate_hz)), block.values.shape[1])
         if block.stamp_ns < segment.expected_ns - self._rules.reset_ns:
             self.counters.resets += 1
-        elif form != (segment.rate, segment.channels):
+        elif (rate, block.values.shape[1]) != (segment.rate, segment.channels):
             self.counters.rate_changes += 1
         else:
             return False
@@ -133,30 +130,6 @@ class UniformWindower:
         windows = self._end_segment(next_start_ns=stamp_ns)
         self._segment = _Segment(stamp_ns, ended.rate, ended.channels, self._rules, after_gap=True)
         self._segment.k = max(self._segment.k, ended.k)
-        return windows
-
-    def _close_windows(self) -> list[Window]:
-        segment, rules = self._segment, self._rules
-        assert segment is not None
-        windows = []
-        while segment.index_at(segment.k * rules.hop_ns) <= segment.length:
-            windows += self._cut(segment, before_gap=True)
-        segment.trim()
-        return windows
-
-    def _end_segment(self, next_start_ns: int | None) -> list[Window]:
-        segment, rules = self._segment, self._rules
-        if segment is None:
-            return []
-        self._segment = None
-        windows = []
-        before_gap = next_start_ns is not None
-        while segment.span(segment.k * rules.hop_ns)[0] < segment.length and (
-            next_start_ns is None or segment.k * rules.hop_ns <= next_start_ns
-        ):
-            windows += self._cut(segment, before_gap=before_gap)
-        self.counters.used += segment.used
-        self.counters.unused += segment.measured - segment.used
         return windows
 
     def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
@@ -207,7 +180,7 @@ class _Segment:
         self.after_gap = after_gap
         self.k = rules.first_index_after(start_ns)
         self.length = 0
-        self.measured = 0
+        self.accepted = 0
         self.used = 0
         self.expected_ns = Fraction(start_ns)
         self.overlap = 0
@@ -232,9 +205,21 @@ class _Segment:
         return start, start + self._span
 
     @property
+    def _grid_ns(self) -> int:
+        return self.k * self._rules.hop_ns
+
+    @property
     def timeline_end_ns(self) -> Fraction:
         """Where the next sample belongs, by the stamps of the latest block."""
         return self.expected_ns + self.overlap * NS_PER_S / self.rate
+
+    def can_close(self) -> bool:
+        """Whether every sample before the next window's instant is there."""
+        return self.index_at(self._grid_ns) <= self.length
+
+    def is_touched(self) -> bool:
+        """Whether the next window's span begins inside the segment."""
+        return self.span(self._grid_ns)[0] < self.length
 
     def append(self, values: Values) -> int:
         """Add samples; those that are not finite become holes, their number is returned."""
@@ -244,7 +229,7 @@ class _Segment:
             values[bad] = 0
             self._holes.extend((self.length + int(i), self.length + int(i) + 1) for i in bad)
         self._extend(values)
-        self.measured += len(values) - len(bad)
+        self.accepted += len(values) - len(bad)
         return len(bad)
 
     def fill(self, count: int) -> None:
@@ -276,7 +261,7 @@ class _Segment:
 
     def trim(self) -> None:
         """Drop what lies before the next window."""
-        start = max(self._dropped, min(self.span(self.k * self._rules.hop_ns)[0], self.length))
+        start = max(self._dropped, min(self.span(self._grid_ns)[0], self.length))
         self._values = self._values[start - self._dropped :]
         self._dropped = start
         while self._holes and self._holes[0][1] <= start:
