@@ -12,8 +12,8 @@ from sensebind.backends import open_engine, resolve_backend
 from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
-from sensebind.manifest import TextSpec
 from sensebind.preprocess.one_shot import one_shot_windows
+from sensebind.specs import TextSpec
 from sensebind.types import Modality
 
 if TYPE_CHECKING:

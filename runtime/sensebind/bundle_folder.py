@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sensebind.errors import BundleError
-from sensebind.manifest import EncoderSpec, Manifest, decode_manifest
+from sensebind.manifest import Manifest, decode_manifest
 from sensebind.storage import data_folder, sha256_of_file
 
 if TYPE_CHECKING:
+    from sensebind.specs import EncoderSpec
     from sensebind.types import Modality
 
 MANIFEST_NAME = "bundle.json"

@@ -12,6 +12,7 @@ from sensebind.errors import ConfigError
 from sensebind.types import Modality
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Positive = Annotated[float, Meta(gt=0)]
 Trigger = Literal["grid", "frame"]
 Order = Literal["stamp", "log"]
 BackendName = Literal["auto", "onnxruntime"]
@@ -32,6 +33,15 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             half a frame shift of the front end if None.
         rotation: row-major 3x3 from the sensor's axes to body axes (FLU), nine numbers;
             "optical" is the REP 103 camera optical frame; identity if None.
+        rate_hz: sample rate of raw audio whose messages do not tell it.
+        format: sample or pixel format where the recording tells none or a wrong one ("S16LE",
+            "16UC1", …).
+        channels: number of channels of raw audio whose messages do not tell it.
+        scale: unit per count of integer pixels (depth: metres, thermal: kelvin).
+        offset: thermal: kelvin at count 0.
+        unit: unit of the stream's values where it is not the convention's ("g", "deg/s", "g;deg/s",
+            "mm", "celsius", …).
+        focal_px: focal length along x in pixels, where the recording has no camera info.
     """
 
     modality: Modality
@@ -42,6 +52,13 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     max_age_s: Seconds | None = None
     jitter_s: Seconds | None = None
     rotation: Literal["optical"] | tuple[float, ...] | None = None
+    rate_hz: Positive | None = None
+    format: str | None = None
+    channels: Annotated[int, Meta(ge=1, le=64)] | None = None
+    scale: Positive | None = None
+    offset: float | None = None
+    unit: str | None = None
+    focal_px: Positive | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no type can express."""

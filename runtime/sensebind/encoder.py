@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from sensebind.backends.base import Engine
     from sensebind.config import StreamConfig
-    from sensebind.manifest import EncoderSpec, WindowSpec
     from sensebind.preprocess.base import Preprocessor
+    from sensebind.specs import EncoderSpec, WindowSpec
     from sensebind.types import Features, Modality
 
 _SMALLEST_NORM = 1e-6

@@ -44,6 +44,9 @@ class Frame:
         height: number of rows; 0 if only the compressed file knows.
         step: bytes per row of a raw encoding; 0 for compressed ones.
         big_endian: byte order of raw 16- and 32-bit pixels.
+        scale: unit per count of integer pixels where the sensor told it (depth: metres, thermal:
+            kelvin); None takes the encoding's convention (REP 118: 16UC1 in millimetres).
+        focal_px: focal length along x in pixels of this frame; None if no intrinsics are known.
     """
 
     data: bytes | memoryview
@@ -52,6 +55,8 @@ class Frame:
     height: int = 0
     step: int = 0
     big_endian: bool = False
+    scale: float | None = None
+    focal_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

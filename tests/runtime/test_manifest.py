@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensebind.errors import BundleError
-from sensebind.manifest import decode_manifest, encode_manifest, features_shape
+from sensebind.manifest import decode_manifest, encode_manifest
+from sensebind.specs import features_shape
 from sensebind.types import Modality
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from sensebind import Bundle, Pipeline, PipelineConfig, StreamConfig, open_source
 from sensebind.errors import ConfigError, InputError
-from sensebind.manifest import EncoderSpec, ImuSpec, TensorSpec, WindowSpec
 from sensebind.preprocess import make_preprocessor
+from sensebind.specs import EncoderSpec, ImuSpec, TensorSpec, WindowSpec
 from sensebind.types import (
     Embedding,
     Frame,

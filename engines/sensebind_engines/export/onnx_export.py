@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor, nn
 
-    from sensebind.manifest import TensorSpec
+    from sensebind.specs import TensorSpec
 
 OPSET = 20
 """The newest that ONNX Runtime 1.23 and TensorRT 10.3 both read; has GELU as one node."""

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sensebind.manifest import VisionSpec
 from sensebind.preprocess.vision import fit_picture
+from sensebind.specs import VisionSpec
 from sensebind_engines.models.weights import package_folder
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sensebind.errors import BundleError
-from sensebind.manifest import EncoderSpec, TensorSpec, TextSpec, WindowSpec
+from sensebind.specs import EncoderSpec, TensorSpec, TextSpec, WindowSpec
 from sensebind.storage import sha256_of_file
 from sensebind.types import Modality
 from sensebind_engines.export.check import largest_difference, run_graph, run_module, write_graph

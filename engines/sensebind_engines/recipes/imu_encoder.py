@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sensebind.manifest import EncoderSpec, ImuSpec, TensorSpec, WindowSpec
+from sensebind.specs import EncoderSpec, ImuSpec, TensorSpec, WindowSpec
 from sensebind_engines.models.imu_conv import ImuConv
 from sensebind_engines.recipes.imu_augment import ImuAugmentation, augment
 from sensebind_engines.recipes.simulation.episodes import WINDOW_S

@@ -15,20 +15,17 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from sensebind.backends import open_engine
-from sensebind.manifest import (
+from sensebind.manifest import EdgeSpec, FileSpec, Manifest, encode_manifest
+from sensebind.specs import (
     DepthSpec,
-    EdgeSpec,
     EncoderSpec,
-    FileSpec,
     ImuSpec,
     LogMelSpec,
-    Manifest,
     TensorSpec,
     TextSpec,
     ThermalSpec,
     VisionSpec,
     WindowSpec,
-    encode_manifest,
 )
 from sensebind.storage import atomic_path, sha256_of_file
 from sensebind.types import Modality

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.backends.base import Engine
-    from sensebind.manifest import TensorSpec
+    from sensebind.specs import TensorSpec
 
 _OPENERS = {"onnxruntime": "sensebind.backends.onnxruntime"}
 """Backend name to the module whose `open_engine` loads a graph."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sensebind.manifest import TensorSpec
+    from sensebind.specs import TensorSpec
 
 
 def check_graph_tensor(

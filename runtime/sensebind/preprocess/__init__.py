@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
-from sensebind.manifest import SPEC_OF_MODALITY, ImuSpec, VisionSpec
+from sensebind.specs import SPEC_OF_MODALITY, ImuSpec, VisionSpec
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
-    from sensebind.manifest import EncoderSpec
     from sensebind.preprocess.base import Preprocessor
     from sensebind.preprocess.imu import resample_imu as resample_imu
+    from sensebind.specs import EncoderSpec
 
 _MAKERS: dict[type, str] = {
     ImuSpec: "sensebind.preprocess.imu",

@@ -30,16 +30,16 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
-from sensebind.manifest import ImuSpec
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
 from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration, affine_of
+from sensebind.specs import ImuSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.config import StreamConfig
-    from sensebind.manifest import EncoderSpec, Interpolation
+    from sensebind.specs import EncoderSpec, Interpolation
     from sensebind.types import Window
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")

@@ -13,13 +13,13 @@ from PIL import Image
 
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, nanoseconds
-from sensebind.manifest import ImuSpec
+from sensebind.specs import ImuSpec
 from sensebind.types import Frame, Modality, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sensebind.manifest import EncoderSpec
+    from sensebind.specs import EncoderSpec
 
 _STREAM = "one-shot"
 _PNG_MAGIC = b"\x89PNG"

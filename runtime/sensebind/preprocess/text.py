@@ -13,7 +13,7 @@ from sensebind.errors import BundleError, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensebind.manifest import TextSpec
+    from sensebind.specs import TextSpec
     from sensebind.types import Features
 
 

@@ -21,15 +21,15 @@ import numpy as np
 from PIL import Image
 
 from sensebind.errors import InputError
-from sensebind.manifest import VisionSpec
 from sensebind.preprocess.base import Prepared
 from sensebind.preprocess.pictures import decode_frame
+from sensebind.specs import VisionSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.config import StreamConfig
-    from sensebind.manifest import EncoderSpec
+    from sensebind.specs import EncoderSpec
     from sensebind.types import Window
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}

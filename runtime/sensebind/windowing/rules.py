@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import ConfigError
 from sensebind.grid import NS_PER_S, nanoseconds
-from sensebind.manifest import DepthSpec, ImuSpec, LogMelSpec, TextSpec, ThermalSpec, VisionSpec
+from sensebind.specs import DepthSpec, ImuSpec, LogMelSpec, TextSpec, ThermalSpec, VisionSpec
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
-    from sensebind.manifest import EncoderSpec
+    from sensebind.specs import EncoderSpec
 
 MAX_STAMP_NS = 1 << 62
 RESET_NS = NS_PER_S

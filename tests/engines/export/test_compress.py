@@ -15,7 +15,7 @@ pytest.importorskip("onnxscript", reason="export needs the train extra")
 import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from sensebind.manifest import TensorSpec
+from sensebind.specs import TensorSpec
 from sensebind_engines.export.check import largest_difference, run_graph, run_module
 from sensebind_engines.export.compress import store_as_fp16, store_as_int8
 from sensebind_engines.export.onnx_export import export_onnx

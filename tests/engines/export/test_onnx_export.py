@@ -13,7 +13,7 @@ pytest.importorskip("onnxscript", reason="export needs the train extra")
 
 import torch
 
-from sensebind.manifest import TensorSpec
+from sensebind.specs import TensorSpec
 from sensebind_engines.export.check import largest_difference
 from sensebind_engines.export.onnx_export import OPSET, export_onnx
 from sensebind_engines.models.minilm import MiniLM, MiniLMSize

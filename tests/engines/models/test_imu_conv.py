@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sensebind.manifest import TensorSpec
+from sensebind.specs import TensorSpec
 from sensebind_engines.export.check import largest_difference, write_graph
 from sensebind_engines.export.onnx_export import export_onnx
 from sensebind_engines.models.imu_conv import ImuConv

@@ -18,7 +18,7 @@ import torch
 from tokenizers import Tokenizer
 
 from sensebind.errors import BundleError
-from sensebind.manifest import EncoderSpec, TextSpec
+from sensebind.specs import EncoderSpec, TextSpec
 from sensebind.types import Modality
 from sensebind_engines.export.check import run_graph
 from sensebind_engines.models import efficientnet_lite, minilm

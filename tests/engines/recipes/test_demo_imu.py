@@ -16,7 +16,7 @@ pytest.importorskip("onnxscript", reason="the recipe needs the recipes extra")
 
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import InputError
-from sensebind.manifest import EncoderSpec, TensorSpec, TextSpec
+from sensebind.specs import EncoderSpec, TensorSpec, TextSpec
 from sensebind.storage import data_folder, sha256_of_file
 from sensebind.types import Modality
 from sensebind_engines.export.check import run_graph

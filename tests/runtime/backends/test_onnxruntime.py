@@ -16,7 +16,7 @@ from sensebind.backends import open_engine, resolve_backend
 from sensebind.backends.tensors import check_output
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, InputError
-from sensebind.manifest import EncoderSpec, TensorSpec
+from sensebind.specs import EncoderSpec, TensorSpec
 from sensebind.types import Modality
 
 if TYPE_CHECKING:

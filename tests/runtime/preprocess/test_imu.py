@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensebind.errors import ConfigError, InputError
-from sensebind.manifest import ImuSpec
 from sensebind.preprocess.imu import ImuPreprocessor, imu_grid_ns, resample_imu
 from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration
+from sensebind.specs import ImuSpec
 from sensebind.types import Window
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BundleError, InputError
-from sensebind.manifest import TextSpec
 from sensebind.preprocess.text import TextPreprocessor
+from sensebind.specs import TextSpec
 from sensebind.types import Modality
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sensebind.errors import InputError
-from sensebind.manifest import VisionSpec
 from sensebind.preprocess.pictures import PIXEL_LIMIT, decode_frame
 from sensebind.preprocess.vision import VisionPreprocessor, fit_picture
+from sensebind.specs import VisionSpec
 from sensebind.types import Frame, Window
 
 if TYPE_CHECKING:

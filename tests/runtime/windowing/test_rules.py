@@ -9,7 +9,7 @@ import pytest
 
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError
-from sensebind.manifest import (
+from sensebind.specs import (
     EncoderSpec,
     ImuSpec,
     LogMelSpec,

@@ -14,7 +14,7 @@ from sensebind_engines.recipes.simulation.sensors import IMU_HZ
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sensebind.manifest import ImuSpec
+    from sensebind.specs import ImuSpec
     from sensebind_engines.recipes.simulation.dataset import EpisodeSet
 
 INPUT_RATES_HZ = (400, 200, 100)

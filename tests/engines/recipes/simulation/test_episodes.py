@@ -12,7 +12,7 @@ pytest.importorskip("mujoco", reason="simulation needs the recipes extra")
 
 from typing import TYPE_CHECKING
 
-from sensebind.manifest import ImuSpec
+from sensebind.specs import ImuSpec
 from sensebind_engines.recipes.simulation import dataset
 from sensebind_engines.recipes.simulation.episodes import (
     EPISODE_S,

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a manifest says of one encoder: its preprocessing, window and tensors.
+
+The meaning of every constant of a front end is told here, and only here. A field left at its
+default is not part of an encoder's identity, so a default never changes once it is released.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sensebind.errors import BundleError
+from sensebind.types import Modality
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Interpolation = Literal["linear", "cubic"]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Unknown keys are errors: a misspelt constant must not be ignored."""
+
+
+class ImuSpec(Strict, frozen=True, tag="imu", tag_field="type"):
+    """IMU features: float32 [6, T], T = length_s * rate_hz, in `channels` order.
+
+    Attributes:
+        rate_hz: rate of the resampled features.
+        interpolation: "linear" or "cubic" (4-point, non-uniform Catmull-Rom).
+        max_interval_s: longest spacing of samples that still counts as covered.
+        gap_limit_s: longer spacings end the segment.
+        channels: order of the feature rows.
+        units: unit of the accelerometer and of the gyroscope rows.
+        frame: axes of the features.
+        assumed: names of fields the model's authors never published.
+    """
+
+    rate_hz: Positive
+    interpolation: Interpolation = "cubic"
+    max_interval_s: Positive = 0.05
+    gap_limit_s: Positive = 0.25
+    channels: tuple[str, ...] = ("ax", "ay", "az", "gx", "gy", "gz")
+    units: tuple[str, ...] = ("m/s^2", "rad/s")
+    frame: str = "FLU body axes (REP 103)"
+    assumed: tuple[str, ...] = ()
+
+
+class VisionSpec(Strict, frozen=True, tag="vision", tag_field="type"):
+    """RGB features: float32 [3, size, size] of (pixel / 255 - mean) / std, frames stacked first.
+
+    Attributes:
+        size: side of the square input in pixels.
+        fit: "stretch" resizes both sides, "short_side_crop" resizes the short one and crops.
+        resize_to: short side before the crop; `size` if None.
+        interpolation: Pillow's resampling filter.
+        mean: per RGB channel, of values 0..1.
+        std: per RGB channel, of values 0..1.
+        channel_order: order of the feature planes.
+        frame_positions: where in the window the frames are taken, 0 its start and 1 its end.
+        max_age_s: oldest frame a grid instant may use; two frame periods if None.
+    """
+
+    size: Count
+    mean: tuple[float, float, float]
+    std: tuple[Positive, Positive, Positive]
+    fit: Literal["stretch", "short_side_crop"] = "short_side_crop"
+    resize_to: Count | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    channel_order: Literal["rgb"] = "rgb"
+    frame_positions: Annotated[tuple[Fraction, ...], Meta(min_length=1)] = (1.0,)
+    max_age_s: Positive | None = None
+
+
+class TextSpec(Strict, frozen=True, tag="text", tag_field="type"):
+    """Token ids and attention mask, int64 [tokens], from a tokenizers file of the bundle."""
+
+    tokenizer: str
+    tokenizer_sha256: Sha256
+    max_tokens: Count
+
+
+class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):
+    """Kaldi-style log-mel features: float32 [1, mel_bins, frames].
+
+    Defaults are ImageBind's front end (Kaldi fbank arguments, 16 kHz, 25/10 ms Hann frames).
+    """
+
+    rate_hz: Positive = 16000.0
+    frame_length_s: Positive = 0.025
+    frame_shift_s: Positive = 0.010
+    mel_bins: Count = 128
+    frames: Count = 204
+    low_hz: Annotated[float, Meta(ge=0)] = 20.0
+    high_hz: Positive = 8000.0
+    preemphasis: Fraction = 0.97
+    fft_size: Count = 512
+    mean: float = -4.268
+    std: Positive = 9.138
+    channels: Literal["first", "mean"] = "first"
+    gap_limit_s: Positive = 0.25
+
+
+class DepthSpec(Strict, frozen=True, tag="depth", tag_field="type"):
+    """Depth features: float32 [1, size, size] of (value - mean) / std.
+
+    `representation` "disparity" is baseline_m * focal_px / depth, "metric" is clipped metres.
+    """
+
+    size: Count
+    representation: Literal["disparity", "metric"]
+    mean: float
+    std: Positive
+    range_m: tuple[Positive, Positive] = (0.01, 50.0)
+    baseline_m: Positive = 0.075
+    frame_positions: Annotated[tuple[Fraction, ...], Meta(min_length=1)] = (1.0,)
+    max_age_s: Positive | None = None
+
+
+class ThermalSpec(Strict, frozen=True, tag="thermal", tag_field="type"):
+    """Thermal features: float32 [1, size, size] of (grey - mean) / std."""
+
+    size: Count
+    mean: float = 0.0
+    std: Positive = 1.0
+    frame_positions: Annotated[tuple[Fraction, ...], Meta(min_length=1)] = (1.0,)
+    max_age_s: Positive | None = None
+
+
+Preprocess = ImuSpec | VisionSpec | TextSpec | LogMelSpec | DepthSpec | ThermalSpec
+
+SPEC_OF_MODALITY: dict[Modality, type[Strict]] = {
+    Modality.IMU: ImuSpec,
+    Modality.VISION: VisionSpec,
+    Modality.TEXT: TextSpec,
+    Modality.AUDIO: LogMelSpec,
+    Modality.DEPTH: DepthSpec,
+    Modality.THERMAL: ThermalSpec,
+}
+
+
+class WindowSpec(Strict, frozen=True):
+    """Length, default hop and least coverage of a modality's windows."""
+
+    length_s: Positive
+    hop_s: Positive
+    min_coverage: Annotated[float, Meta(gt=0, le=1)] = 0.9
+
+
+class TensorSpec(Strict, frozen=True):
+    """Name, dtype and shape of a graph input or output; a string is a dynamic axis."""
+
+    name: str
+    dtype: Literal["float32", "float16", "int64"]
+    shape: tuple[int | str, ...]
+
+
+class EncoderSpec(Strict, frozen=True):
+    """One modality's engine and everything done before it."""
+
+    onnx: str
+    inputs: Annotated[tuple[TensorSpec, ...], Meta(min_length=1)]
+    output: TensorSpec
+    preprocess: Preprocess
+    window: WindowSpec | None = None
+
+
+def features_shape(encoder: EncoderSpec) -> tuple[int, ...]:
+    """Shape of one window's features, without the batch axis.
+
+    Raises:
+        BundleError: for text, whose features have no fixed shape.
+    """
+    spec = encoder.preprocess
+    if isinstance(spec, TextSpec) or encoder.window is None:
+        raise BundleError("text features have as many tokens as the text")
+    if isinstance(spec, ImuSpec):
+        return (len(spec.channels), round(encoder.window.length_s * spec.rate_hz))
+    if isinstance(spec, LogMelSpec):
+        return (1, spec.mel_bins, spec.frames)
+    channels = 3 if isinstance(spec, VisionSpec) else 1
+    count = len(spec.frame_positions)
+    return (*([count] if count > 1 else []), channels, spec.size, spec.size)
