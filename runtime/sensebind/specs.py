@@ -20,6 +20,7 @@ Count = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Interpolation = Literal["linear", "cubic"]
+ChannelPolicy = Literal["first", "mean"]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,7 +102,7 @@ class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):
     fft_size: Count = 512
     mean: float = -4.268
     std: Positive = 9.138
-    channels: Literal["first", "mean"] = "first"
+    channels: ChannelPolicy = "first"
     gap_limit_s: Positive = 0.25
 
 

@@ -118,6 +118,9 @@ class Window:
         values: float64 (n, channels) samples with the support the preprocessor asked for
             (irregular), float32 (n, channels) exactly the span (uniform), else empty.
         frames: the chosen frames, oldest first (frame streams).
+        segment: number of the segment of the stream (uniform streams), -1 where there is none.
+        start_index: index in the segment of the first row of `values` (uniform streams). Windows of
+            one segment agree where they overlap, which lets their frames be shared.
     """
 
     stream: str
@@ -129,6 +132,8 @@ class Window:
     stamps_ns: NDArray[np.int64]
     values: NDArray[np.float64] | NDArray[np.float32]
     frames: tuple[Frame, ...] = ()
+    segment: int = -1
+    start_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sensebind.specs import DepthSpec, ImuSpec, LogMelSpec, TextSpec, ThermalSpe
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
-    from sensebind.specs import EncoderSpec
+    from sensebind.specs import ChannelPolicy, EncoderSpec
 
 MAX_STAMP_NS = 1 << 62
 RESET_NS = NS_PER_S
@@ -76,11 +76,35 @@ class UniformRules(WindowRules):
             whole frames of their segment.
         gap_limit_ns: a longer hole ends the segment, a shorter one is filled with zeros.
         tolerance_ns: largest stamp error before a hole, an overlap or a relock is declared.
+        rate_hz: rate the samples are resampled to.
+        channels: how several channels become one.
     """
 
     frame_shift: Fraction
     gap_limit_ns: int
     tolerance_ns: int
+    rate_hz: float
+    channels: ChannelPolicy = "first"
+
+    def __post_init__(self) -> None:
+        """Refuse frames and windows that are no whole number of samples."""
+        spans = (("frame shift", self.frame_shift), ("window", Fraction(self.length_ns, NS_PER_S)))
+        for name, span in spans:
+            if (span * Fraction(repr(self.rate_hz))).denominator != 1:
+                raise ConfigError(
+                    f"a {name} of {float(span):g} s is {float(span) * self.rate_hz:g} samples at "
+                    f"the front end's {self.rate_hz:g} Hz, expected a whole number; mend the bundle"
+                )
+
+    @property
+    def shift_samples(self) -> int:
+        """Samples per frame shift."""
+        return int(self.frame_shift * Fraction(repr(self.rate_hz)))
+
+    @property
+    def span_samples(self) -> int:
+        """Samples per window."""
+        return int(Fraction(self.length_ns, NS_PER_S) * Fraction(repr(self.rate_hz)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +156,8 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
             frame_shift=_shift_dividing(front_end.frame_shift_s, hop_ns),
             gap_limit_ns=nanoseconds(front_end.gap_limit_s),
             tolerance_ns=nanoseconds(stream.jitter_s or front_end.frame_shift_s / 2),
+            rate_hz=front_end.rate_hz,
+            channels=front_end.channels,
         )
     assert isinstance(front_end, (VisionSpec, DepthSpec, ThermalSpec))
     max_age_s = stream.max_age_s or front_end.max_age_s

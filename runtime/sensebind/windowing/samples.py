@@ -207,6 +207,9 @@ class _Segment:
         newest_ns = int(self._stamps[end - 1])
         return self._stamps[first:last].copy(), self._values[first:last].copy(), newest_ns
 
+    def finish(self) -> None:
+        """Nothing: every sample was settled when it came."""
+
     def trim(self) -> None:
         """Drop what lies before the support of the next window."""
         first = self._support_start(self._end_ns - self._rules.length_ns)

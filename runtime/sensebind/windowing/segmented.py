@@ -37,6 +37,10 @@ class Segment(Protocol):
         """Whether the next window's span holds some of the segment."""
         ...
 
+    def finish(self) -> None:
+        """Settle what waited for more samples; there are none."""
+        ...
+
     def trim(self) -> None:
         """Drop what no later window can need."""
         ...
@@ -78,9 +82,12 @@ class SegmentedWindower(ABC, Generic[S]):
         if segment is None:
             return []
         self._segment = None
+        segment.finish()
         windows = []
         while segment.is_touched() and (
-            next_start_ns is None or segment.k * self._hop_ns <= next_start_ns
+            next_start_ns is None
+            or segment.k * self._hop_ns <= next_start_ns
+            or segment.can_close()
         ):
             windows += self._cut(segment, before_gap=next_start_ns is not None)
         self.counters.used += segment.used

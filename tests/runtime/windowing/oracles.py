@@ -11,6 +11,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import soxr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +157,10 @@ def _instants(stamps: list[int], r: FrameRules) -> list[int]:
 
 
 class Lattice:
-    """A segment of a uniform stream: sample n at t0 + n/rate, None where one is missing."""
+    """A segment of a uniform stream: sample n at t0 + n/rate, None where one is missing.
+
+    `x` are the stream's samples, `y` the same at the front end's rate.
+    """
 
     def __init__(self, t0: int, rate: Fraction, *, after_gap: bool) -> None:
         self.t0, self.rate, self.after_gap = t0, rate, after_gap
@@ -164,6 +168,12 @@ class Lattice:
 
     def stamp(self, n: int) -> int:
         return round(self.t0 + n * NS / self.rate)
+
+    def resampled(self, rate: Fraction) -> Any:
+        whole = np.array([0 if v is None else v for v in self.x], np.float32)
+        if rate == self.rate or not len(whole):
+            return whole
+        return soxr.resample(whole, float(self.rate), float(rate), quality="HQ")
 
 
 def uniform_segments(
@@ -202,7 +212,8 @@ def uniform_segments(
         if dropped < n and drift > r.tolerance_ns:
             counts["relocks"] += 1
             segments.append(Lattice(round(at), rate, after_gap=True))
-        kept = [v if np.isfinite(v).all() else None for v in values[dropped:]]
+        mono = values[:, 0] if r.channels == "first" else values.sum(1) / values.shape[1]
+        kept = [v if np.isfinite(v) else None for v in mono[dropped:]]
         counts["invalid"] += sum(v is None for v in kept)
         segments[-1].x += kept
     return segments
@@ -211,39 +222,45 @@ def uniform_segments(
 def uniform_windows(
     packets: Sequence[tuple[int, float, Any]], r: UniformRules
 ) -> tuple[Rows, Counts]:
-    """Windows (grid, coverage, start, end, newest, samples) of an audio stream and the counts."""
+    """Windows of an audio stream and the counts.
+
+    A window is grid, coverage, start, end, newest, segment, first index, samples.
+    """
     counts: Counts = Counter()
     segments = uniform_segments(packets, r, counts)
     windows: Rows = []
     k = 0
+    rate = Fraction(repr(r.rate_hz))
+    total, shift = int(Fraction(r.length_ns, NS) * rate), int(r.frame_shift * rate)
     for n, seg in enumerate(segments):
         later = segments[n + 1] if n + 1 < len(segments) else None
         following = later.t0 if later and later.after_gap else None
         k = max(seg.t0 // r.hop_ns, k if seg.after_gap else 0)
         used: set[int] = set()
-        total, shift = int(Fraction(r.length_ns, NS) * seg.rate), int(r.frame_shift * seg.rate)
+        y, ratio = seg.resampled(rate), seg.rate / rate
         while True:
             grid = (k + 1) * r.hop_ns
-            before = math.ceil((grid - seg.t0) * seg.rate / NS)
+            before = math.ceil((grid - seg.t0) * rate / NS)
             start = (before - total) // shift * shift
             end = start + total
-            taken_over = following is not None and grid > following and before > len(seg.x)
-            if start >= len(seg.x) or taken_over:
+            taken_over = following is not None and grid > following and before > len(y)
+            if start >= len(y) or taken_over:
                 break
             k += 1
-            inside = [i for i in range(start, end) if 0 <= i < len(seg.x) and seg.x[i] is not None]
-            if len(inside) / total < r.min_coverage:
+            span = range(math.ceil(start * ratio), math.ceil(end * ratio))
+            inside = [i for i in span if 0 <= i < len(seg.x) and seg.x[i] is not None]
+            if len(inside) / len(span) < r.min_coverage:
                 tail = "gap" if following is not None else "ending"
                 head = "gap" if seg.after_gap else "warming"
-                counts[head if start < 0 else tail if end > len(seg.x) else "gap"] += 1
+                counts[head if start < 0 else tail if end > len(y) else "gap"] += 1
                 continue
             counts["emitted"] += 1
             used.update(inside)
-            span = np.zeros((total, 1), np.float32)
-            for i in inside:
-                span[i - start] = seg.x[i]
-            at = [seg.stamp(i) for i in (start, end, min(end, len(seg.x)) - 1)]
-            windows.append((grid, len(inside) / total, *at, span.tobytes()))
+            values = np.zeros(total, np.float32)
+            for i in range(max(start, 0), min(end, len(y))):
+                values[i - start] = y[i]
+            at = [round(seg.t0 + i * NS / rate) for i in (start, end, min(end, len(y)) - 1)]
+            windows.append((grid, len(inside) / len(span), *at, n, start, values.tobytes()))
         counts["used"] += len(used)
         counts["unused"] += sum(v is not None for v in seg.x) - len(used)
     return windows, +counts

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensebind.errors import InputError
+from sensebind.errors import ConfigError
 from sensebind.types import Frame, FrameBlock, SampleBlock, UniformBlock
 from sensebind.windowing.frames import FrameWindower
 from sensebind.windowing.rules import FrameRules, SampleRules, UniformRules
@@ -155,6 +155,8 @@ UNIFORM_RULES = st.builds(
     frame_shift=st.just(Fraction(1, 100)),
     gap_limit_ns=st.sampled_from([60 * MS, 250 * MS]),
     tolerance_ns=st.sampled_from([5 * MS + 7, 12 * MS + 7]),
+    rate_hz=st.sampled_from([1000.0, 1600.0, 800.0]),
+    channels=st.sampled_from(["first", "mean"]),
 )
 
 
@@ -169,7 +171,10 @@ def run_uniform(
             windows += windower.push(UniformBlock("mic", at, rate_hz, values[a:b]))
     windows += windower.flush()
     rows: Rows = [
-        (w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns, w.values.tobytes())
+        (
+            *(w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns),
+            *(w.segment - 1, w.start_index, w.values.tobytes()),
+        )
         for w in windows
     ]
     return rows, counted(windower)
@@ -180,15 +185,22 @@ def run_uniform(
     rules=UNIFORM_RULES,
     at=stamps(40 * MS, max_size=30),
     change=st.sampled_from([None, 3]),
+    channels=st.sampled_from([1, 2]),
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=3),
     bad=st.sets(st.integers(0, 500), max_size=2),
 )
 def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(
-    rules: UniformRules, at: list[int], change: int | None, sizes: list[int], bad: set[int]
+    rules: UniformRules,
+    at: list[int],
+    change: int | None,
+    channels: int,
+    sizes: list[int],
+    bad: set[int],
 ) -> None:
     packets: list[tuple[int, float, Any]] = []
     for i, stamp in enumerate(at):
-        values = np.arange(40 * i, 40 * i + 40, dtype=np.float32)[:, None]
+        values = np.arange(40 * i, 40 * i + 40, dtype=np.float32)[:, None] * [1, -3]
+        values = np.sin(values.astype(np.float32))[:, :channels]
         values[[j - 40 * i for j in bad if j // 40 == i]] = np.inf
         packets.append((stamp, 2000.0 if i == change else 1000.0, values))
     expected = uniform_windows(packets, rules)
@@ -215,14 +227,15 @@ def test_a_steady_stream_gives_every_window_whatever_its_start(start_ns: int) ->
     assert counters["used"] + counters.get("unused", 0) == 1000
 
 
-def test_a_uniform_rate_that_does_not_fit_the_frames_is_an_input_error() -> None:
-    rules = UniformRules(
-        length_ns=200 * MS,
-        hop_ns=100 * MS,
-        frame_shift=Fraction(1, 100),
-        gap_limit_ns=60 * MS,
-        tolerance_ns=5 * MS,
-    )
-    block = UniformBlock("mic", 0, 1234.5, np.zeros((4, 1), np.float32))
-    with pytest.raises(InputError, match=r"rate 1234\.5 Hz does not give whole samples"):
-        UniformWindower("mic", rules).push(block)
+def test_frames_that_are_no_whole_number_of_samples_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"frame shift of 0\.01 s is 12\.345 samples at .* 1234\.5"
+    ):
+        UniformRules(
+            length_ns=200 * MS,
+            hop_ns=100 * MS,
+            frame_shift=Fraction(1, 100),
+            gap_limit_ns=60 * MS,
+            tolerance_ns=5 * MS,
+            rate_hz=1234.5,
+        )

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One segment of a uniform stream: its samples at the front end's rate, on a frozen lattice.
+
+Sample n of the stream has the stamp t0 + n/rate; t0 and rate do not move. The samples are resampled
+as they come, and sample m of the result has the stamp t0 + m/rate_out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.grid import NS_PER_S
+from sensebind.windowing.resample import Resampler
+from sensebind.windowing.tail import Tail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensebind.windowing.rules import UniformRules
+
+    Values = NDArray[np.float32]
+
+
+class Lattice:
+    """Samples of a segment, the oldest dropped when no window can need them.
+
+    Attributes:
+        number: number of the segment in its stream.
+        rate: samples per second of the stream.
+        after_gap: whether a gap, and not the stream's begin, lies before it.
+        k: index of the next window; it ends at k hops.
+        received: samples of the stream so far, with those that fill holes.
+        accepted: of these, measured ones.
+        used: measured samples inside the span of at least one emitted window.
+        length: resampled samples so far.
+        expected_ns: stamp that follows the latest block.
+        overlap: coming samples that repeat what is there.
+    """
+
+    def __init__(
+        self, number: int, start_ns: int, rate: Fraction, rules: UniformRules, *, after_gap: bool
+    ) -> None:
+        self.number = number
+        self.rate = rate
+        self.after_gap = after_gap
+        self.k = rules.first_index_after(start_ns)
+        self.received = 0
+        self.accepted = 0
+        self.used = 0
+        self.length = 0
+        self.expected_ns = Fraction(start_ns)
+        self.overlap = 0
+        self._start_ns = start_ns
+        self._rules = rules
+        self._rate_out = Fraction(repr(rules.rate_hz))
+        self._ratio = rate / self._rate_out
+        self._resampler = None if self._ratio == 1 else Resampler(rate, self._rate_out)
+        self._samples: Tail[np.float32] = Tail(1, np.float32)
+        self._holes: deque[tuple[int, int]] = deque()
+        self._used_end = 0
+
+    def stamp_of(self, index: int) -> int:
+        """Stamp of a resampled sample, rounded to ns."""
+        return round(self._start_ns + index * NS_PER_S / self._rate_out)
+
+    def span(self, grid_ns: int) -> tuple[int, int]:
+        """First and last (exclusive) resampled sample of the window of a grid instant."""
+        shift = self._rules.shift_samples
+        start = (self._index_at(grid_ns) - self._rules.span_samples) // shift * shift
+        return start, start + self._rules.span_samples
+
+    @property
+    def next_ns(self) -> int:
+        """Stamp of the sample after the last one received, by the lattice."""
+        return round(self._start_ns + self.received * NS_PER_S / self.rate)
+
+    @property
+    def timeline_end_ns(self) -> Fraction:
+        """Where the next sample belongs, by the stamps of the latest block."""
+        return self.expected_ns + self.overlap * NS_PER_S / self.rate
+
+    def can_close(self) -> bool:
+        """Whether every sample before the next window's instant is there."""
+        return self._index_at(self._grid_ns) <= self.length
+
+    def is_touched(self) -> bool:
+        """Whether the next window's span begins inside the segment."""
+        return self.span(self._grid_ns)[0] < self.length
+
+    def append(self, values: Values) -> int:
+        """Add samples (n, 1); those that are not finite become holes, their number is returned."""
+        bad = np.flatnonzero(~np.isfinite(values[:, 0]))
+        if len(bad):
+            values = values.copy()
+            values[bad] = 0
+            at = self.received
+            self._holes.extend((at + int(i), at + int(i) + 1) for i in bad)
+        self._extend(values)
+        self.accepted += len(values) - len(bad)
+        return len(bad)
+
+    def fill(self, count: int) -> None:
+        """Add zeros for missing samples."""
+        self._holes.append((self.received, self.received + count))
+        self._extend(np.zeros((count, 1), np.float32))
+
+    def finish(self) -> None:
+        """End the segment: its last samples are resampled with one-sided support."""
+        if self._resampler is not None:
+            self._keep(self._resampler.finish())
+
+    def coverage_of(self, start: int, end: int) -> float:
+        """Share of a span of resampled samples that measured samples stand behind."""
+        return self._measured_in(start, end) / (
+            self._received_before(end) - self._received_before(start)
+        )
+
+    def take(self, start: int, end: int) -> Values:
+        """Resampled samples (end - start, 1) of a span, read-only; zero outside the segment."""
+        self.used += self._measured_in(max(start, self._used_end), end)
+        self._used_end = max(self._used_end, end)
+        if start >= 0 and end <= self.length:
+            return self._samples.view(start, end)
+        out = np.zeros((end - start, 1), np.float32)
+        first, last = max(start, 0), min(end, self.length)
+        out[first - start : last - start] = self._samples.view(first, last)
+        out.flags.writeable = False
+        return out
+
+    def trim(self) -> None:
+        """Drop what lies before the next window."""
+        start = max(0, min(self.span(self._grid_ns)[0], self.length))
+        self._samples.drop_before(start)
+        oldest = self._received_before(start)
+        while self._holes and self._holes[0][1] <= oldest:
+            self._holes.popleft()
+
+    @property
+    def _grid_ns(self) -> int:
+        return self.k * self._rules.hop_ns
+
+    def _index_at(self, stamp_ns: int) -> int:
+        """Number of resampled samples before a stamp."""
+        return -((self._start_ns - stamp_ns) * self._rate_out // NS_PER_S)
+
+    def _received_before(self, index: int) -> int:
+        """Number of the stream's samples before a resampled one."""
+        return math.ceil(index * self._ratio)
+
+    def _measured_in(self, start: int, end: int) -> int:
+        first = max(self._received_before(start), 0)
+        last = min(self._received_before(end), self.received)
+        filled = sum(max(0, min(b, last) - max(a, first)) for a, b in self._holes)
+        return max(0, last - first - filled)
+
+    def _extend(self, values: Values) -> None:
+        self.received += len(values)
+        self._keep(values if self._resampler is None else self._resampler.push(values))
+
+    def _keep(self, values: Values) -> None:
+        self._samples.append(values)
+        self.length += len(values)
