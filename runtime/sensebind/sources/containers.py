@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -30,12 +30,16 @@ class Topic:
         message_type: type name as recorded.
         wire: serialization format: "cdr", "ros1" or another name.
         count: number of messages, -1 if the file does not say.
+        definition: the message type's definition as the file has it; empty if it has none.
+        definition_format: "ros2msg", "ros2idl", "ros1msg", "protobuf", "jsonschema" or "".
     """
 
     name: str
     message_type: str
     wire: str
     count: int = -1
+    definition: bytes = field(default=b"", repr=False)
+    definition_format: str = ""
 
 
 class Container(Protocol):
@@ -73,6 +77,6 @@ def merged_topics(topics: list[Topic]) -> list[Topic]:
         known = merged.get(topic.name)
         if known is not None:
             count = -1 if -1 in (known.count, topic.count) else known.count + topic.count
-            topic = Topic(known.name, known.message_type, known.wire, count)  # noqa: PLW2901
+            topic = replace(known, count=count)  # noqa: PLW2901
         merged[topic.name] = topic
     return [merged[name] for name in sorted(merged)]

@@ -58,7 +58,10 @@ class McapFile:
             self._note("the file is truncated; what comes before the cut is read")
         counts = self._index.counts
         self.topics = merged_topics(
-            [Topic(*channel, counts.get(key, 0)) for key, channel in self._index.channels.items()]
+            [
+                Topic(topic, schema.name, wire, counts.get(key, 0), *schema[1:])
+                for key, (topic, wire, schema) in self._index.channels.items()
+            ]
         )
 
     def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:

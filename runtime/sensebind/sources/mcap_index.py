@@ -39,12 +39,20 @@ class Record(NamedTuple):
     length: int
 
 
+class Schema(NamedTuple):
+    """A message type: its name and its definition in some format."""
+
+    name: str = ""
+    definition: bytes = b""
+    definition_format: str = ""
+
+
 class Channel(NamedTuple):
-    """A channel: a topic with its type and serialization format."""
+    """A channel: a topic with its serialization format and its type."""
 
     topic: str
-    message_type: str
     wire: str
+    schema: Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +82,17 @@ class McapIndex:
     chunks: list[ChunkPlace] | None = field(default_factory=list)
     end: int = 0
     cut: bool = False
-    schemas: dict[int, str] = field(default_factory=dict)
+    schemas: dict[int, Schema] = field(default_factory=dict)
 
     def add_schema(self, body: Cursor) -> None:
         """Take in a Schema record."""
-        key = body.uint16()
-        self.schemas[key] = body.text()
+        key, name, layout = body.uint16(), body.text(), body.text()
+        self.schemas[key] = Schema(name, bytes(body.octets()), layout)
 
     def add_channel(self, body: Cursor) -> None:
         """Take in a Channel record."""
         key, schema, topic, wire = body.uint16(), body.uint16(), body.text(), body.text()
-        self.channels[key] = Channel(topic, self.schemas.get(schema, ""), wire)
+        self.channels[key] = Channel(topic, wire, self.schemas.get(schema, Schema()))
 
 
 def read_index(stream: BinaryIO, size: int) -> McapIndex:

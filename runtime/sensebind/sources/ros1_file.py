@@ -39,7 +39,14 @@ class Ros1File:
             ) from None
         self.topics = merged_topics(
             [
-                Topic(connection.topic, connection.msgtype, "ros1", connection.msgcount)
+                Topic(
+                    connection.topic,
+                    connection.msgtype,
+                    "ros1",
+                    connection.msgcount,
+                    connection.msgdef.data.encode(),
+                    "ros1msg",
+                )
                 for connection in self._reader.connections
             ]
         )

@@ -23,6 +23,7 @@ _TOPICS = """
     LEFT JOIN (SELECT topic_id, count(*) AS n FROM messages GROUP BY topic_id) ON topic_id = id
     ORDER BY id
 """
+_DEFINITIONS = "SELECT topic_type, encoded_message_definition, encoding FROM message_definitions"
 _MESSAGES = """
     SELECT topic_id, timestamp, data FROM messages
     WHERE topic_id IN (SELECT value FROM json_each(?))
@@ -49,7 +50,13 @@ class SqliteFile:
         try:
             rows = self._database.execute(_TOPICS).fetchall()
             self._names = {row[0]: str(row[1]) for row in rows}
-            self.topics = merged_topics([Topic(*row[1:]) for row in rows])
+            definitions = self._definitions()
+            self.topics = merged_topics(
+                [
+                    Topic(name, kind, wire, count, *definitions.get(kind, (b"", "")))
+                    for _, name, kind, wire, count in rows
+                ]
+            )
             # Without an index on the time SQLite would sort all pixels; rows are nearly in order.
             indexes = self._database.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
             self._indexed = any("timestamp" in (sql or "") for (sql,) in indexes)
@@ -66,6 +73,18 @@ class SqliteFile:
     def close(self) -> None:
         """Release the file."""
         self._database.close()
+
+    def _definitions(self) -> dict[str, tuple[bytes, str]]:
+        """Definition and its format by message type; files before version 4 have none."""
+        try:
+            rows = self._database.execute(_DEFINITIONS).fetchall()
+        except sqlite3.OperationalError:
+            return {}
+        return {
+            str(name): (definition.encode(), str(layout))
+            for name, definition, layout in rows
+            if isinstance(definition, str)
+        }
 
     def _rows(self, query: str, topics: Collection[str]) -> Iterator[RawMessage]:
         total = sum(topic.count for topic in self.topics if topic.name in topics)
