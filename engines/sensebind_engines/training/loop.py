@@ -7,15 +7,18 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from sensebind.errors import SenseBindError
 
 StepLoss: TypeAlias = Callable[[torch.Generator], Tensor]
 """Draws one batch with the generator and returns its loss."""
+
+Beta: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class TrainingError(SenseBindError):
@@ -32,13 +35,15 @@ class Schedule:
         learning_rate: its peak; it then falls as half a cosine to 1 % of it.
         weight_decay: AdamW's, on weights with two or more axes.
         clip_norm: largest gradient norm.
+        betas: AdamW's decay rates of the mean and the mean square of gradients.
     """
 
-    steps: int
-    warmup_steps: int
-    learning_rate: float
-    weight_decay: float = 0.02
-    clip_norm: float = 1.0
+    steps: Annotated[int, Meta(ge=1)]
+    warmup_steps: Annotated[int, Meta(ge=0)]
+    learning_rate: Annotated[float, Meta(gt=0)]
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.02
+    clip_norm: Annotated[float, Meta(gt=0)] = 1.0
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
 
     def rate(self, step: int) -> float:
         """Learning rate of update `step`, counted from 0, as a share of the peak."""
@@ -64,7 +69,7 @@ def train(module: nn.Module, step_loss: StepLoss, schedule: Schedule, seed: int)
         TrainingError: the loss is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(_groups(module, schedule), lr=schedule.learning_rate)
+    optimiser = new_optimiser(module, schedule)
     rates = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule.rate)
     losses = []
     with deterministic():
@@ -88,17 +93,35 @@ def train(module: nn.Module, step_loss: StepLoss, schedule: Schedule, seed: int)
 
 
 @contextmanager
-def deterministic() -> Iterator[None]:
-    """One thread and deterministic algorithms only: sums are taken in one order."""
-    threads = torch.get_num_threads()
+def deterministic(threads: int | None = 1) -> Iterator[None]:
+    """Deterministic algorithms and a number of threads: sums are taken in one order.
+
+    Args:
+        threads: of torch's operators; as many as it has if None.
+    """
+    before = torch.get_num_threads()
     strict = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads or before)
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(strict)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+
+
+def new_optimiser(
+    module: nn.Module, schedule: Schedule, *, fused: bool = False
+) -> torch.optim.AdamW:
+    """AdamW at the peak rate, for every parameter of `module` that asks for a gradient.
+
+    Args:
+        module: what is trained.
+        schedule: its rate, decay and betas.
+        fused: update all weights in one pass; rounds otherwise than one by one.
+    """
+    groups = _groups(module, schedule)
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=schedule.betas, fused=fused)
 
 
 def _groups(module: nn.Module, schedule: Schedule) -> list[dict[str, object]]:
