@@ -12,7 +12,7 @@ from sensebind.backends import open_engine, resolve_backend
 from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
-from sensebind.preprocess.one_shot import one_shot_windows
+from sensebind.one_shot import one_shot_windows
 from sensebind.specs import TextSpec
 from sensebind.types import Modality
 
@@ -146,13 +146,15 @@ class Bundle:
             modality: what the data is.
             data: for text a string or a list of them; for vision a picture or a list of them,
                 each a uint8 array (h, w, 3) RGB or (h, w) grey, a Pillow image, a path, or the
-                bytes of a JPEG or PNG file; for IMU values (n, 6) in m/s² and rad/s, body axes.
-            rate_hz: sample rate of IMU values.
+                bytes of a JPEG or PNG file; for audio a waveform (n,) or (n, channels), float of
+                full scale 1 or int16; for IMU values (n, 6) in m/s² and rad/s, body axes.
+            rate_hz: sample rate of a waveform or of IMU values.
             stamps_ns: int64 (n,) stamps of IMU values, instead of `rate_hz`.
 
         Returns:
-            float32 (k, dim), rows of norm 1: one per text, picture, or window of the IMU samples
-            (the first begins at the first sample, the others follow at the bundle's hop).
+            float32 (k, dim), rows of norm 1: one per text, picture, or window of the samples
+            (the first begins at the first sample, the others follow at the bundle's hop; each
+            needs the bundle's least coverage).
 
         Raises:
             InputError: naming what cannot be used.

@@ -9,6 +9,7 @@ import numpy as np
 
 from sensebind.errors import BackendError, InputError
 from sensebind.preprocess import make_preprocessor
+from sensebind.types import Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from sensebind.backends.base import Engine
     from sensebind.config import StreamConfig
-    from sensebind.preprocess.base import Preprocessor
+    from sensebind.preprocess.base import Prepared, Preprocessor
     from sensebind.specs import EncoderSpec, WindowSpec
-    from sensebind.types import Features, Modality
+    from sensebind.types import Features, Modality, Window
 
 _SMALLEST_NORM = 1e-6
 """Graphs end in an L2 norm; a shorter vector has no direction left in float32."""
@@ -80,6 +81,26 @@ class Encoder:
         if not batch:
             return np.empty((0, self.dim), dtype=np.float32)
         return _unit_rows(self._engine.run(_stacked(batch)), self.modality)
+
+    def embed(self, window: Window, prepared: Prepared) -> Embedding:
+        """The embedding of one window from its features.
+
+        Raises:
+            InputError: if the features have the wrong dtype or shape.
+            BackendError: if the run fails or the vector is zero or not finite.
+        """
+        return Embedding(
+            stream=window.stream,
+            modality=self.modality,
+            grid_ns=window.grid_ns,
+            start_ns=window.start_ns,
+            end_ns=window.end_ns,
+            stamp_ns=window.stamp_ns,
+            coverage=window.coverage,
+            valid_fraction=prepared.valid_fraction,
+            encoder_id=self.encoder_id,
+            vector=self.encode([prepared.features])[0],
+        )
 
     def close(self) -> None:
         """Free the engine."""

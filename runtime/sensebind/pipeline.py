@@ -19,7 +19,7 @@ from sensebind.errors import BackendError, ConfigError, InputError
 from sensebind.preprocess import can_preprocess
 from sensebind.records import RunMetadata, StreamMetadata
 from sensebind.sources.mapping import Decision, map_streams
-from sensebind.types import Embedding, FrameBlock, SampleBlock, UniformBlock
+from sensebind.types import FrameBlock, SampleBlock, UniformBlock
 from sensebind.windowing import make_windower, rules_for
 from sensebind.windowing.frames import FrameWindower
 from sensebind.windowing.samples import SampleWindower
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind.sources.base import Source, SourceReport
-    from sensebind.types import Block, Modality, Window
+    from sensebind.types import Block, Embedding, Modality, Window
     from sensebind.windowing import StreamCounters
 
 
@@ -228,31 +228,17 @@ class _Stream:
 
     def _encode(self, windows: list[Window]) -> list[Embedding]:
         """Encode windows one by one; a bad one is counted and costs no other."""
-        embeddings = []
-        for window in windows:
-            try:
-                prepared = self._preprocessor.prepare(window)
-                vector = self.encoder.encode([prepared.features])[0]
-            except (InputError, BackendError) as error:
-                causes = self.report.failed
-                causes[str(error)] = causes.get(str(error), 0) + 1
-                continue
-            self.report.embedded += 1
-            embeddings.append(
-                Embedding(
-                    stream=window.stream,
-                    modality=self.encoder.modality,
-                    grid_ns=window.grid_ns,
-                    start_ns=window.start_ns,
-                    end_ns=window.end_ns,
-                    stamp_ns=window.stamp_ns,
-                    coverage=window.coverage,
-                    valid_fraction=prepared.valid_fraction,
-                    encoder_id=self.encoder.encoder_id,
-                    vector=vector,
-                )
-            )
+        embeddings = [e for window in windows if (e := self._embed(window)) is not None]
+        self.report.embedded += len(embeddings)
         return embeddings
+
+    def _embed(self, window: Window) -> Embedding | None:
+        try:
+            return self.encoder.embed(window, self._preprocessor.prepare(window))
+        except (InputError, BackendError) as error:
+            causes = self.report.failed
+            causes[str(error)] = causes.get(str(error), 0) + 1
+            return None
 
     def metadata(self) -> StreamMetadata:
         rules = self._rules

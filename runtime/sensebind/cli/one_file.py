@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.cli import output
-from sensebind.cli.timed_file import read_blocks, shifted, span_ns, starting_at
-from sensebind.config import PipelineConfig, StreamConfig
+from sensebind.cli.timed_file import read_blocks, span_ns, starting_at
+from sensebind.config import StreamConfig
+from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S, nanoseconds
-from sensebind.pipeline import Pipeline
+from sensebind.grid import nanoseconds
 from sensebind.types import Embedding, Modality
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sensebind.bundle import Bundle
     from sensebind.cli.inputs import Item
-    from sensebind.cli.timed_file import TimedBlock
+    from sensebind.cutting import TimedBlock
 
 IMAGEBIND_CLIPS = 3
 """Clips per file in ImageBind's loaders; clip i starts at i * (duration - length) / clips."""
@@ -64,7 +64,7 @@ def _all_windows(bundle: Bundle, item: Item, blocks: list[TimedBlock]) -> Iterat
 def _mean_of_clips(bundle: Bundle, item: Item, blocks: list[TimedBlock]) -> Iterator[Embedding]:
     """The normalised mean of ImageBind's clips; its span reaches from the first to the last."""
     begin_ns, end_ns = span_ns(blocks)
-    spare_ns = max(end_ns - begin_ns - _length_and_hop_ns(bundle, item.modality)[0], 0)
+    spare_ns = max(end_ns - begin_ns - _length_ns(bundle, item.modality), 0)
     starts_ns = [begin_ns + i * spare_ns // IMAGEBIND_CLIPS for i in range(IMAGEBIND_CLIPS)]
     clips = [next(_windows(bundle, item, starting_at(blocks, s), s)) for s in starts_ns]
     mean = np.stack([clip.vector for clip in clips]).mean(axis=0, dtype=np.float64)
@@ -75,44 +75,24 @@ def _mean_of_clips(bundle: Bundle, item: Item, blocks: list[TimedBlock]) -> Iter
 def _windows(
     bundle: Bundle, item: Item, blocks: list[TimedBlock], begin_ns: int
 ) -> Iterator[Embedding]:
-    """Embeddings of the windows that begin at `begin_ns` and every hop after it.
-
-    The pipeline's windows end at multiples of the hop, so the stamps are moved to make one of them
-    begin at `begin_ns`, and moved back afterwards.
-    """
-    length_ns, hop_ns = _length_and_hop_ns(bundle, item.modality)
-    move_ns = -(-length_ns // hop_ns) * hop_ns - length_ns - begin_ns
-    config = PipelineConfig(streams={item.name: StreamConfig(modality=item.modality)})
-    found = False
-    with Pipeline(bundle, config) as pipeline:
-        for embedding in _pushed(pipeline, blocks, move_ns):
-            found = True
-            yield embedding
-        report = pipeline.report.streams[item.name]
-    lost = {"gap": report.counters.gap, **report.failed}
-    if found and any(lost.values()):
-        causes = ", ".join(f"{count} {cause}" for cause, count in lost.items() if count)
-        output.warning(f"{item.name}: windows without a vector: {causes}")
-    if not found:
+    """Embeddings of the windows that begin at `begin_ns` and every hop after it."""
+    encoder = bundle.encoder(item.modality)
+    stream = StreamConfig(modality=item.modality)
+    cut = cut_blocks(encoder.spec, stream, blocks, begin_ns)
+    if not cut.windows:
+        assert encoder.window is not None
         raise InputError(
-            f"{item.path} has no whole window of {length_ns / NS_PER_S:g} s without a gap; "
+            f"{item.path} has no whole window of {encoder.window.length_s:g} s without a gap; "
             "give a longer recording"
         )
+    if cut.counters.gap:
+        output.warning(f"{item.name}: windows without a vector: {cut.counters.gap} gap")
+    preprocessor = encoder.preprocessor(stream)
+    for window in cut.windows:
+        yield encoder.embed(window, preprocessor.prepare(window))
 
 
-def _pushed(pipeline: Pipeline, blocks: list[TimedBlock], move_ns: int) -> Iterator[Embedding]:
-    for block in blocks:
-        pipeline.push(shifted(block, move_ns))
-        yield from (_moved(e, -move_ns) for e in pipeline.poll())
-    yield from (_moved(e, -move_ns) for e in pipeline.flush())
-
-
-def _moved(embedding: Embedding, by_ns: int) -> Embedding:
-    stamps = ("grid_ns", "start_ns", "end_ns", "stamp_ns")
-    return replace(embedding, **{name: getattr(embedding, name) + by_ns for name in stamps})
-
-
-def _length_and_hop_ns(bundle: Bundle, modality: Modality) -> tuple[int, int]:
+def _length_ns(bundle: Bundle, modality: Modality) -> int:
     window = bundle.encoder(modality).window
     assert window is not None
-    return nanoseconds(window.length_s), nanoseconds(window.hop_s)
+    return nanoseconds(window.length_s)

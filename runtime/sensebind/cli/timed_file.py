@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sensebind.config import StreamConfig
 from sensebind.errors import InputError
@@ -17,7 +17,7 @@ from sensebind.types import Modality, SampleBlock, UniformBlock
 if TYPE_CHECKING:
     from pathlib import Path
 
-TimedBlock: TypeAlias = SampleBlock | UniformBlock
+    from sensebind.cutting import TimedBlock
 
 _MODALITY_OF_KIND = {StreamKind.SAMPLES: Modality.IMU, StreamKind.UNIFORM: Modality.AUDIO}
 
@@ -58,13 +58,6 @@ def starting_at(blocks: list[TimedBlock], begin_ns: int) -> list[TimedBlock]:
     """The blocks without the samples before `begin_ns`."""
     trimmed = (_trimmed(block, begin_ns) for block in blocks)
     return [block for block in trimmed if len(block.values)]
-
-
-def shifted(block: TimedBlock, by_ns: int) -> TimedBlock:
-    """The block with its stamps moved by `by_ns`."""
-    if isinstance(block, UniformBlock):
-        return replace(block, stamp_ns=block.stamp_ns + by_ns)
-    return replace(block, stamps_ns=block.stamps_ns + by_ns)
 
 
 def _trimmed(block: TimedBlock, begin_ns: int) -> TimedBlock:

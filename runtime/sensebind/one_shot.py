@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from sensebind.config import StreamConfig
+from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S, nanoseconds
+from sensebind.grid import NS_PER_S
 from sensebind.specs import ImuSpec
-from sensebind.types import Frame, Modality, Window
+from sensebind.types import Frame, Modality, SampleBlock, UniformBlock, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.cutting import TimedBlock
     from sensebind.specs import EncoderSpec
 
 _STREAM = "one-shot"
+MOST_CHANNELS = 64
+"""More are a waveform the wrong way round."""
 _PNG_MAGIC = b"\x89PNG"
 
 
@@ -38,7 +43,12 @@ def one_shot_windows(
         InputError: naming what cannot be used.
     """
     if modality is Modality.IMU:
-        return _imu_windows(spec, data, rate_hz, stamps_ns)
+        values = _imu_values(data)
+        stamps = _imu_stamps(len(values), rate_hz, stamps_ns)
+        _refuse_unusable(stamps, values, spec)
+        return _block_windows(spec, modality, SampleBlock(_STREAM, stamps, values))
+    if modality is Modality.AUDIO and stamps_ns is None:
+        return _block_windows(spec, modality, _waveform(data, rate_hz))
     if rate_hz is not None or stamps_ns is not None:
         raise InputError(
             f"rate_hz and stamps_ns mean nothing for {modality.value!r}; leave them out"
@@ -94,34 +104,42 @@ def _picture_window(frame: Frame) -> Window:
     return Window(_STREAM, 0, 0, 0, 0, 1.0, nothing, np.empty((0, 0)), (frame,))
 
 
-def _imu_windows(
-    spec: EncoderSpec, data: object, rate_hz: float | None, stamps_ns: NDArray[np.int64] | None
-) -> list[Window]:
+def _block_windows(spec: EncoderSpec, modality: Modality, block: TimedBlock) -> list[Window]:
     """Windows that begin at the first sample and every hop after it, while samples last."""
-    values = _imu_values(data)
-    stamps = _imu_stamps(len(values), rate_hz, stamps_ns)
-    assert spec.window is not None
-    assert isinstance(spec.preprocess, ImuSpec)
-    _refuse_gaps(stamps, spec.preprocess.gap_limit_s)
-    length_ns, hop_ns = nanoseconds(spec.window.length_s), nanoseconds(spec.window.hop_s)
-    step_ns = round((stamps[-1] - stamps[0]) / max(len(stamps) - 1, 1))
-    # The last sample stands for the interval after it; half of one more absorbs jitter.
-    spare_ns = int(stamps[-1] - stamps[0]) + 3 * step_ns // 2 - length_ns
-    if spare_ns < 0:
+    begin_ns = int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
+    cut = cut_blocks(spec, StreamConfig(modality=modality), [block], begin_ns)
+    if not cut.windows:
+        assert spec.window is not None
         raise InputError(
-            f"{len(stamps)} IMU samples cover {(stamps[-1] - stamps[0] + step_ns) / NS_PER_S:g} s, "
-            f"the bundle's window needs {spec.window.length_s:g} s"
+            f"{len(block.values)} {modality} samples do not fill the bundle's window of "
+            f"{spec.window.length_s:g} s; give more"
         )
-    first_end = int(stamps[0]) + length_ns
-    ends = range(first_end, first_end + spare_ns + 1, hop_ns)
-    return [_imu_window(end_ns, length_ns, stamps, values) for end_ns in ends]
+    return cut.windows
 
 
-def _imu_window(
-    end_ns: int, length_ns: int, stamps: NDArray[np.int64], values: NDArray[np.float64]
-) -> Window:
-    newest_ns = int(stamps[np.searchsorted(stamps, end_ns) - 1])
-    return Window(_STREAM, end_ns, end_ns - length_ns, end_ns, newest_ns, 1.0, stamps, values)
+def _waveform(data: object, rate_hz: float | None) -> UniformBlock:
+    if rate_hz is None:
+        raise InputError("give rate_hz with audio data: its samples per second")
+    if not isinstance(data, np.ndarray) or data.dtype not in (np.float32, np.float64, np.int16):
+        found = data.dtype if isinstance(data, np.ndarray) else type(data).__name__
+        raise InputError(
+            f"audio data is {found}, expected a NumPy array of float32, float64 (full scale 1) or "
+            "int16"
+        )
+    if data.ndim not in (1, 2) or (data.ndim == 2 and not 1 <= data.shape[1] <= MOST_CHANNELS):
+        raise InputError(
+            f"audio data has shape {data.shape}, expected (n,) or (n, channels) with at most "
+            f"{MOST_CHANNELS} channels"
+        )
+    scale = np.float32(1 / 32768) if data.dtype == np.int16 else np.float32(1)
+    values = data.reshape(len(data), -1).astype(np.float32) * scale
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise InputError(
+            f"audio sample {bad[0]} is {values[bad[0]].tolist()}, expected finite numbers; "
+            "replace such samples"
+        )
+    return UniformBlock(_STREAM, 0, float(rate_hz), values)
 
 
 def _imu_values(data: object) -> NDArray[np.float64]:
@@ -160,11 +178,28 @@ def _imu_stamps(
     return np.array([round(i * period) for i in range(count)], dtype=np.int64)
 
 
-def _refuse_gaps(stamps: NDArray[np.int64], gap_limit_s: float) -> None:
+def _refuse_unusable(
+    stamps: NDArray[np.int64], values: NDArray[np.float64], spec: EncoderSpec
+) -> None:
+    """Name the first row that a stream would count and leave out; data at hand can be mended."""
+    assert isinstance(spec.preprocess, ImuSpec)
+    limit_s = spec.preprocess.gap_limit_s
     steps = np.diff(stamps)
-    if steps.size and steps.max() > gap_limit_s * NS_PER_S:
+    if steps.size and steps.min() <= 0:
+        row = int(steps.argmin()) + 1
+        raise InputError(
+            f"IMU stamps must rise: row {row} has {stamps[row]} ns after {stamps[row - 1]} ns; "
+            "sort the samples and drop duplicates"
+        )
+    if steps.size and steps.max() > limit_s * NS_PER_S:
         row = int(steps.argmax()) + 1
         raise InputError(
             f"IMU samples pause for {steps[row - 1] / NS_PER_S:g} s before row {row}, the bundle "
-            f"bridges at most {gap_limit_s:g} s; encode the parts one by one"
+            f"bridges at most {limit_s:g} s; encode the parts one by one"
+        )
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise InputError(
+            f"IMU value {spec.preprocess.channels[column]} of row {row} is {values[row, column]}, "
+            "expected a finite number; drop such samples"
         )
