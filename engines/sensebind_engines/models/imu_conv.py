@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_GRAVITY_M_S2 = 9.81
-_TURN_RAD_S = 2.0
-_COMPRESSION = 2.0
+from sensebind_engines.models.motion import compress, motion_scale
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class ImuConv(nn.Module):
     def __init__(self, size: ImuConvSize | None = None) -> None:
         super().__init__()
         size = size or ImuConvSize()
-        scale = [_COMPRESSION / _GRAVITY_M_S2] * 3 + [_COMPRESSION / _TURN_RAD_S] * 3
-        self.register_buffer("scale", torch.tensor(scale)[:, None], persistent=False)
+        self.register_buffer("scale", motion_scale(), persistent=False)
         layers: list[nn.Module] = []
         before = 6
         for width, kernel in zip(size.widths, size.kernels, strict=True):
@@ -62,9 +59,10 @@ class ImuConv(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Embed a batch of windows."""
-        scaled = features * self.scale
-        # Shocks reach 30 times gravity: the logarithm keeps them and quiet motion in one range.
-        compressed = scaled.sign() * torch.log1p(scaled.abs())
-        states = self.convolutions(compressed)
+        return functional.normalize(self.embed(features), dim=-1)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """What `forward` returns, before it is brought to length 1."""
+        states = self.convolutions(compress(features * self.scale))
         pooled = torch.cat([states.mean(-1), states.amax(-1)], -1)
-        return functional.normalize(self.head(pooled), dim=-1)
+        return self.head(pooled)
