@@ -3,19 +3,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from sensebind.errors import ConfigError
 from sensebind.types import Modality
+from sensebind.units import imu_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Positive = Annotated[float, Meta(gt=0)]
 Trigger = Literal["grid", "frame"]
 Order = Literal["stamp", "log"]
 BackendName = Literal["auto", "onnxruntime"]
+
+
+OPTICAL_TO_BODY = (0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+"""REP 103: camera optical axes (x right, y down, z forward) to body axes (forward, left, up)."""
+
+_FRD = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0)
+_RFU = (0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+FRAMES: dict[str, tuple[float, ...] | None] = {
+    "body": None,
+    "flu": None,
+    "optical": OPTICAL_TO_BODY,
+    "rdf": OPTICAL_TO_BODY,
+    "frd": _FRD,
+    "ned": _FRD,
+    "rfu": _RFU,
+    "enu": _RFU,
+}
+"""Rotations to body axes (x forward, y left, z up; REP 103) by the name of the sensor's axes: where
+its x, y and z point to ("flu": forward, left, up); "optical" is a camera's, "ned" and "enu" are the
+body axes that go with these world axes. None is no rotation."""
+
+
+_CAMERAS = (Modality.VISION, Modality.DEPTH, Modality.THERMAL)
+_OPTIONS_OF_SENSES: dict[str, tuple[Modality, ...]] = {
+    "frame": (Modality.IMU,),
+    "rate_hz": (Modality.AUDIO, *_CAMERAS),
+    "format": (Modality.AUDIO, *_CAMERAS),
+    "channels": (Modality.AUDIO,),
+    "scale": (Modality.DEPTH, Modality.THERMAL),
+    "offset": (Modality.THERMAL,),
+    "unit": (Modality.IMU, Modality.DEPTH, Modality.THERMAL),
+    "focal_px": (Modality.DEPTH,),
+}
 
 
 class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,16 +70,17 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         max_age_s: oldest frame a grid instant may use; two frame periods if None.
         jitter_s: largest stamp error of a uniform stream before a gap or relock is declared;
             half a frame shift of the front end if None.
-        rotation: row-major 3x3 from the sensor's axes to body axes (FLU), nine numbers;
-            "optical" is the REP 103 camera optical frame; identity if None.
-        rate_hz: sample rate of raw audio whose messages do not tell it.
+        frame: the sensor's axes: one of FRAMES, or nine numbers, the row-major rotation from them
+            to body axes (x forward, y left, z up); body axes if None. IMU only.
+        rate_hz: sample rate of raw audio whose messages do not tell it; rate of pictures whose
+            names are no times.
         format: sample or pixel format where the recording tells none or a wrong one ("S16LE",
             "16UC1", …).
         channels: number of channels of raw audio whose messages do not tell it.
         scale: unit per count of integer pixels (depth: metres, thermal: kelvin).
         offset: thermal: kelvin at count 0.
-        unit: unit of the stream's values where it is not the convention's ("g", "deg/s", "g;deg/s",
-            "mm", "celsius", …).
+        unit: unit of the stream's values where it is not the convention's: of an IMU "g", "deg/s",
+            "g;deg/s", …; of depth "mm", "m", …; of thermal "celsius", ….
         focal_px: focal length along x in pixels, where the recording has no camera info.
     """
 
@@ -51,7 +91,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     min_coverage: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_age_s: Seconds | None = None
     jitter_s: Seconds | None = None
-    rotation: Literal["optical"] | tuple[float, ...] | None = None
+    frame: str | tuple[float, ...] | None = None
     rate_hz: Positive | None = None
     format: str | None = None
     channels: Annotated[int, Meta(ge=1, le=64)] | None = None
@@ -61,12 +101,36 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     focal_px: Positive | None = None
 
     def __post_init__(self) -> None:
-        """Reject values that no type can express."""
-        if isinstance(self.rotation, tuple) and len(self.rotation) != 9:
-            raise ConfigError(
-                f"rotation has {len(self.rotation)} numbers, expected 9 (row-major 3x3); "
-                "give nine numbers, 'optical' or leave it out"
-            )
+        """Reject values that no type can express and options of other senses."""
+        for option, modalities in _OPTIONS_OF_SENSES.items():
+            if getattr(self, option) is not None and self.modality not in modalities:
+                raise ConfigError(
+                    f"{option}={_as_option(getattr(self, option))} does not apply to "
+                    f"{self.modality.value}; it is an option of "
+                    f"{', '.join(modality.value for modality in modalities)} streams"
+                )
+        _check_frame(self.frame)
+        if self.modality is Modality.IMU:
+            imu_factors(self.unit)
+
+    @property
+    def rotation(self) -> tuple[float, ...] | None:
+        """`frame` as nine numbers, row-major from the sensor's axes to body axes; None if none."""
+        return FRAMES[self.frame] if isinstance(self.frame, str) else self.frame
+
+
+def _check_frame(frame: str | tuple[float, ...] | None) -> None:
+    known = frame in FRAMES if isinstance(frame, str) else frame is None or len(frame) == 9
+    if not known:
+        raise ConfigError(
+            f"frame={_as_option(frame)}: expected one of {', '.join(FRAMES)}, or nine numbers "
+            "joined by ';', the rotation from the sensor's axes to body axes row by row"
+        )
+
+
+def _as_option(value: object) -> str:
+    """A value as it is written on the command line."""
+    return ";".join(f"{x:g}" for x in value) if isinstance(value, tuple) else f"{value}"
 
 
 class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -88,29 +152,60 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     order: Order = "stamp"
 
 
-def stream_config_from_options(stream: str, options: dict[str, str]) -> StreamConfig:
+_EXPECTED = {
+    "modality": f"one of {', '.join(modality.value for modality in Modality)}",
+    "hop_s": "seconds above 0, at most 3600",
+    "trigger": f"one of {', '.join(get_args(Trigger))}",
+    "lateness_s": "seconds from 0 to 60",
+    "min_coverage": "a share above 0, at most 1",
+    "max_age_s": "seconds above 0, at most 3600",
+    "jitter_s": "seconds above 0, at most 3600",
+    "frame": f"one of {', '.join(FRAMES)}, or nine numbers joined by ';'",
+    "rate_hz": "a rate above 0 in hertz",
+    "channels": "1 to 64",
+    "scale": "a number above 0, the unit per count",
+    "offset": "a number, kelvin at count 0",
+    "focal_px": "a number above 0 in pixels",
+}
+
+
+def stream_config_from_options(stream: str, options: Mapping[str, str]) -> StreamConfig:
     """Build a StreamConfig from text options (`key=value` of the command line).
 
+    The unit at the end of an option's name may be left out: "hop" is "hop_s".
+
     Raises:
-        ConfigError: naming the option, what was expected and the known options.
+        ConfigError: naming the stream, the option, its value and what was expected.
     """
-    known = StreamConfig.__struct_fields__
-    for key in options:
-        if key not in known:
+    values: dict[str, object] = {}
+    for given, text in options.items():
+        option = _full_name(given)
+        if option is None:
+            known = ", ".join(map(_short_name, StreamConfig.__struct_fields__))
             raise ConfigError(
-                f"unknown option {key!r} for stream {stream!r}; known options: {', '.join(known)}"
+                f"unknown option {given!r} for stream {stream!r}; known options: {known}"
             )
-    values: dict[str, object] = dict(options)
-    rotation = options.get("rotation")
-    if rotation is not None and rotation != "optical":
-        values["rotation"] = rotation.split(";")
+        if option in values:
+            raise ConfigError(f"stream {stream!r} has the option {given!r} twice; give it once")
+        values[option] = text.split(";") if option == "frame" and ";" in text else text
     try:
         return msgspec.convert(values, StreamConfig, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"stream {stream!r}: {error}; {_hint(str(error))}") from None
+        option = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+        if option not in _EXPECTED:  # a check of StreamConfig's own
+            raise ConfigError(f"stream {stream!r}: {error}") from None
+        value = next(text for given, text in options.items() if _full_name(given) == option)
+        raise ConfigError(
+            f"stream {stream!r}: {_short_name(option)}={value}: expected {_EXPECTED[option]}"
+        ) from None
 
 
-def _hint(message: str) -> str:
-    if "modality" in message:
-        return f"modalities are {', '.join(m.value for m in Modality)}"
-    return "write options as key=value, for example hop_s=0.5"
+def _full_name(option: str) -> str | None:
+    """The field an option stands for, None if there is none."""
+    fields = StreamConfig.__struct_fields__
+    return next((name for name in fields if option in (name, _short_name(name))), None)
+
+
+def _short_name(field: str) -> str:
+    """A field's name without its unit."""
+    return re.sub("_(s|hz|px)$", "", field)

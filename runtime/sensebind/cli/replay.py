@@ -33,8 +33,9 @@ def replay(
         typer.Option(
             "--stream",
             metavar="TOPIC=MODALITY[,KEY=VALUE…]",
-            help="Read this topic, as this modality; may be repeated. Keys: hop_s, trigger, "
-            "lateness_s, min_coverage, max_age_s, jitter_s, rotation.",
+            help="Read this topic, as this modality; may be repeated. Keys: hop, trigger, "
+            "lateness, min_coverage, max_age, jitter, rate, format, channels, scale, offset, unit, "
+            "frame, focal; see docs/recordings.md.",
         ),
     ] = None,
     prompts: PromptsOption = None,

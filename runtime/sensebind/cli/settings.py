@@ -57,15 +57,13 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
         if not (topic and equals and modality):
             raise ConfigError(
                 f"--stream {text!r} is not TOPIC=modality[,key=value…]; "
-                "for example --stream /imu/data=imu,hop_s=0.5"
+                "for example --stream /imu/data=imu,hop=0.5"
             )
     options = {"modality": modality}
     for pair in rest.split(",") if rest else ():
         key, equals, value = pair.partition("=")
         if not (equals and key and value):
-            raise ConfigError(
-                f"--stream {text!r}: {pair!r} is not key=value; for example hop_s=0.5"
-            )
+            raise ConfigError(f"--stream {text!r}: {pair!r} is not key=value; for example hop=0.5")
         options[key.strip()] = value.strip()
     return topic, options
 

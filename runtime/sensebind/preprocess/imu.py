@@ -32,7 +32,7 @@ from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration, affine_of
+from sensebind.preprocess.imu_calibration import ImuCalibration, affine_of
 from sensebind.specs import ImuSpec
 
 if TYPE_CHECKING:
@@ -195,13 +195,11 @@ class ImuPreprocessor:
 
 
 def make(spec: EncoderSpec, stream: StreamConfig | None) -> ImuPreprocessor:
-    """Make the preprocessor of an IMU encoder; a stream's rotation becomes its calibration's."""
+    """Make the preprocessor of an IMU encoder; a stream's `frame` becomes its calibration's."""
     assert isinstance(spec.preprocess, ImuSpec)
     assert spec.window is not None
     rotation = stream.rotation if stream is not None else None
-    if rotation == "optical":
-        rotation = OPTICAL_TO_BODY
-    calibration = _UNCALIBRATED if rotation is None else ImuCalibration(rotation=tuple(rotation))
+    calibration = _UNCALIBRATED if rotation is None else ImuCalibration(rotation=rotation)
     return ImuPreprocessor(
         spec.preprocess,
         spec.window.length_s,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-OPTICAL_TO_BODY = (0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-"""REP 103: camera optical axes (x right, y down, z forward) to body axes (forward, left, up)."""
 
 _ROTATION_TOLERANCE = 1e-3
 _SIZES = {

@@ -108,7 +108,7 @@ def test_stream_and_hop_options_reach_the_pipeline(
 ) -> None:
     out = tmp_path / "drive.jsonl"
     ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--hop", "0.5",
-              "--stream", "/imu=imu,hop_s=0.25", "--order", "log")  # fmt: skip
+              "--stream", "/imu=imu,hop=0.25", "--order", "log")  # fmt: skip
     assert ran.code == 0, ran.err
     metadata = json.loads(out.read_text().splitlines()[0])["metadata"]
     assert metadata["windows"]["/imu"]["hop_s"] == 0.25
@@ -141,8 +141,10 @@ BAD_USAGE = {
     "--out a.jsonl --stream /imu": "'/imu' is not TOPIC=modality.* for example",
     "--out a.jsonl --stream /imu=imu,fast": "'fast' is not key=value",
     "--out a.jsonl --stream /imu=imu --stream /imu=imu": "--stream names '/imu' twice",
-    "--out a.jsonl --stream /imu=smell": "'smell'.*modalities are vision, text, audio",
-    "--out a.jsonl --stream /imu=imu,hop=1": "unknown option 'hop'.* known options: .*hop_s",
+    "--out a.jsonl --stream /imu=smell": "modality=smell: expected one of vision, text, audio",
+    "--out a.jsonl --stream /imu=imu,hops=1": "unknown option 'hops'.* known options: .*hop,",
+    "--out a.jsonl --stream /imu=imu,hop=x": "stream '/imu': hop=x: expected seconds above 0",
+    "--out a.jsonl --stream /imu=imu,unit=g;kg": "unit=g;kg: 'kg' is not expected; give one of",
     "--out a.jsonl --stream /imo=imu": "no stream '/imo' .*did you mean '/imu'",
     "--out a.jsonl --stream /imu=vision": "stream '/imu' .* cannot be encoded as vision",
     "--out a.jsonl --prompts none.txt": "cannot read the prompts in none.txt",

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensebind.config import OPTICAL_TO_BODY
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess.imu import ImuPreprocessor, imu_grid_ns, resample_imu
-from sensebind.preprocess.imu_calibration import OPTICAL_TO_BODY, ImuCalibration
+from sensebind.preprocess.imu_calibration import ImuCalibration
 from sensebind.specs import ImuSpec
 from sensebind.types import Window
 

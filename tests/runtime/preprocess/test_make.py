@@ -32,18 +32,19 @@ def still_window() -> Window:
 
 
 @pytest.mark.parametrize(
-    ("rotation", "up"),
+    ("frame", "up"),
     [
         (None, [0, -9.81, 0]),
+        ("body", [0, -9.81, 0]),
         ("optical", [0, 0, 9.81]),
+        ("frd", [0, 9.81, 0]),
+        ("enu", [-9.81, 0, 0]),
         ((0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0), [-9.81, 0, 0]),
     ],
 )
-def test_rotation_comes_from_the_stream(
-    bundle_folder: Path, rotation: Any, up: list[float]
-) -> None:
+def test_axes_come_from_the_stream(bundle_folder: Path, frame: Any, up: list[float]) -> None:
     spec = open_bundle(bundle_folder).encoder(Modality.IMU)
-    stream = StreamConfig(modality=Modality.IMU, rotation=rotation)
+    stream = StreamConfig(modality=Modality.IMU, frame=frame)
     features: NDArray[np.float32] = (
         make_preprocessor(spec, stream).prepare(still_window()).features["features"]
     )
@@ -53,7 +54,7 @@ def test_rotation_comes_from_the_stream(
 
 def test_a_matrix_that_is_no_rotation_is_refused(bundle_folder: Path) -> None:
     spec = open_bundle(bundle_folder).encoder(Modality.IMU)
-    stream = StreamConfig(modality=Modality.IMU, rotation=(1.0,) * 9)
+    stream = StreamConfig(modality=Modality.IMU, frame=(1.0,) * 9)
     with pytest.raises(ConfigError, match="is not a rotation matrix"):
         make_preprocessor(spec, stream)
 
