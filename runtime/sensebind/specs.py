@@ -88,7 +88,32 @@ class TextSpec(Strict, frozen=True, tag="text", tag_field="type"):
 class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):
     """Kaldi-style log-mel features: float32 [1, mel_bins, frames].
 
-    Defaults are ImageBind's front end (Kaldi fbank arguments, 16 kHz, 25/10 ms Hann frames).
+    Defaults are ImageBind's front end (Kaldi fbank arguments, 16 kHz, 25/10 ms Hann frames);
+    docs/preprocessing.md has the formulas.
+
+    Attributes:
+        rate_hz: rate of the waveform the frames are cut from.
+        frame_length_s: span of one frame; a whole number of samples.
+        frame_shift_s: time between the starts of frames; a whole number of samples.
+        mel_bins: filters, and rows of the features.
+        frames: columns of the features; missing ones are padded, further ones cut.
+        low_hz: left foot of the first filter.
+        high_hz: right foot of the last filter.
+        preemphasis: share of the sample before that is taken off each sample.
+        fft_size: points of the Fourier transform, a power of two; frames are padded with zeros.
+        mean: taken off the logarithms, padding included.
+        std: divides what is left.
+        channels: which channel, or the mean of all, is the waveform.
+        gap_limit_s: longer pauses end the segment.
+        remove_dc: whether each frame's mean is taken off it.
+        window: "hann" as Kaldi's "hanning" (both ends zero), "hann_periodic", "hamming", Kaldi's
+            "povey", or "rectangular".
+        spectrum: whether filters sum the squared magnitudes or the magnitudes.
+        mel_scale: "htk" is 1127 ln(1 + f/700); "slaney" is linear below 1 kHz.
+        mel_slopes: whether filters are triangles over mel (Kaldi) or over Hz.
+        mel_norm: "slaney" gives each filter the area 1 over Hz; "none" the height 1.
+        logarithm: "natural", "log10" or "decibel" (10 log10).
+        log_floor: smaller sums count as this; the default is float32's epsilon.
     """
 
     rate_hz: Positive = 16000.0
@@ -104,6 +129,14 @@ class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):
     std: Positive = 9.138
     channels: ChannelPolicy = "first"
     gap_limit_s: Positive = 0.25
+    remove_dc: bool = True
+    window: Literal["hann", "hann_periodic", "hamming", "povey", "rectangular"] = "hann"
+    spectrum: Literal["power", "magnitude"] = "power"
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    mel_slopes: Literal["mel", "hz"] = "mel"
+    mel_norm: Literal["none", "slaney"] = "none"
+    logarithm: Literal["natural", "log10", "decibel"] = "natural"
+    log_floor: Annotated[float, Meta(ge=1e-30)] = 2.0**-23
 
 
 class DepthSpec(Strict, frozen=True, tag="depth", tag_field="type"):

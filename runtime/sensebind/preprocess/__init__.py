@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.preprocess.base import Preprocessor
     from sensebind.preprocess.imu import resample_imu as resample_imu
+    from sensebind.preprocess.spectrogram import log_mel as log_mel
     from sensebind.specs import EncoderSpec
 
 _MAKERS: dict[type, str] = {
@@ -25,9 +26,12 @@ _MAKERS: dict[type, str] = {
 }
 """Preprocessing of a manifest to the module whose `make` serves it."""
 
-_HOME = {"resample_imu": "sensebind.preprocess.imu"}
+_HOME = {
+    "log_mel": "sensebind.preprocess.spectrogram",
+    "resample_imu": "sensebind.preprocess.imu",
+}
 
-__all__ = ["can_preprocess", "make_preprocessor", "resample_imu"]
+__all__ = ["can_preprocess", "log_mel", "make_preprocessor", "resample_imu"]
 
 
 def can_preprocess(spec: EncoderSpec) -> bool:
