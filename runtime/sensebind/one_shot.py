@@ -132,7 +132,7 @@ def _waveform(data: object, rate_hz: float | None) -> UniformBlock:
             f"{MOST_CHANNELS} channels"
         )
     scale = np.float32(1 / 32768) if data.dtype == np.int16 else np.float32(1)
-    values = data.reshape(len(data), -1).astype(np.float32) * scale
+    values = (data[:, np.newaxis] if data.ndim == 1 else data).astype(np.float32) * scale
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise InputError(

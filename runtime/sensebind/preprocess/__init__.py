@@ -11,27 +11,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
-from sensebind.specs import SPEC_OF_MODALITY, ImuSpec, VisionSpec
+from sensebind.specs import SPEC_OF_MODALITY, DepthSpec, ImuSpec, LogMelSpec, VisionSpec
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.preprocess.base import Preprocessor
+    from sensebind.preprocess.depth import depth_features as depth_features
     from sensebind.preprocess.imu import resample_imu as resample_imu
     from sensebind.preprocess.spectrogram import log_mel as log_mel
     from sensebind.specs import EncoderSpec
 
 _MAKERS: dict[type, str] = {
+    DepthSpec: "sensebind.preprocess.depth",
     ImuSpec: "sensebind.preprocess.imu",
+    LogMelSpec: "sensebind.preprocess.audio",
     VisionSpec: "sensebind.preprocess.vision",
 }
 """Preprocessing of a manifest to the module whose `make` serves it."""
 
 _HOME = {
+    "depth_features": "sensebind.preprocess.depth",
     "log_mel": "sensebind.preprocess.spectrogram",
     "resample_imu": "sensebind.preprocess.imu",
 }
 
-__all__ = ["can_preprocess", "log_mel", "make_preprocessor", "resample_imu"]
+__all__ = ["can_preprocess", "depth_features", "log_mel", "make_preprocessor", "resample_imu"]
 
 
 def can_preprocess(spec: EncoderSpec) -> bool:
@@ -44,21 +48,24 @@ def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> 
 
     Args:
         spec: the encoder it feeds.
-        stream: how the stream is configured; its rotation applies to IMU.
+        stream: how the stream is configured; its `frame` applies to IMU.
 
     Raises:
         InputError: if this version cannot preprocess what the bundle asks for.
     """
     module = _MAKERS.get(type(spec.preprocess))
     if module is None:
-        kind = type(spec.preprocess)
-        modality = next(m for m, wanted in SPEC_OF_MODALITY.items() if wanted is kind)
         raise InputError(
-            f"this version cannot preprocess {modality.value} windows; it can: imu and vision "
-            "(text has no windows). Leave the stream out or use a newer SenseBind"
+            f"this version cannot preprocess {_modality(type(spec.preprocess))} windows; it can: "
+            f"{', '.join(map(_modality, _MAKERS))} (text has no windows). Leave the stream out or "
+            "use a newer SenseBind"
         )
     preprocessor: Preprocessor = import_module(module).make(spec, stream)
     return preprocessor
+
+
+def _modality(kind: type) -> str:
+    return next(m.value for m, wanted in SPEC_OF_MODALITY.items() if wanted is kind)
 
 
 def __getattr__(name: str) -> object:
