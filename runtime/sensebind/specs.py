@@ -142,7 +142,24 @@ class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):
 class DepthSpec(Strict, frozen=True, tag="depth", tag_field="type"):
     """Depth features: float32 [1, size, size] of (value - mean) / std.
 
-    `representation` "disparity" is baseline_m * focal_px / depth, "metric" is clipped metres.
+    Attributes:
+        size: side of the square input in pixels.
+        representation: "disparity" is baseline_m * focal length / depth, "metric" is metres.
+        mean: of values.
+        std: of values.
+        range_m: nearest and farthest depth that counts as measured.
+        baseline_m: of disparities. Any camera can be told as if it had this baseline; 1 leaves
+            focal length / depth.
+        frame_positions: where in the window the frames are taken, 0 its start and 1 its end.
+        max_age_s: oldest frame a grid instant may use; two frame periods if None.
+        out_of_range: depths outside `range_m` are a "hole" (REP 117) or "clip" to its ends.
+        hole: value of pixels without depth, before the normalisation; 0 is infinitely far as a
+            disparity.
+        focal_px: focal length along x in pixels of the frame, for streams that tell none.
+        focal_of: what the focal length of a disparity counts: pixels of the "frame", or of the
+            resized "features", which makes disparities independent of the camera's resolution.
+        resize_to: short side before the crop; `size` if None.
+        interpolation: "bilinear" over measured neighbours, or "nearest".
     """
 
     size: Count
@@ -153,6 +170,12 @@ class DepthSpec(Strict, frozen=True, tag="depth", tag_field="type"):
     baseline_m: Positive = 0.075
     frame_positions: Annotated[tuple[Fraction, ...], Meta(min_length=1)] = (1.0,)
     max_age_s: Positive | None = None
+    out_of_range: Literal["hole", "clip"] = "hole"
+    hole: float = 0.0
+    focal_px: Positive | None = None
+    focal_of: Literal["frame", "features"] = "frame"
+    resize_to: Count | None = None
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
 
 
 class ThermalSpec(Strict, frozen=True, tag="thermal", tag_field="type"):

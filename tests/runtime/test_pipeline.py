@@ -242,9 +242,9 @@ def test_a_pipeline_shares_the_bundle_s_engines_unless_another_backend_is_asked_
         Pipeline(bundle, backend="tpu")
 
 
-def test_a_modality_asked_for_must_be_in_the_bundle(bundle: Bundle) -> None:
-    config = PipelineConfig(streams={"mic": StreamConfig(modality=Modality.AUDIO)})
-    with pytest.raises(InputError, match="this version cannot preprocess audio"):
+def test_text_is_no_stream(bundle: Bundle) -> None:
+    config = PipelineConfig(streams={"prompts": StreamConfig(modality=Modality.TEXT)})
+    with pytest.raises(ConfigError, match="modality 'text' is not windowed; encode it directly"):
         Pipeline(bundle, config)
 
 
@@ -252,9 +252,12 @@ def test_real_d435_recording(bundle: Bundle, test_data: Path) -> None:
     with Pipeline(bundle) as pipeline:
         source = open_source(test_data / "bags" / "realsense_d435_depth_color.bag")
         embeddings = list(pipeline.run(source))
-    assert [e.stream for e in embeddings] == ["/device_0/sensor_1/Color_0/image/data"]
-    depth = [d for d in pipeline.decisions if d.modality is Modality.DEPTH]
-    assert [(d.used, "no depth encoder" in d.reason) for d in depth] == [(False, True)]
+    assert {(e.modality, e.stream) for e in embeddings} == {
+        (Modality.VISION, "/device_0/sensor_1/Color_0/image/data"),
+        (Modality.DEPTH, "/device_0/sensor_0/Depth_0/image/data"),
+    }
+    depth = next(e for e in embeddings if e.modality is Modality.DEPTH)
+    assert 0.5 < depth.valid_fraction < 1.0
 
 
 def test_real_imu_recording_with_a_gap(bundle: Bundle, test_data: Path) -> None:

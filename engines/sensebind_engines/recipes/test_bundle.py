@@ -57,7 +57,7 @@ _PREPROCESS: dict[Modality, Any] = {
     ),
     Modality.AUDIO: LogMelSpec(),
     Modality.DEPTH: DepthSpec(
-        size=PICTURE_SIZE, representation="disparity", mean=0.0418, std=0.0295
+        size=PICTURE_SIZE, representation="disparity", mean=0.0418, std=0.0295, focal_px=525.0
     ),
     Modality.THERMAL: ThermalSpec(size=PICTURE_SIZE),
     Modality.IMU: ImuSpec(rate_hz=100.0),

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sensebind.errors import InputError
+from sensebind.preprocess.raw_pixels import raw_array
 
 if TYPE_CHECKING:
     from sensebind.types import Frame
@@ -48,7 +49,12 @@ def decode_frame(frame: Frame) -> Image.Image:
     )
 
 
-def _decode_compressed(frame: Frame) -> Image.Image:
+def open_picture(frame: Frame) -> Image.Image:
+    """Decode a compressed frame, a JPEG or PNG file, upright and in the mode it has.
+
+    Raises:
+        InputError: if it is neither, damaged, or claims more pixels than are decoded.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -56,7 +62,8 @@ def _decode_compressed(frame: Frame) -> Image.Image:
                 _check_claims(image)
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
-                return _as_rgb(image)
+                picture: Image.Image = image
+                return picture
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{error}; at most {PIXEL_LIMIT} pixels are decoded") from None
     except UnidentifiedImageError:
@@ -75,30 +82,25 @@ def _check_claims(image: Image.Image) -> None:
             f"a picture claims {image.width} x {image.height} pixels; "
             f"at most {PIXEL_LIMIT} are decoded"
         )
+
+
+def _decode_compressed(frame: Frame) -> Image.Image:
+    image = open_picture(frame)
     if image.mode.startswith(("I", "F")):
         raise InputError(
             f"a picture has pixels of mode {image.mode!r} (16 or 32 bits), expected 8-bit colour "
             "or grey; depth images belong to the depth modality"
         )
+    return _as_rgb(image)
 
 
 def _decode_raw(frame: Frame) -> Image.Image:
     channels, mode, raw_mode = _RAW_MODES[frame.encoding]
-    row_bytes = frame.width * channels
-    step = frame.step or row_bytes
-    if frame.width < 1 or frame.height < 1 or step < row_bytes:
-        raise InputError(
-            f"a {frame.encoding} frame says {frame.width} x {frame.height} pixels in rows of "
-            f"{frame.step} bytes; expected at least 1 x 1 and rows of {row_bytes} bytes or more"
-        )
-    needed = step * (frame.height - 1) + row_bytes
-    if len(frame.data) < needed:
-        raise InputError(
-            f"a {frame.encoding} frame of {frame.width} x {frame.height} pixels in rows of {step} "
-            f"bytes has {len(frame.data)} bytes, expected {needed}"
-        )
+    # Checks what the frame says of itself; Pillow reads the rows.
+    raw_array(frame, np.dtype(np.uint8), channels)
+    step = frame.step or frame.width * channels
+    data = np.frombuffer(frame.data, dtype=np.uint8)
     size = (frame.width, frame.height)
-    data = np.frombuffer(frame.data, dtype=np.uint8, count=needed)
     return _as_rgb(Image.frombytes(mode, size, data, "raw", raw_mode, step, 1))
 
 

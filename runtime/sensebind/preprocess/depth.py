@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depth frames to features.
+
+Definition. A pixel of count q is q * scale metres deep. It is measured if that is a finite number
+above 0 and, with `out_of_range` "hole", inside `range_m` (both ends belong to it, compared in
+float32 counts); with "clip", depths outside become the nearer end. All else is a hole: 0 and what
+REP 117 and 118 name (NaN, -Inf too near, +Inf too far).
+
+Its value is the depth in metres ("metric") or baseline_m * f / depth ("disparity"). f is the focal
+length in pixels of the frame or, with `focal_of` "features", in pixels of the resized picture:
+f * short side after / short side before, which makes the value independent of the camera's
+resolution.
+
+The short side becomes `resize_to` (`size` if not given) and the middle size x size is kept, by the
+rules of `sensebind.preprocess.frame_fit`; only source pixels under the crop are read. Output pixel
+i of a side lies at (i + 0.5) * source side / resized side - 0.5 of the source, held at the edges.
+
+* "bilinear": the mean of the measured ones of the four neighbours under their bilinear weights, in
+  the unit of the value (so disparities are averaged as disparities). Where these weigh less than
+  `LEAST_WEIGHT` in all the output is a hole. No anti-aliasing: a mean over more neighbours would
+  invent depths between the robot's hand and the wall behind it.
+* "nearest": source pixel floor((i + 0.5) * source side / resized side), which is Pillow's.
+
+A hole becomes `hole`, in the unit of the value. Features are (value - mean) / std, float32
+[1, size, size]; several `frame_positions` give [F, 1, size, size], oldest first.
+
+`valid_fraction` is the mean weight of measured pixels over the output (1 without holes), to six
+decimals.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sensebind.errors import ConfigError, InputError
+from sensebind.preprocess import _depth_kernels as kernels
+from sensebind.preprocess.base import Prepared
+from sensebind.preprocess.frame_fit import check_crop, middle, scaled_size, stack_frames
+from sensebind.preprocess.grey_frames import grey_pixels
+from sensebind.specs import DepthSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensebind.config import StreamConfig
+    from sensebind.specs import EncoderSpec
+    from sensebind.types import Frame, Window
+
+METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""What a stream's `unit` may be."""
+
+LEAST_WEIGHT = 1e-3
+"""Holes next to a measured pixel stay holes until the pixel weighs this much."""
+
+_LEAST_SHARE = 1e-6
+_DEFAULT_SCALE = {"u": 0.001, "f": 1.0}  # REP 118: integers in millimetres, floats in metres
+_COUNTS = (1e-6, 1e12)
+
+
+class _Axis(NamedTuple):
+    """Along one side of the picture: the source pixel before each output pixel, and how far on."""
+
+    before: NDArray[np.uint32]
+    after: NDArray[np.uint32]
+    share: NDArray[np.float32]
+
+
+class _Geometry(NamedTuple):
+    """Which source pixels an output of one size takes; see `kernels.resize_bilinear`."""
+
+    rows: NDArray[np.uint32]
+    row_shares: NDArray[np.float32]
+    part: NDArray[np.uint32]
+    columns: NDArray[np.uint32]
+    column_shares: NDArray[np.float32]
+    column_weights: NDArray[np.float64]
+
+
+class _Transform(NamedTuple):
+    """From counts to features; see the kernels."""
+
+    bounds: NDArray[np.float32]
+    gain: np.float32
+    bias: np.float32
+    hole: np.float32
+    inverse: bool
+
+
+def depth_features(
+    depth: NDArray[Any],
+    spec: DepthSpec,
+    *,
+    scale: float | None = None,
+    focal_px: float | None = None,
+    out: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], float]:
+    """Make the features of one depth picture as this module's docstring defines.
+
+    Args:
+        depth: uint16 or float32 (h, w), of either byte order.
+        spec: what the encoder wants.
+        scale: metres per count; by REP 118 0.001 for uint16 and 1 for float32 if None.
+        focal_px: focal length along x in pixels of `depth`; the spec's if None.
+        out: float32 (1, size, size) to fill instead of a new array.
+
+    Returns:
+        The features, float32 (1, size, size) in C order, and the valid fraction, 0 to 1.
+
+    Raises:
+        InputError: for a wrong dtype or shape, an impossible scale or focal length, or a
+            disparity without a focal length.
+    """
+    raw = _checked(depth)
+    features = _output(out, spec.size)
+    height, width = raw.shape
+    short = check_crop(spec.size, spec.resize_to)
+    chosen_scale = _DEFAULT_SCALE[raw.dtype.kind] if scale is None else scale
+    transform = _transform(spec, chosen_scale, focal_px, short / min(width, height))
+    if spec.interpolation == "nearest":
+        rows, columns = _nearest(height, width, short, spec.size)
+        measured = kernels.resize_nearest(raw, rows, columns, *transform, features[0])
+        return features, round(measured / spec.size**2, 6)
+    return features, _bilinear(raw, _geometry(height, width, short, spec.size), transform, features)
+
+
+def _bilinear(
+    raw: NDArray[Any], geometry: _Geometry, transform: _Transform, features: NDArray[np.float32]
+) -> float:
+    """Fill the features and return the valid fraction."""
+    size, count = features.shape[2], geometry.column_weights.size
+    scratch = np.zeros((4, max(size, count + 1)), dtype=np.float32)
+    bounds, gain, bias, hole, inverse = transform
+    kernels.resize_bilinear(
+        raw,
+        geometry.rows,
+        geometry.row_shares,
+        geometry.part,
+        geometry.columns,
+        geometry.column_shares,
+        bounds,
+        gain,
+        bias,
+        hole,
+        np.float32(LEAST_WEIGHT),
+        inverse,
+        scratch,
+        features[0],
+    )
+    seen = float(np.dot(scratch[2, :count].astype(np.float64), geometry.column_weights))
+    return float(min(1.0, round(seen / size**2, 6)))
+
+
+def _checked(depth: NDArray[Any]) -> NDArray[Any]:
+    """Native, contiguous pixels; always the one array type that the kernels are compiled for."""
+    if not isinstance(depth, np.ndarray):
+        raise InputError(
+            f"depth is a {type(depth).__name__}, expected an array uint16 or float32 (h, w)"
+        )
+    native = depth.dtype.newbyteorder("=")
+    if native not in (np.uint16, np.float32) or depth.ndim != 2 or depth.size == 0:
+        raise InputError(
+            f"depth is {depth.dtype} {depth.shape}, expected uint16 or float32 (h, w) with at "
+            "least one pixel"
+        )
+    raw: NDArray[Any] = np.ascontiguousarray(depth, dtype=native).view()
+    # Message buffers are read-only and of any alignment; others are treated as if they were.
+    raw.flags.writeable = False
+    raw.flags.aligned = False
+    return raw
+
+
+def _output(out: NDArray[np.float32] | None, size: int) -> NDArray[np.float32]:
+    if out is None:
+        return np.empty((1, size, size), dtype=np.float32)
+    if out.dtype != np.float32 or out.shape != (1, size, size) or not out.flags.c_contiguous:
+        raise InputError(
+            f"out is {out.dtype} {out.shape}, expected C-contiguous float32 (1, {size}, {size})"
+        )
+    return out
+
+
+@lru_cache(maxsize=64)
+def _transform(
+    spec: DepthSpec, scale: float, focal_px: float | None, enlargement: float
+) -> _Transform:
+    low, high = spec.range_m
+    if not low < high:
+        raise InputError(
+            f"the bundle's range_m is {low:g} to {high:g} m, expected a range; mend the bundle"
+        )
+    if not (np.isfinite(scale) and scale > 0):
+        raise InputError(f"scale is {scale}, expected a positive number of metres per count")
+    if low / scale < _COUNTS[0] or high / scale > _COUNTS[1]:
+        raise InputError(
+            f"at a scale of {scale:g} metres per count the bundle's range of {low:g} to {high:g} m "
+            f"is {low / scale:g} to {high / scale:g} counts; scale is 0.001 for millimetres"
+        )
+    limits = (low / scale, high / scale)
+    tiny, huge = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
+    measured = limits if spec.out_of_range == "hole" else (tiny, huge)
+    bounds = np.array([*measured, *limits], dtype=np.float32)
+    bias, hole = -spec.mean / spec.std, (spec.hole - spec.mean) / spec.std
+    inverse = spec.representation == "disparity"
+    gain = scale
+    if inverse:
+        focal = _focal(spec, focal_px) * (enlargement if spec.focal_of == "features" else 1.0)
+        gain = spec.baseline_m * focal / scale
+    return _Transform(
+        bounds, np.float32(gain / spec.std), np.float32(bias), np.float32(hole), inverse
+    )
+
+
+def _focal(spec: DepthSpec, focal_px: float | None) -> float:
+    focal = spec.focal_px if focal_px is None else focal_px
+    if focal is None:
+        raise InputError(
+            "the encoder takes disparities, which need the camera's focal length, and neither the "
+            "frame nor the bundle tells it; give the stream focal_px=PIXELS (fx of the depth "
+            "camera's calibration)"
+        )
+    if not (np.isfinite(focal) and focal > 0):
+        raise InputError(f"focal_px is {focal}, expected a positive number of pixels")
+    return focal
+
+
+@lru_cache(maxsize=16)
+def _geometry(height: int, width: int, short: int, size: int) -> _Geometry:
+    resized_width, resized_height = scaled_size(width, height, short)
+    rows = _axis(height, resized_height, size)
+    columns = _axis(width, resized_width, size)
+    first = int(columns.before[0])
+    left = columns.before - np.uint32(first)
+    count = int(columns.after[-1]) - first + 1
+    weights = np.zeros(count + 1)
+    np.add.at(weights, left, 1.0 - columns.share)
+    np.add.at(weights, left + 1, columns.share)
+    both = np.stack([rows.before, rows.after])
+    part = np.array([first, count], dtype=np.uint32)
+    return _Geometry(both, rows.share, part, left, columns.share, weights[:count])
+
+
+def _axis(source: int, resized: int, size: int) -> _Axis:
+    place = (np.arange(size) + middle(resized, size) + 0.5) * (source / resized) - 0.5
+    place = place.clip(0, source - 1)
+    before = np.floor(place)
+    share = place - before
+    # A product of two shares must stay far from the denormal numbers.
+    share[share < _LEAST_SHARE] = 0.0
+    after = np.minimum(before + 1, source - 1)
+    return _Axis(before.astype(np.uint32), after.astype(np.uint32), share.astype(np.float32))
+
+
+@lru_cache(maxsize=16)
+def _nearest(
+    height: int, width: int, short: int, size: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Source row of each output row, source column of each output column."""
+    resized_width, resized_height = scaled_size(width, height, short)
+    rows, columns = (
+        np.floor((np.arange(size) + middle(resized, size) + 0.5) * (source / resized))
+        for source, resized in ((height, resized_height), (width, resized_width))
+    )
+    return (
+        np.minimum(rows, height - 1).astype(np.uint32),
+        np.minimum(columns, width - 1).astype(np.uint32),
+    )
+
+
+class DepthPreprocessor:
+    """Makes the features of depth windows as a DepthSpec says."""
+
+    def __init__(
+        self,
+        spec: DepthSpec,
+        *,
+        scale: float | None = None,
+        focal_px: float | None = None,
+        pixel_format: str | None = None,
+        input_name: str = "features",
+    ) -> None:
+        """Take what the stream's configuration says in place of what its frames say.
+
+        Args:
+            spec: what the encoder wants.
+            scale: metres per count.
+            focal_px: focal length along x in pixels of the frame.
+            pixel_format: encoding of raw frames.
+            input_name: name of the graph's input.
+
+        Raises:
+            InputError: if the spec crops more than it resizes to.
+        """
+        check_crop(spec.size, spec.resize_to)
+        self._spec = spec
+        self._scale = scale
+        self._focal_px = focal_px
+        self._format = pixel_format
+        self._input = input_name
+
+    def prepare(self, window: Window) -> Prepared:
+        """Features float32 [1, size, size], or [F, 1, size, size] for F > 1 frame positions.
+
+        Raises:
+            InputError: if the frames cannot be used or their number is wrong.
+        """
+        positions = self._spec.frame_positions
+        features, valid = stack_frames(window, "depth", positions, self._format, self._features)
+        return Prepared({self._input: features}, valid)
+
+    def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
+        pixels = grey_pixels(frame)
+        if pixels.dtype == np.uint8:
+            raise InputError(
+                f"a {frame.encoding} frame has 8-bit pixels, which hold no depth; expected 16UC1, "
+                "mono16, 32FC1 or a 16-bit grey PNG file"
+            )
+        return depth_features(
+            pixels,
+            self._spec,
+            scale=frame.scale if self._scale is None else self._scale,
+            focal_px=frame.focal_px if self._focal_px is None else self._focal_px,
+        )
+
+
+def make(spec: EncoderSpec, stream: StreamConfig | None) -> DepthPreprocessor:
+    """Make the preprocessor of a depth encoder; the stream's settings go before its frames'."""
+    assert isinstance(spec.preprocess, DepthSpec)
+    return DepthPreprocessor(
+        spec.preprocess,
+        scale=_stream_scale(stream),
+        focal_px=stream.focal_px if stream else None,
+        pixel_format=stream.format if stream else None,
+        input_name=spec.inputs[0].name,
+    )
+
+
+def _stream_scale(stream: StreamConfig | None) -> float | None:
+    """Metres per count that a stream's scale or unit says."""
+    if stream is None or stream.unit is None:
+        return stream.scale if stream else None
+    if stream.scale is not None:
+        raise ConfigError(
+            f"a depth stream has scale={stream.scale:g} and unit={stream.unit!r}; give one of them"
+        )
+    if stream.unit not in METRES_PER_UNIT:
+        raise ConfigError(
+            f"unit={stream.unit!r} is no unit of depth; expected one of "
+            f"{', '.join(METRES_PER_UNIT)}, or scale=METRES_PER_COUNT"
+        )
+    return METRES_PER_UNIT[stream.unit]
