@@ -73,6 +73,11 @@ class BindingGraph:
         names = dict.fromkeys(edge.data for edge in self.edges)
         return {name: tuple(e for e in self.edges if e.data == name) for name in names}
 
+    def edge_names(self) -> list[str]:
+        """A name for each edge: its pair, and its data where that pair has several."""
+        pairs = [edge.name for edge in self.edges]
+        return [e.name if pairs.count(e.name) == 1 else f"{e.name}@{e.data}" for e in self.edges]
+
     def modalities_of(self, data: str) -> tuple[Modality, ...]:
         """The senses that items of `data` must hold, in the order of the nodes."""
         used = {m for edge in self.by_data()[data] for m in edge.modalities}
