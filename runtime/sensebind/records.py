@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sensebind.errors import InputError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -85,3 +89,23 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
             METADATA_PREFIX + name: msgspec.json.encode(getattr(self, name)).decode()
             for name in self.__struct_fields__
         }
+
+    @classmethod
+    def decode(cls, keys: Mapping[str, str], where: str) -> RunMetadata:
+        """The inverse of `encode`; keys that are not ours are ignored.
+
+        Raises:
+            InputError: naming `where` and what is missing or wrong.
+        """
+        ours = {
+            name: msgspec.Raw(keys[METADATA_PREFIX + name].encode())
+            for name in cls.__struct_fields__
+            if METADATA_PREFIX + name in keys
+        }
+        try:
+            return msgspec.json.decode(msgspec.json.encode(ours), type=cls)
+        except msgspec.MsgspecError as error:
+            raise InputError(
+                f"{where}: the metadata of a SenseBind run is missing or damaged ({error}); "
+                "expected what 'sensebind replay' writes"
+            ) from None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SINKS = {
     ".parquet": ("sensebind.sinks.parquet", "ParquetSink"),
     ".jsonl": ("sensebind.sinks.jsonl", "JsonlSink"),
+    ".mcap": ("sensebind.sinks.mcap", "McapSink"),
 }
 
 
@@ -60,3 +61,33 @@ def open_sink(path: str | Path, metadata: RunMetadata) -> Sink:
     path = check_output(path)
     module, name = _SINKS[path.suffix.lower()]
     return cast("Sink", getattr(import_module(module), name)(path, metadata))
+
+
+def open_live_sink(path: str | Path, metadata: RunMetadata) -> Sink:
+    """Open a sink whose records survive a crash of the program; see `sensebind.sinks.parts`.
+
+    Raises:
+        InputError: if the path cannot be used, or an interrupted run's parts are there.
+        SinkError: if nothing can be written there.
+    """
+    from sensebind.sinks.parts import PartsSink
+
+    return PartsSink(check_output(path), metadata, open_sink)
+
+
+def recover(path: str | Path) -> int:
+    """Write the output of an interrupted live run from its parts; the number of records.
+
+    Raises:
+        InputError: if there are no parts, or they belong to different runs.
+        SinkError: if the output cannot be written; the parts stay.
+    """
+    from sensebind.sinks.parts import compact, read_parts
+
+    path = check_output(path)
+    metadata = {
+        part.metadata.encode()["sensebind.space_id"]: part.metadata for part in read_parts(path)
+    }
+    if len(metadata) > 1:
+        raise InputError(f"{path}: its parts are of different spaces: {', '.join(metadata)}")
+    return compact(path, next(iter(metadata.values())), open_sink)

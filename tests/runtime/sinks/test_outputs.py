@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sensebind.records import Record
 
-SUFFIXES = [".parquet", ".jsonl"]
+SUFFIXES = [".parquet", ".jsonl", ".mcap"]
 
 
 def write_all(sink: Sink, records: Iterable[Record]) -> None:
@@ -39,7 +39,7 @@ def small_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("name", ["out.mcap", "out.csv", "out"])
+@pytest.mark.parametrize("name", ["out.bag", "out.csv", "out"])
 def test_an_unknown_format_lists_the_known_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"not a format we write; .* \.parquet, \.jsonl"):
         check_output(tmp_path / name)

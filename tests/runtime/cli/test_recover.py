@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind recover` from the outside."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sensebind.sinks import open_live_sink
+from sensebind.sinks.reading import open_records
+from tests.support.records import record, run_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.runtime.cli.conftest import Ran
+
+    Run = Callable[..., Ran]
+
+
+def interrupted(path: Path, count: int) -> Path:
+    sink = open_live_sink(path, run_metadata())
+    for index in range(count):
+        sink.write(record(index))
+    sink.abort()
+    return path
+
+
+def test_the_output_appears_and_is_told(run: Run, tmp_path: Path) -> None:
+    paths = [
+        interrupted(tmp_path / name, count) for name, count in (("a.parquet", 3), ("b.parquet", 1))
+    ]
+    ran = run("recover", *paths)
+    assert (ran.code, ran.out) == (
+        0,
+        f"recovered 3 embeddings in {paths[0]}\nrecovered 1 embedding in {paths[1]}\n",
+    )
+    assert [open_records(path).count for path in paths] == [3, 1]
+
+
+def test_json_for_programs(run: Run, tmp_path: Path) -> None:
+    path = interrupted(tmp_path / "a.jsonl", 2)
+    assert json.loads(run("recover", path, "--json").out) == {"out": str(path), "embeddings": 2}
+
+
+def test_nothing_to_recover_is_bad_input(run: Run, tmp_path: Path) -> None:
+    ran = run("recover", tmp_path / "a.parquet")
+    assert ran.code == 2
+    assert "there are no parts to recover in" in ran.err

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live records: safe in parts while the run lasts, whole when it ends or is recovered."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from sensebind.errors import InputError, SinkError
+from sensebind.sinks import open_live_sink, open_sink, recover
+from sensebind.sinks.base import finishing
+from sensebind.sinks.parquet import ParquetSink
+from sensebind.sinks.parts import PartsSink, parts_folder, read_parts
+from sensebind.sinks.reading import open_records
+from tests.support.bundles import bundle_folder
+from tests.support.records import record, run_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sensebind.records import Record
+
+__all__ = ["bundle_folder"]
+
+LABELS = ("still", "driving")
+SUFFIXES = [".parquet", ".jsonl", ".mcap"]
+RECORDS = [record(index, scores=[0.25, 0.75], labels=LABELS) for index in range(40)]
+METADATA = run_metadata(labels=LABELS)
+
+
+def expected(path: Path, records: Sequence[Record] = RECORDS) -> bytes:
+    with finishing(open_sink(path, METADATA)) as sink:
+        for each in records:
+            sink.write(each)
+    return path.read_bytes()
+
+
+def interrupted(path: Path, parts: Sequence[Sequence[Record]]) -> None:
+    """Leave behind what a run that was killed after some parts leaves."""
+    sink = PartsSink(path, METADATA, open_sink, part_s=3600)
+    for part in parts:
+        for each in part:
+            sink.write(each)
+        sink._write_part()
+    sink.abort()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_closed_run_is_what_one_write_would_give(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"live{suffix}"
+    with finishing(PartsSink(path, METADATA, open_sink, part_s=0.01)) as sink:
+        for each in RECORDS:
+            sink.write(each)
+    assert path.read_bytes() == expected(tmp_path / f"whole{suffix}")
+    assert not parts_folder(path).exists()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_interrupted_run_is_recovered(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"live{suffix}"
+    path.write_text("before")
+    interrupted(path, [RECORDS[:7], RECORDS[7:8], RECORDS[8:]])
+    assert path.read_text() == "before"
+    assert len(read_parts(path)) == 3
+    assert recover(path) == len(RECORDS)
+    assert path.read_bytes() == expected(tmp_path / f"whole{suffix}")
+    assert not parts_folder(path).exists()
+
+
+def test_records_are_in_a_part_without_another_write(tmp_path: Path) -> None:
+    path = tmp_path / "live.parquet"
+    sink = PartsSink(path, METADATA, open_sink, part_s=0.01)
+    sink.write(RECORDS[0])
+    deadline = time.monotonic() + 30
+    while not list(parts_folder(path).glob("*.parquet")) and time.monotonic() < deadline:
+        sink._ended.wait(0.01)
+    (part,) = read_parts(path)
+    assert part.count == 1
+    sink.close()
+
+
+def test_an_unfinished_run_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "live.parquet"
+    interrupted(path, [RECORDS[:3]])
+    with pytest.raises(InputError, match=r"holds a run that was interrupted; .* sensebind recover"):
+        open_live_sink(path, METADATA)
+    assert recover(path) == 3
+    open_live_sink(path, METADATA).abort()
+    assert not parts_folder(path).exists()
+
+
+def test_nothing_to_recover_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no parts to recover in '.*live.parquet.parts'"):
+        recover(tmp_path / "live.parquet")
+
+
+def test_a_failing_part_is_told_and_loses_no_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "live.parquet"
+    sink = PartsSink(path, METADATA, open_sink, part_s=3600)
+    sink.write(RECORDS[0])
+    sink._write_part()
+
+    def full(*_: object) -> None:
+        raise SinkError("cannot write: No space left on device")
+
+    sink.write(RECORDS[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetSink, "write", full)
+        with pytest.raises(SinkError, match="No space left"):
+            sink.close()
+        sink.abort()
+    assert recover(path) == 1
+
+
+def test_parts_of_another_run_s_space_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "live.parquet"
+    interrupted(path, [RECORDS[:1]])
+    other = msgspec.structs.replace(METADATA, space_id="d" * 64)
+    with finishing(open_sink(tmp_path / "x.parquet", other)) as sink:
+        sink.write(RECORDS[1])
+    (tmp_path / "x.parquet").rename(parts_folder(path) / "00000009.parquet")
+    with pytest.raises(InputError, match="its parts are of different spaces"):
+        recover(path)
+    assert len(read_parts(path)) == 2
+
+
+PROGRAM = """
+import sys, threading, time
+import numpy as np
+import sensebind as sb
+from sensebind.sinks import open_live_sink
+from sensebind.labelling import labelled
+from sensebind.types import SampleBlock
+config = sb.PipelineConfig(streams={"imu": sb.StreamConfig(modality="imu", hop_s=0.05)})
+rest = threading.Event()
+with sb.Bundle.load(sys.argv[1]) as bundle, sb.Pipeline(bundle, config) as pipe:
+    sink = open_live_sink(sys.argv[2], pipe.metadata())
+    rng = np.random.default_rng(0)
+    print("begun", flush=True)
+    for n in range(100_000):
+        stamps = np.arange(n * 5, n * 5 + 5) * 10_000_000
+        pipe.push(SampleBlock("imu", stamps.astype(np.int64), rng.standard_normal((5, 6))))
+        for embedding in pipe.poll():
+            sink.write(labelled(embedding, None))
+            print(time.monotonic_ns(), embedding.vector.tobytes().hex(), flush=True)
+        rest.wait(0.02)
+"""
+
+
+def killed_after(count: int, bundle: Path, out: Path) -> tuple[int, list[tuple[int, str]]]:
+    """Kill the paced program when it has written `count` records and named a part.
+
+    Returns:
+        when it was killed, and the instant and vector of each record it says it wrote.
+    """
+    command = [sys.executable, "-c", PROGRAM, str(bundle), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "begun\n"
+        lines = [program.stdout.readline() for _ in range(count)]
+        while not list(parts_folder(out).glob("*.parquet")):
+            lines.append(program.stdout.readline())
+        killed_ns = time.monotonic_ns()
+        program.kill()
+        lines += program.stdout.read().splitlines()
+        assert program.wait() == -signal.SIGKILL
+    written = [line.split() for line in lines]
+    return killed_ns, [(int(line[0]), line[1]) for line in written if len(line) == 2]
+
+
+def recovered(out: Path) -> list[str]:
+    count = recover(out)
+    vectors = [r.embedding.vector.tobytes().hex() for r in open_records(out).records()]
+    assert len(vectors) == count
+    return vectors
+
+
+def test_what_a_killed_program_had_in_parts_is_whole(bundle_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    out.write_text("before")
+    _, written = killed_after(1, bundle_folder, out)
+    assert out.read_text() == "before"
+    vectors = recovered(out)
+    # The last line may be missing or cut although its record was kept.
+    complete = [vector for _, vector in written[:-1]]
+    assert vectors[: len(complete)] == complete[: len(vectors)]
+    assert vectors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_a_killed_program_loses_at_most_two_seconds(
+    bundle_folder: Path, tmp_path: Path, seed: int
+) -> None:
+    out = tmp_path / "out.parquet"
+    count = random.Random(seed).randrange(120, 300)
+    killed_ns, written = killed_after(count, bundle_folder, out)
+    old = [vector for at_ns, vector in written if at_ns < killed_ns - 2 * 10**9]
+    assert old
+    assert recovered(out)[: len(old)] == old
