@@ -20,6 +20,7 @@ Count = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Interpolation = Literal["linear", "cubic"]
+Antialias = Literal["triangle", "none"]
 ChannelPolicy = Literal["first", "mean"]
 
 
@@ -35,6 +36,8 @@ class ImuSpec(Strict, frozen=True, tag="imu", tag_field="type"):
         interpolation: "linear" or "cubic" (4-point, non-uniform Catmull-Rom).
         max_interval_s: longest spacing of samples that still counts as covered.
         gap_limit_s: longer spacings end the segment.
+        antialias: what keeps vibration above half of `rate_hz` out of the features when the input
+            is faster than they are: "triangle" averages it, "none" interpolates all the same.
         channels: order of the feature rows.
         units: unit of the accelerometer and of the gyroscope rows.
         frame: axes of the features.
@@ -45,6 +48,7 @@ class ImuSpec(Strict, frozen=True, tag="imu", tag_field="type"):
     interpolation: Interpolation = "cubic"
     max_interval_s: Positive = 0.05
     gap_limit_s: Positive = 0.25
+    antialias: Antialias = "triangle"
     channels: tuple[str, ...] = ("ax", "ay", "az", "gx", "gy", "gz")
     units: tuple[str, ...] = ("m/s^2", "rad/s")
     frame: str = "FLU body axes (REP 103)"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sensebind.preprocess.base import Preprocessor
     from sensebind.preprocess.depth import depth_features as depth_features
     from sensebind.preprocess.imu import resample_imu as resample_imu
+    from sensebind.preprocess.imu_join import join_imu as join_imu
     from sensebind.preprocess.spectrogram import log_mel as log_mel
     from sensebind.specs import EncoderSpec
 
@@ -31,11 +32,19 @@ _MAKERS: dict[type, str] = {
 
 _HOME = {
     "depth_features": "sensebind.preprocess.depth",
+    "join_imu": "sensebind.preprocess.imu_join",
     "log_mel": "sensebind.preprocess.spectrogram",
     "resample_imu": "sensebind.preprocess.imu",
 }
 
-__all__ = ["can_preprocess", "depth_features", "log_mel", "make_preprocessor", "resample_imu"]
+__all__ = [
+    "can_preprocess",
+    "depth_features",
+    "join_imu",
+    "log_mel",
+    "make_preprocessor",
+    "resample_imu",
+]
 
 
 def can_preprocess(spec: EncoderSpec) -> bool:

@@ -12,9 +12,10 @@ The value there is
   `max_interval_s` are bridged by a line and give no tangent to their neighbours, because a noisy
   slope carried over a long gap overshoots;
 * for input faster than the grid (more than 1.5 samples per point on average over the span), either
-  way: the mean of the line through the samples under a triangle that reaches one period to
-  both sides. Vibration above the grid's Nyquist frequency would fold into the features; the
-  triangle's response (sinc²) is -8 dB there, zero at the grid's rate and below -26 dB beyond.
+  way, unless `antialias` is "none": the mean of the line through the samples under a triangle that
+  reaches one period to both sides. Vibration above the grid's Nyquist frequency would fold into
+  the features; the triangle's response (sinc²) is -8 dB there, zero at the grid's rate and below
+  -26 dB beyond.
 
 The points depend on the samples of the span, of one period and one sample before it, and on one
 (linear) or two (cubic) neighbours beyond either end; on nothing else. Before the first and after
@@ -24,7 +25,8 @@ The calibration is affine, so it is applied once per point, after the interpolat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import numpy as np
 
@@ -32,22 +34,26 @@ from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.imu_calibration import ImuCalibration, affine_of
+from sensebind.preprocess.imu_calibration import ImuCalibration
 from sensebind.specs import ImuSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.config import StreamConfig
-    from sensebind.specs import EncoderSpec, Interpolation
+    from sensebind.specs import Antialias, EncoderSpec, Interpolation
     from sensebind.types import Window
+
+    Array = TypeVar("Array", NDArray[np.int64], NDArray[np.float64])
 
 CHANNELS = ("ax", "ay", "az", "gx", "gy", "gz")
 SAMPLES_PER_POINT_LIMIT = 1.5
 """Input denser than this is averaged. Between 1 (no averaging of input at the grid's own rate,
 whatever its jitter) and 2, the smallest common ratio of sensor to model rate."""
 
+_INT64, _FLOAT32, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
 _UNCALIBRATED = ImuCalibration()
+_DENSE = {"triangle": SAMPLES_PER_POINT_LIMIT, "none": math.inf}
 
 
 def resample_imu(
@@ -59,19 +65,24 @@ def resample_imu(
     rate_hz: float,
     interpolation: Interpolation = "cubic",
     max_interval_s: float = 0.05,
+    antialias: Antialias = "triangle",
     calibration: ImuCalibration = _UNCALIBRATED,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Resample and calibrate one IMU window as this module's docstring defines.
 
+    Any number of threads may call it at once; it runs without the interpreter's lock.
+
     Args:
         stamps_ns: int64 (n,), strictly rising acquisition stamps.
-        values: float64 (n, 6): ax ay az in m/s², gx gy gz in rad/s, the sensor's axes.
+        values: float64 (n, 6): ax ay az in m/s², gx gy gz in rad/s, the sensor's axes. Sensors
+            with stamps of their own: see `join_imu`.
         end_ns: stamp the window ends at (exclusive).
         length_s: span of the window.
         rate_hz: rate of the features.
         interpolation: "linear" or "cubic".
         max_interval_s: longest sample interval a cubic may cross.
+        antialias: "triangle" averages input faster than the features, "none" never does.
         calibration: applied to every point; none by default.
         out: float32 (6, T) to fill instead of a new array.
 
@@ -79,23 +90,34 @@ def resample_imu(
         float32 (6, T), C order, rows ax ay az gx gy gz in body axes.
 
     Raises:
-        InputError: for a wrong dtype or shape, no samples, stamps that do not rise, values that
-            are not finite, or an impossible rate or length.
+        InputError: for a wrong dtype or shape, no samples, stamps that do not rise or lie beyond
+            2**62 ns, values that are not finite, or an impossible rate or length.
     """
     stamps_ns, values = _checked(stamps_ns, values)
-    grid = imu_grid_ns(end_ns, length_s, rate_hz)
+    length_ns = nanoseconds(length_s)
+    before_end_ns = grid_offsets_ns(length_ns, rate_hz)
     if interpolation not in ("linear", "cubic"):
         raise InputError(f"interpolation is {interpolation!r}, expected 'linear' or 'cubic'")
-    features = _output(out, grid.size)
-    raw = np.empty((6, grid.size), dtype=np.float64)
-    start, end = np.searchsorted(stamps_ns, (end_ns - nanoseconds(length_s), end_ns))
-    if end - start > SAMPLES_PER_POINT_LIMIT * grid.size:
-        kernels.average_triangle(stamps_ns, values, grid, NS_PER_S / rate_hz, raw)
-    elif interpolation == "linear":
-        kernels.interpolate_linear(stamps_ns, values, grid, raw)
-    else:
-        kernels.interpolate_cubic(stamps_ns, values, grid, nanoseconds(max_interval_s), raw)
-    kernels.apply_affine(raw, *affine_of(calibration), features)
+    if antialias not in _DENSE:
+        raise InputError(f"antialias is {antialias!r}, expected 'triangle' or 'none'")
+    if abs(end_ns) > kernels.STAMP_LIMIT_NS:
+        raise InputError(f"end_ns is {end_ns}, expected a stamp within 2**62 ns of 0")
+    features = _output(out, before_end_ns.size)
+    usable = kernels.resample(
+        stamps_ns,
+        values,
+        end_ns,
+        length_ns,
+        before_end_ns,
+        interpolation == "cubic",
+        nanoseconds(max_interval_s),
+        _DENSE[antialias],
+        NS_PER_S / rate_hz,
+        *calibration.affine,
+        features,
+    )
+    if not usable:
+        _refuse(stamps_ns, values)
     return features
 
 
@@ -112,44 +134,59 @@ def imu_grid_ns(end_ns: int, length_s: float, rate_hz: float) -> NDArray[np.int6
 def _checked(
     stamps_ns: NDArray[np.int64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if stamps_ns.dtype != np.int64 or stamps_ns.ndim != 1:
+    if stamps_ns.dtype != _INT64 or stamps_ns.ndim != 1:
         raise InputError(
             f"IMU stamps are {stamps_ns.dtype} {stamps_ns.shape}, expected int64 (n,) nanoseconds"
         )
-    if values.dtype != np.float64 or values.shape != (stamps_ns.size, 6):
+    count = stamps_ns.size
+    if values.dtype != _FLOAT64 or values.shape != (count, 6):
         raise InputError(
-            f"IMU values are {values.dtype} {values.shape}, expected float64 ({stamps_ns.size}, 6) "
+            f"IMU values are {values.dtype} {values.shape}, expected float64 ({count}, 6) "
             f"with the columns {' '.join(CHANNELS)}, one row per stamp"
         )
-    if stamps_ns.size == 0:
+    if count == 0:
         raise InputError("an IMU window needs at least one sample, it has none")
-    stamps_ns, values = np.ascontiguousarray(stamps_ns), np.ascontiguousarray(values)
-    if not kernels.are_usable(stamps_ns, values):
-        _refuse(stamps_ns, values)
-    return stamps_ns, values
+    if count == 1:  # its value is held: as good as two equal ones
+        stamps_ns = np.array([stamps_ns[0], stamps_ns[0] + 1])
+        values = np.repeat(values, 2, axis=0)
+    return _plain(stamps_ns), _plain(values)
 
 
-def _refuse(stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-    falling = np.flatnonzero(np.diff(stamps_ns) <= 0)
+def _plain(array: Array) -> Array:
+    """The array in the one layout that the kernels are compiled for: a read-only C array."""
+    flags = array.flags
+    plain: Array = array.view() if flags.c_contiguous and flags.aligned else array.copy()
+    plain.flags.writeable = False
+    return plain
+
+
+def _refuse(stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> NoReturn:
+    falling = np.flatnonzero(stamps_ns[1:] <= stamps_ns[:-1])
     if falling.size:
         row = int(falling[0]) + 1
         raise InputError(
             f"IMU stamps must rise: row {row} has {stamps_ns[row]} ns after "
             f"{stamps_ns[row - 1]} ns; sort the samples and drop duplicates"
         )
-    row, channel = np.argwhere(~np.isfinite(values))[0]
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        row, channel = bad[0]
+        raise InputError(
+            f"IMU value {CHANNELS[channel]} of row {row} is {values[row, channel]}, expected a "
+            "finite number; drop such samples"
+        )
     raise InputError(
-        f"IMU value {CHANNELS[channel]} of row {row} is {values[row, channel]}, expected a finite "
-        "number; drop such samples"
+        f"IMU stamps reach from {stamps_ns[0]} to {stamps_ns[-1]} ns, expected at most 2**62 ns "
+        "from 0"
     )
 
 
 def _output(out: NDArray[np.float32] | None, points: int) -> NDArray[np.float32]:
     if out is None:
         return np.empty((6, points), dtype=np.float32)
-    if out.dtype != np.float32 or out.shape != (6, points) or not out.flags.c_contiguous:
+    if out.dtype != _FLOAT32 or out.shape != (6, points) or not out.flags.carray:
         raise InputError(
-            f"out is {out.dtype} {out.shape}, expected C-contiguous float32 (6, {points})"
+            f"out is {out.dtype} {out.shape}, expected writable C-contiguous float32 (6, {points})"
         )
     return out
 
@@ -189,6 +226,7 @@ class ImuPreprocessor:
             rate_hz=self._spec.rate_hz,
             interpolation=self._spec.interpolation,
             max_interval_s=self._spec.max_interval_s,
+            antialias=self._spec.antialias,
             calibration=self._calibration,
         )
         return Prepared({self._input: features})

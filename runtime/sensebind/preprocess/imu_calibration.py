@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +38,8 @@ class ImuCalibration:
         gyro_matrix: scale and misalignment of the gyroscope.
         gyro_bias: its reading at rest.
         rotation: from the sensor's axes to body axes (FLU); must be a rotation.
+        affine: matrices (2, 3, 3) and offsets (2, 3), float64 and read-only, of
+            calibrated = matrix · raw + offset; follows from the others.
 
     Raises:
         ConfigError: naming the field, its value and what was expected.
@@ -49,6 +50,9 @@ class ImuCalibration:
     gyro_matrix: tuple[float, ...] = IDENTITY
     gyro_bias: tuple[float, ...] = (0.0, 0.0, 0.0)
     rotation: tuple[float, ...] = IDENTITY
+    affine: tuple[NDArray[np.float64], NDArray[np.float64]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Check sizes, finiteness and that `rotation` is one."""
@@ -67,12 +71,12 @@ class ImuCalibration:
                 "must be orthogonal unit vectors of a right-handed frame "
                 f"(within {_ROTATION_TOLERANCE})"
             )
+        object.__setattr__(self, "affine", self._affine())
 
-
-@lru_cache(maxsize=64)
-def affine_of(calibration: ImuCalibration) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrices (2, 3, 3) and offsets (2, 3), float64, of calibrated = matrix · raw + offset."""
-    matrices = np.reshape((calibration.accel_matrix, calibration.gyro_matrix), (2, 3, 3))
-    biases = np.asarray((calibration.accel_bias, calibration.gyro_bias), dtype=np.float64)
-    matrices = np.reshape(calibration.rotation, (3, 3)) @ matrices.astype(np.float64)
-    return matrices, -np.einsum("sij,sj->si", matrices, biases)
+    def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        matrices = np.reshape((self.accel_matrix, self.gyro_matrix), (2, 3, 3))
+        biases = np.asarray((self.accel_bias, self.gyro_bias), dtype=np.float64)
+        matrices = np.reshape(self.rotation, (3, 3)) @ matrices.astype(np.float64)
+        offsets = -np.einsum("sij,sj->si", matrices, biases)
+        matrices.flags.writeable = offsets.flags.writeable = False
+        return matrices, offsets

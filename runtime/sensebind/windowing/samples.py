@@ -19,6 +19,7 @@ from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
 from sensebind.windowing.rules import MAX_STAMP_NS
 from sensebind.windowing.segmented import SegmentedWindower
+from sensebind.windowing.tail import Tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,21 +103,25 @@ class SampleWindower(SegmentedWindower["_Segment"]):
 
     def _extend(self, stamps: Stamps, values: Values) -> list[Window]:
         """Add settled samples in stamp order, cutting segments at long gaps."""
-        windows: list[Window] = []
         cuts = np.flatnonzero(np.diff(stamps) > self._rules.gap_limit_ns) + 1
-        for part, rows in zip(np.split(stamps, cuts), np.split(values, cuts), strict=True):
-            first_ns = int(part[0])
-            last = self._segment
-            if last is not None and first_ns - last.last_ns > self._rules.gap_limit_ns:
-                windows += self._end_segment(next_start_ns=first_ns)
-                self.counters.gaps += 1
-                self._segment = _Segment(first_ns, self._rules, after_gap=True)
-            elif last is None:
-                self._segment = _Segment(first_ns, self._rules, after_gap=False)
-            assert self._segment is not None
-            self._segment.append(part, rows)
-            windows += self._close_windows()
-        return windows
+        if not len(cuts):
+            return self._extend_contiguous(stamps, values)
+        parts = zip(np.split(stamps, cuts), np.split(values, cuts), strict=True)
+        return [window for part in parts for window in self._extend_contiguous(*part)]
+
+    def _extend_contiguous(self, stamps: Stamps, values: Values) -> list[Window]:
+        windows: list[Window] = []
+        first_ns, last = int(stamps[0]), self._segment
+        channels = values.shape[1]
+        if last is not None and first_ns - last.last_ns > self._rules.gap_limit_ns:
+            windows += self._end_segment(next_start_ns=first_ns)
+            self.counters.gaps += 1
+            self._segment = _Segment(first_ns, channels, self._rules, after_gap=True)
+        elif last is None:
+            self._segment = _Segment(first_ns, channels, self._rules, after_gap=False)
+        assert self._segment is not None
+        self._segment.append(stamps, values)
+        return windows + self._close_windows()
 
     def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
         """Cut the segment's next window and count what became of it."""
@@ -151,77 +156,100 @@ class SampleWindower(SegmentedWindower["_Segment"]):
 class _Segment:
     """The settled samples of one segment, oldest dropped when no window can need them."""
 
-    def __init__(self, first_ns: int, rules: SampleRules, *, after_gap: bool) -> None:
+    def __init__(
+        self, first_ns: int, channels: int, rules: SampleRules, *, after_gap: bool
+    ) -> None:
         self.first_ns = first_ns
+        self.last_ns = first_ns
         self.after_gap = after_gap
         self.k = rules.first_index_after(first_ns)
-        self.accepted = 0
         self.used = 0
         self._used_end = 0
-        self._dropped = 0
         self._rules = rules
         self._period_ns = round(NS_PER_S / rules.rate_hz)
-        self._stamps = np.empty(0, np.int64)
-        self._values = np.empty((0, 0))
+        # Points reach back before the span where the rate puts no whole number of them in it.
+        first_point_ns = int(grid_offsets_ns(rules.length_ns, rules.rate_hz)[0])
+        self._reach_ns = max(rules.length_ns, first_point_ns)
+        self._trimmed_k = self.k
+        self._stamps: Tail[np.int64] = Tail(1, np.int64)
+        self._values: Tail[np.float64] = Tail(channels, np.float64)
+
+    @property
+    def accepted(self) -> int:
+        return self._stamps.end
 
     @property
     def _end_ns(self) -> int:
         return self.k * self._rules.hop_ns
 
-    @property
-    def last_ns(self) -> int:
-        return int(self._stamps[-1])
-
     def append(self, stamps: Stamps, values: Values) -> None:
-        first = self.accepted == 0
-        self._stamps = stamps if first else np.concatenate([self._stamps, stamps])
-        self._values = values if first else np.concatenate([self._values, values])
-        self.accepted += len(stamps)
+        self._stamps.append(stamps[:, np.newaxis])
+        self._values.append(values)
+        self.last_ns = int(stamps[-1])
 
     def can_close(self) -> bool:
         """Whether the next window's span and the support beyond it are there."""
-        beyond = len(self._stamps) - int(np.searchsorted(self._stamps, self._end_ns))
-        return beyond >= self._rules.support
+        needed = self._stamps.end - self._rules.support
+        if needed < self._stamps.start:
+            return False
+        return int(self._stamps.view(needed, needed + 1)[0, 0]) >= self._end_ns
 
     def is_touched(self) -> bool:
         """Whether the next window's span begins before the last sample."""
         return self._end_ns - self._rules.length_ns <= self.last_ns
 
     def coverage(self, points_ns: Stamps) -> float:
-        """Share of grid points that lie on a sample or between two close ones."""
-        right = np.searchsorted(self._stamps, points_ns, side="right")
-        left_ns = self._stamps[np.maximum(right - 1, 0)]
-        right_ns = self._stamps[np.minimum(right, len(self._stamps) - 1)]
-        between = (right > 0) & (right < len(self._stamps))
-        covered = between & (right_ns - left_ns <= self._rules.max_interval_ns)
-        covered |= left_ns == points_ns
-        return int(np.count_nonzero(covered)) / len(points_ns)
+        """Share of rising grid points that lie on a sample or between two close ones."""
+        kept = self._kept_stamps()
+        first = max(int(np.searchsorted(kept, points_ns[0], side="right")) - 1, 0)
+        last = int(np.searchsorted(kept, points_ns[-1])) + 1
+        stamps = kept[first:last]
+        if not len(stamps):
+            return 0.0
+        covered = np.searchsorted(points_ns, stamps[-1], side="right")
+        covered -= np.searchsorted(points_ns, stamps[0])
+        far = np.flatnonzero(np.diff(stamps) > self._rules.max_interval_ns)
+        if len(far):
+            bare = np.searchsorted(points_ns, stamps[far + 1])
+            bare -= np.searchsorted(points_ns, stamps[far], side="right")
+            covered -= bare.sum()
+        return int(covered) / len(points_ns)
 
     def take(self, start_ns: int, end_ns: int) -> tuple[Stamps, Values, int]:
-        """Samples of a span with their support, and the newest stamp inside the span."""
-        start, end = (int(i) for i in np.searchsorted(self._stamps, [start_ns, end_ns]))
-        used_from = max(start + self._dropped, self._used_end)
-        self.used += max(0, end + self._dropped - used_from)
-        self._used_end = max(self._used_end, end + self._dropped)
-        first, last = self._support_start(start_ns), end + self._rules.support
-        newest_ns = int(self._stamps[end - 1])
-        return self._stamps[first:last].copy(), self._values[first:last].copy(), newest_ns
+        """Read-only samples of a span with their support, and the newest stamp inside it."""
+        start, end = self._index_at(start_ns), self._index_at(end_ns)
+        self.used += max(0, end - max(start, self._used_end))
+        self._used_end = max(self._used_end, end)
+        first = self._support_start(end_ns)
+        last = min(end + self._rules.support, self._stamps.end)
+        stamps = self._stamps.view(first, last)[:, 0]
+        return stamps, self._values.view(first, last), int(stamps[end - 1 - first])
 
     def finish(self) -> None:
         """Nothing: every sample was settled when it came."""
 
     def trim(self) -> None:
         """Drop what lies before the support of the next window."""
-        first = self._support_start(self._end_ns - self._rules.length_ns)
-        self._stamps, self._values = self._stamps[first:], self._values[first:]
-        self._dropped += first
+        if self.k == self._trimmed_k:
+            return
+        self._trimmed_k = self.k
+        first = self._support_start(self._end_ns)
+        self._stamps.drop_before(first)
+        self._values.drop_before(first)
 
-    def _support_start(self, start_ns: int) -> int:
-        """Index of the first sample that can influence a span.
+    def _support_start(self, end_ns: int) -> int:
+        """Index of the first sample that can influence the window that ends at `end_ns`.
 
-        Interpolation reads `support` samples before it, averaging those of one period before it
-        and the one before them.
+        Interpolation reads `support` samples before its points, averaging those of one period
+        before them and the one before those.
         """
-        start = int(np.searchsorted(self._stamps, start_ns))
-        period_start = int(np.searchsorted(self._stamps, start_ns - self._period_ns))
-        return max(0, min(start - self._rules.support, period_start - 1))
+        start_ns = end_ns - self._reach_ns
+        start = self._index_at(start_ns) - self._rules.support
+        return max(self._stamps.start, min(start, self._index_at(start_ns - self._period_ns) - 1))
+
+    def _index_at(self, stamp_ns: int) -> int:
+        """Index of the first kept sample at or after a stamp."""
+        return self._stamps.start + int(np.searchsorted(self._kept_stamps(), stamp_ns))
+
+    def _kept_stamps(self) -> Stamps:
+        return self._stamps.view(self._stamps.start, self._stamps.end)[:, 0]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sensebind.config import OPTICAL_TO_BODY
 from sensebind.errors import ConfigError, InputError
+from sensebind.preprocess import _imu_kernels
 from sensebind.preprocess.imu import ImuPreprocessor, imu_grid_ns, resample_imu
 from sensebind.preprocess.imu_calibration import ImuCalibration
 from sensebind.specs import ImuSpec
@@ -79,11 +80,12 @@ def oracle(
     rate_hz: float,
     interpolation: str,
     max_interval_s: float = 0.05,
+    antialias: str = "triangle",
     calibration: ImuCalibration = CALIBRATION,
 ) -> NDArray[Any]:
     t = (stamps - end_ns).astype(np.float64)
     count = round(length_s * rate_hz)
-    dense = np.sum((t >= -length_s * 1e9) & (t < 0)) > 1.5 * count
+    dense = antialias == "triangle" and np.sum((t >= -length_s * 1e9) & (t < 0)) > 1.5 * count
     out = np.empty((6, count))
     rotation = np.reshape(calibration.rotation, (3, 3))
     for i in range(count):
@@ -116,11 +118,17 @@ def recordings(draw: st.DrawFn) -> tuple[NDArray[np.int64], NDArray[np.float64],
 
 
 @settings(max_examples=150, deadline=None)
-@given(recordings(), st.sampled_from(["linear", "cubic"]), st.sampled_from([100.0, 59.94]))
+@given(
+    recordings(),
+    st.sampled_from(["linear", "cubic"]),
+    st.sampled_from([100.0, 59.94, 1000.0]),
+    st.sampled_from(["triangle", "none"]),
+)
 def test_equals_the_oracle(
     recording: tuple[NDArray[np.int64], NDArray[np.float64], int],
     interpolation: Any,
     rate_hz: float,
+    antialias: Any,
 ) -> None:
     stamps, values, end_ns = recording
     arguments: dict[str, Any] = {
@@ -128,6 +136,7 @@ def test_equals_the_oracle(
         "length_s": 0.5,
         "rate_hz": rate_hz,
         "interpolation": interpolation,
+        "antialias": antialias,
     }
     found = resample_imu(stamps, values, calibration=CALIBRATION, **arguments)
     assert found.dtype == np.float32
@@ -244,6 +253,15 @@ def test_input_faster_than_the_grid_is_averaged() -> None:
         rate_hz=100.0,
     )
     assert np.abs(found).max() < 1e-5
+    aliased = resample_imu(
+        stamps,
+        np.repeat(tone[:, None], 6, 1),
+        end_ns=EPOCH_NS + 2_500_000_000,
+        length_s=1.0,
+        rate_hz=100.0,
+        antialias="none",
+    )
+    assert (aliased == 1).all()
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "cubic"])
@@ -270,6 +288,35 @@ def test_fills_a_given_array() -> None:
     assert (out == 1).all()
 
 
+def test_arrays_of_any_layout_give_the_same_bytes_from_one_compiled_kernel() -> None:
+    rng = np.random.default_rng(4)
+    stamps = EPOCH_NS + np.cumsum(rng.integers(1, 10**7, 200))
+    values = rng.normal(size=(200, 6))
+    arguments: dict[str, Any] = {"end_ns": int(stamps[150]), "length_s": 0.5, "rate_hz": 100.0}
+    expected = resample_imu(stamps, values, **arguments)
+    kernel: Any = _imu_kernels.resample
+    compiled = len(kernel.signatures)
+    wide = np.repeat(np.repeat(values, 2, axis=0), 2, axis=1)
+    shifted = np.frombuffer(b"-" + values.tobytes(), np.float64, offset=1).reshape(200, 6)
+    assert not shifted.flags.aligned
+    for other in (np.asfortranarray(values), wide[::2, ::2], shifted):
+        assert resample_imu(stamps, other, **arguments).tobytes() == expected.tobytes()
+    stamps.flags.writeable = values.flags.writeable = False
+    assert resample_imu(stamps, values, **arguments).tobytes() == expected.tobytes()
+    twice = np.repeat(stamps, 2)[::2]
+    assert resample_imu(twice, values, **arguments).tobytes() == expected.tobytes()
+    assert twice.flags.writeable
+    assert len(kernel.signatures) == compiled == 1
+
+
+def test_the_smallest_numbers_are_kept() -> None:
+    stamps = EPOCH_NS + np.arange(20, dtype=np.int64) * 10_000_000
+    found = resample_imu(
+        stamps, np.full((20, 6), 1e-40), end_ns=int(stamps[-1]), length_s=0.1, rate_hz=100.0
+    )
+    np.testing.assert_allclose(found, 1e-40, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -287,7 +334,11 @@ def test_fills_a_given_array() -> None:
         ({"rate_hz": float("inf")}, r"rate_hz=inf has no points"),
         ({"length_s": -1.0}, r"a window of -1 s"),
         ({"interpolation": "nearest"}, r"'nearest', expected 'linear' or 'cubic'"),
+        ({"antialias": "box"}, r"antialias is 'box', expected 'triangle' or 'none'"),
+        ({"end_ns": 2**62 + 1}, r"end_ns is 4611686018427387905, expected a stamp within 2\*\*62"),
+        ({"stamps_ns": np.array([-(2**63), 0, 2**63 - 1])}, r"stamps reach from -922.* to 922"),
         ({"out": np.zeros((6, 9), np.float32)}, r"out is float32 \(6, 9\), expected .*\(6, 10\)"),
+        ({"out": np.frombuffer(bytes(240), np.float32).reshape(6, 10)}, r"expected writable"),
     ],
 )
 def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:

@@ -87,8 +87,10 @@ def _sample_segment(
             continue
         counts["emitted"] += 1
         used.update(i for i, (t, _) in enumerate(seg) if start <= t < end)
-        before = sum(t < start for t, _ in seg)
-        period_before = sum(t < start - round(NS / r.rate_hz) for t, _ in seg)
+        rate = Fraction(repr(r.rate_hz))
+        begin = min(start, end - round(round(Fraction(r.length_ns, NS) * rate) * NS / rate))
+        before = sum(t < begin for t, _ in seg)
+        period_before = sum(t < begin - round(NS / r.rate_hz) for t, _ in seg)
         low = max(0, min(before - r.support, period_before - 1))
         high = sum(t < end for t, _ in seg)
         part = seg[low : high + r.support]
