@@ -77,4 +77,9 @@ def _clean_node(node: NodeProto, names: dict[str, str], index: int) -> NodeProto
 
 
 def _clean_weight(weight: TensorProto, name: str) -> TensorProto:
+    if weight.data_location == TensorProto.EXTERNAL:
+        copy = TensorProto()
+        copy.CopyFrom(weight)
+        copy.name = name
+        return copy
     return numpy_helper.from_array(numpy_helper.to_array(weight), name)

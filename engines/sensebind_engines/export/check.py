@@ -3,26 +3,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import torch
+from onnx import ModelProto, TensorProto, helper
 
 from sensebind.backends.onnxruntime import open_session
 from sensebind.errors import BundleError
 from sensebind.storage import atomic_path
 from sensebind_engines.export.canonical import IR_VERSION, canonicalise
+from sensebind_engines.export.lean import LeanGraph, full_graph
 from sensebind_engines.export.onnx_export import OPSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
-    from onnx import ModelProto
     from torch import nn
+
+DATA_LIMIT_BYTES = 1_500_000_000
+"""Weights beyond this lie in one file beside the graph: a message ends at 2 GiB."""
+
+_ALIGNMENT = 4096
+"""Of weights in that file: a page, so that it can be mapped."""
 
 
 def write_graph(model: ModelProto, path: Path) -> bytes:
@@ -32,28 +39,91 @@ def write_graph(model: ModelProto, path: Path) -> bytes:
         BundleError: the graph is not valid, too new, not canonical, or has a fixed batch.
     """
     content: bytes = model.SerializeToString(deterministic=True)
+    check_graph(LeanGraph(model, {}), path.name)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return content
+
+
+def write_lean(graph: LeanGraph, path: Path, limit_bytes: int = DATA_LIMIT_BYTES) -> None:
+    """Check and write a graph; weights of more than `limit_bytes` go to ``<path>.data``.
+
+    Raises:
+        BundleError: as `write_graph`.
+    """
+    check_graph(graph, path.name)
+    if sum(_bytes(weight) for weight in graph.external) <= limit_bytes:
+        content = full_graph(graph).SerializeToString(deterministic=True)
+    else:
+        beside = path.with_name(f"{path.name}.data")
+        model = ModelProto()
+        model.CopyFrom(graph.model)
+        with atomic_path(beside) as temporary:
+            _write_data(LeanGraph(model, graph.weights), temporary, beside.name)
+        content = model.SerializeToString(deterministic=True)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _write_data(graph: LeanGraph, path: Path, location: str) -> None:
+    """Write the weights one after the other and say in the graph where each lies."""
+    with path.open("wb") as file:
+        for weight in graph.external:
+            offset = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
+            file.seek(offset)
+            graph.array(weight.name).tofile(file)
+            entries = {"location": location, "offset": offset, "length": _bytes(weight)}
+            for key, value in entries.items():
+                weight.external_data.add(key=key, value=str(value))
+
+
+def _bytes(weight: TensorProto) -> int:
+    item = helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
+    return int(np.prod(weight.dims, dtype=np.int64)) * int(item)
+
+
+def check_graph(graph: LeanGraph, name: str) -> None:
+    """Check a graph against the bundle's contract; `name` is its file's, for messages.
+
+    Raises:
+        BundleError: as `write_graph`.
+    """
+    model = graph.model
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(_typed(graph), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise BundleError(f"{path.name} is not a valid ONNX graph: {error}") from error
+        raise BundleError(f"{name} is not a valid ONNX graph: {error}") from error
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     if model.ir_version != IR_VERSION or set(opsets) != {""} or opsets[""] > OPSET:
         raise BundleError(
-            f"{path.name} has IR version {model.ir_version} and opsets {opsets}, expected "
+            f"{name} has IR version {model.ir_version} and opsets {opsets}, expected "
             f"{IR_VERSION} and the standard operators up to {OPSET}; export it with export_onnx"
         )
-    if model.functions or content != canonicalise(model).SerializeToString(deterministic=True):
+    if model.functions or model != canonicalise(model):
         raise BundleError(
-            f"{path.name} is not canonical: it holds functions, metadata or names of its build; "
+            f"{name} is not canonical: it holds functions, metadata or names of its build; "
             "pass it through canonicalise"
         )
     for value in (*model.graph.input, *model.graph.output):
         axes = value.type.tensor_type.shape.dim
         if not axes or axes[0].dim_param != "batch":
-            raise BundleError(f"{path.name}: axis 0 of {value.name!r} must be dynamic, 'batch'")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return content
+            raise BundleError(f"{name}: axis 0 of {value.name!r} must be dynamic, 'batch'")
+
+
+def _typed(graph: LeanGraph) -> ModelProto:
+    """The graph with its outer weights as inputs, which have types and need no values."""
+    if not graph.weights:
+        return graph.model
+    model = ModelProto()
+    model.CopyFrom(graph.model)
+    del model.graph.initializer[:]
+    for weight in graph.model.graph.initializer:
+        if weight.name in graph.weights:
+            value = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+            model.graph.input.append(value)
+        else:
+            model.graph.initializer.append(weight)
+    return model
 
 
 def run_graph(graph: bytes, features: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -73,11 +143,26 @@ def run_module(module: nn.Module, features: Mapping[str, NDArray[Any]]) -> NDArr
 
 
 def largest_difference(
-    graph: bytes, module: nn.Module, features: Mapping[str, NDArray[Any]], batch: int
+    graph: bytes | Path,
+    module: nn.Module,
+    features: Mapping[str, NDArray[Any]],
+    batch: int | Sequence[int],
 ) -> float:
-    """Return max |graph - module| over a batch made by repeating the rows of ``features``."""
-    repeated = {
-        name: np.ascontiguousarray(np.resize(array, (batch, *array.shape[1:])))
-        for name, array in features.items()
-    }
-    return float(np.abs(run_graph(graph, repeated) - run_module(module, repeated)).max())
+    """Return max |graph - module| over batches made by repeating the rows of ``features``.
+
+    Args:
+        graph: its bytes, or its file where weights lie beside it.
+        module: what it was exported from.
+        features: rows of the module's inputs, in order.
+        batch: one length of a batch, or several.
+    """
+    session = open_session(str(graph) if isinstance(graph, Path) else graph, 1)
+    differences = []
+    for rows in [batch] if isinstance(batch, int) else batch:
+        repeated = {
+            name: np.ascontiguousarray(np.resize(array, (rows, *array.shape[1:])))
+            for name, array in features.items()
+        }
+        (output,) = session.run(None, repeated)
+        differences.append(float(np.abs(output - run_module(module, repeated)).max()))
+    return max(differences)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sensebind_engines.export.canonical import canonicalise
+from sensebind_engines.export.lean import LeanGraph, full_graph, lean_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "int64": torch.in
 def export_onnx(
     module: nn.Module, inputs: Sequence[TensorSpec], output: str = "embedding"
 ) -> ModelProto:
-    """Export ``module`` in inference mode to a canonical graph.
+    """Export ``module`` in inference mode to a canonical graph with its weights inside.
 
     Args:
         module: takes one tensor per input, in order, and returns one tensor.
@@ -40,9 +40,16 @@ def export_onnx(
         output: name of the graph's output.
 
     Returns:
-        the graph, IR 10 and opset `OPSET`, weights inside, checked by nobody yet
+        the graph, IR 10 and opset `OPSET`, checked by nobody yet
         (`sensebind_engines.export.check.write_graph` does).
     """
+    return full_graph(export_lean(module, inputs, output))
+
+
+def export_lean(
+    module: nn.Module, inputs: Sequence[TensorSpec], output: str = "embedding"
+) -> LeanGraph:
+    """Export as `export_onnx` does, without touching the module's weights."""
     dimensions = {
         axis: torch.export.Dim(axis, min=1, max=_LARGEST_AXIS)
         for spec in inputs
@@ -68,7 +75,7 @@ def export_onnx(
             external_data=False,
             verbose=False,
         )
-    return canonicalise(program.model_proto, rename)
+    return lean_graph(program.model, rename)
 
 
 def _example(spec: TensorSpec) -> Tensor:

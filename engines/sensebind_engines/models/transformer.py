@@ -100,11 +100,19 @@ class Attention(nn.Module):
             key, value = _with(key, self.bias_key), _with(value, self.bias_value)
         query, key, value = (self._split(part) for part in (query, key, value))
         query = query * float(query.shape[-1]) ** -0.5
-        mixed = functional.scaled_dot_product_attention(query, key, value, mask, scale=1.0)
-        return self.mix(mixed.transpose(1, 2).flatten(2))
+        return self.mix(_attend(query, key, value, mask).transpose(1, 2).flatten(2))
 
     def _split(self, part: Tensor) -> Tensor:
         return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Mix values by the softmax of query times key plus mask."""
+    if not torch.compiler.is_exporting():
+        return functional.scaled_dot_product_attention(query, key, value, mask, scale=1.0)
+    # The same in plain operators: exported, the fused kernel becomes a longer chain of nodes.
+    scores = query @ key.transpose(-1, -2)
+    return (scores if mask is None else scores + mask).softmax(dim=-1) @ value
 
 
 def _with(tokens: Tensor, learned: Tensor) -> Tensor:
