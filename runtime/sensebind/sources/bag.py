@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensebind.sources.ordering import by_receive_time, by_stamp
+from sensebind.sources.ordering import Sequencer
 from sensebind.sources.session import Session, check_selection
 from sensebind.sources.topics import Topics
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import StreamInfo
-    from sensebind.sources.containers import Container, RawMessage
+    from sensebind.sources.containers import Container
+    from sensebind.sources.decoding import Decoding
     from sensebind.types import Block
 
 
@@ -39,9 +40,7 @@ class BagSource(Session):
             assert self._container is not None
             decoding = Topics(self._container, self.report).decoding(selected)
             self._begin_counting()
-            items = decoding.items(self._messages(decoding.topics))
-            ordered = by_stamp(items) if order == "stamp" else by_receive_time(items)
-            for block in decoding.blocks(ordered):
+            for block in self._ordered(decoding, Sequencer(order)):
                 self._count_block(block)
                 yield block
             self._progress = 1.0
@@ -59,11 +58,14 @@ class BagSource(Session):
         self._container.close()
         self._container = None
 
-    def _messages(self, topics: list[str]) -> Iterator[RawMessage]:
+    def _ordered(self, decoding: Decoding, sequencer: Sequencer) -> Iterator[Block]:
         assert self._container is not None
-        for message in self._container.messages(topics):
-            yield message
+        for stretch in self._container.stretches(decoding.topics):
+            for topic, column in stretch.columns.items():
+                sequencer.add(topic, decoding.decode(topic, column))
             self._progress = self._container.fraction
+            yield from sequencer.release(stretch.frontier_ns)
+        yield from sequencer.release()
 
     def _describe(self) -> list[StreamInfo]:
         assert self._container is not None

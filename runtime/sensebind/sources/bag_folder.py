@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
-from sensebind.sources.containers import merged_topics
+from sensebind.sources.containers import (
+    EVERYTHING,
+    LATEST_NS,
+    Span,
+    Stretch,
+    joined_span,
+    merged_topics,
+)
 from sensebind.sources.layout import bag_parts, layout_of, natural_order
 from sensebind.sources.mcap_file import McapFile
-from sensebind.sources.ordering import nearly_sorted
 from sensebind.sources.ros1_file import Ros1File
 from sensebind.sources.sqlite_file import SqliteFile
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.sources.base import SourceReport
-    from sensebind.sources.containers import Container, RawMessage
+    from sensebind.sources.containers import Container
 
 FILE_FORMATS: dict[str, type[Container]] = {
     "mcap": McapFile,
@@ -49,17 +54,22 @@ class BagFolder:
         except SourceError:
             self.close()
             raise
+        self._parts.sort(key=lambda part: part.span.begin_ns if part.span else LATEST_NS)
+        self.span = joined_span([part.span for part in self._parts])
         self.topics = merged_topics([topic for part in self._parts for topic in part.topics])
 
     @property
     def fraction(self) -> float:
-        """Share of the parts the latest `messages` call has passed, 0..1."""
+        """Share of the parts the latest `stretches` call has passed, 0..1."""
         return sum(part.fraction for part in self._parts) / len(self._parts)
 
-    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics in receive-time order, streaming."""
-        in_parts = chain.from_iterable(part.messages(topics) for part in self._parts)
-        return nearly_sorted(in_parts)
+    def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
+        """Yield the messages of some topics, part by part in order of their first message."""
+        begins_ns = [part.span.begin_ns if part.span else LATEST_NS for part in self._parts]
+        for number, part in enumerate(self._parts, 1):
+            next_ns = min(begins_ns[number:], default=LATEST_NS)
+            for stretch in part.stretches(topics, span):
+                yield Stretch(stretch.columns, min(stretch.frontier_ns, next_ns))
 
     def close(self) -> None:
         """Release the files."""

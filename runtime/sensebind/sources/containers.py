@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every bag format gives: topics, and raw messages in order of receipt."""
+"""What every bag format gives: topics, and stretches of raw messages in order of receipt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -12,13 +13,59 @@ if TYPE_CHECKING:
 
     from sensebind.sources.base import SourceReport
 
+Payload = bytes | memoryview
+"""The bytes of a serialized message."""
+
+EARLIEST_NS, LATEST_NS = -(2**63), 2**63 - 1
+"""The receive times there can be."""
+
+STRETCH_BYTES = 4 << 20
+"""A stretch ends once it holds as many bytes of messages, in formats without chunks."""
+
+STRETCH_MESSAGES = 1024
+"""It ends as well once it holds as many messages."""
+
 
 class RawMessage(NamedTuple):
     """A serialized message: its topic, its receive time in ns and its bytes."""
 
     topic: str
     log_ns: int
-    data: bytes | memoryview
+    data: Payload
+
+
+class Column(NamedTuple):
+    """Consecutive messages of one topic: their receive times in ns and their bytes."""
+
+    logs_ns: list[int]
+    data: list[Payload]
+
+
+class Stretch(NamedTuple):
+    """Consecutive messages of a recording.
+
+    Attributes:
+        columns: the messages by topic; those of a topic are in the order of the file.
+        frontier_ns: no later stretch holds a message received before this time, unless the
+            recording's clock went back further than `ordering.HORIZON_NS`.
+    """
+
+    columns: dict[str, Column]
+    frontier_ns: int
+
+
+class Span(NamedTuple):
+    """Receive times from `begin_ns` to before `end_ns`."""
+
+    begin_ns: int = EARLIEST_NS
+    end_ns: int = LATEST_NS + 1
+
+    def meets(self, first_ns: int, last_ns: int) -> bool:
+        """Whether messages received from `first_ns` to `last_ns` can be in it."""
+        return first_ns < self.end_ns and last_ns >= self.begin_ns
+
+
+EVERYTHING = Span()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +94,79 @@ class Container(Protocol):
 
     Constructors take the path and the report to write notes and skipped messages to, and raise
     SourceError for a file that cannot be read.
+
+    Attributes:
+        topics: the topics, sorted by name.
+        span: receive times of the first message and just after the last; None without messages.
     """
 
     topics: list[Topic]
+    span: Span | None
 
     def __init__(self, path: Path, report: SourceReport) -> None: ...
 
     @property
     def fraction(self) -> float:
-        """Share of the recording the latest `messages` call has passed, 0..1."""
+        """Share of the recording the latest `stretches` call has passed, 0..1."""
         ...
 
-    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics in receive-time order, streaming.
+    def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
+        """Yield the messages of some topics, stretch by stretch in order of receipt.
 
-        Messages received at the same time come in the order of the file.
+        What was received outside of `span` is left out where that saves reading it; the caller
+        drops the rest.
         """
         ...
 
     def close(self) -> None:
         """Release the file."""
         ...
+
+
+def first_messages(container: Container, topic: str, count: int) -> Iterator[RawMessage]:
+    """Yield the first messages of a topic, in order of the file."""
+    left = count
+    for stretch in container.stretches([topic]):
+        for column in stretch.columns.values():
+            for log_ns, data in islice(zip(*column, strict=True), left):
+                yield RawMessage(topic, log_ns, data)
+                left -= 1
+        if left <= 0:
+            return
+
+
+class ColumnBuilder:
+    """Gathers single messages into a stretch."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.newest_ns = EARLIEST_NS
+        self._bytes = 0
+        self._messages = 0
+
+    def add(self, topic: str, log_ns: int, data: Payload) -> None:
+        """Add a message."""
+        column = self.columns.get(topic)
+        if column is None:
+            column = self.columns[topic] = Column([], [])
+        column.logs_ns.append(log_ns)
+        column.data.append(data)
+        if log_ns > self.newest_ns:
+            self.newest_ns = log_ns
+        self._bytes += len(data)
+        self._messages += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to pass the stretch on."""
+        return self._bytes >= STRETCH_BYTES or self._messages >= STRETCH_MESSAGES
+
+    def taken(self, behind_ns: int = 0) -> Stretch:
+        """What was gathered, known up to `behind_ns` before the newest message; begins anew."""
+        stretch = Stretch(self.columns, max(self.newest_ns - behind_ns, EARLIEST_NS))
+        self.columns = {}
+        self._bytes = self._messages = 0
+        return stretch
 
 
 def merged_topics(topics: list[Topic]) -> list[Topic]:
@@ -80,3 +179,11 @@ def merged_topics(topics: list[Topic]) -> list[Topic]:
             topic = replace(known, count=count)  # noqa: PLW2901
         merged[topic.name] = topic
     return [merged[name] for name in sorted(merged)]
+
+
+def joined_span(spans: list[Span | None]) -> Span | None:
+    """The span of all that have one."""
+    known = [span for span in spans if span is not None]
+    if not known:
+        return None
+    return Span(min(span.begin_ns for span in known), max(span.end_ns for span in known))

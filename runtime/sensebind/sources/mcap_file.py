@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
-from sensebind.sources import ordering
-from sensebind.sources.containers import RawMessage, Topic, merged_topics
+from sensebind.sources.containers import (
+    EVERYTHING,
+    LATEST_NS,
+    Column,
+    ColumnBuilder,
+    Stretch,
+    Topic,
+    merged_topics,
+)
 from sensebind.sources.layout import check_content
 from sensebind.sources.mcap_index import (
     CHUNK,
@@ -18,13 +23,14 @@ from sensebind.sources.mcap_index import (
     MESSAGE_HEADER_BYTES,
     CutError,
     Record,
-    chunk_records,
     message_head,
+    messages_of,
     read_body,
     read_index,
     records,
     unpacked_chunk,
 )
+from sensebind.sources.ordering import HORIZON_NS
 from sensebind.sources.wire import DecodeError
 
 if TYPE_CHECKING:
@@ -32,11 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.sources.base import SourceReport
-
-_LATEST_NS = 2**63 - 1
-
-Placed = tuple[int, int, int, RawMessage]
-"""Receive time, place of the chunk, place in the chunk: the order of equal receive times."""
+    from sensebind.sources.containers import Span
 
 
 class McapFile:
@@ -63,87 +65,78 @@ class McapFile:
                 for key, (topic, wire, schema) in self._index.channels.items()
             ]
         )
+        self.span = self._index.span
 
-    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics in receive-time order, streaming."""
+    def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
+        """Yield the messages of some topics, chunk by chunk in order of their first message."""
         wanted = {
             key: channel.topic
             for key, channel in self._index.channels.items()
             if channel.topic in topics
         }
         if self._index.chunks is None:
-            return ordering.nearly_sorted(self._walked(wanted))
-        return self._merged(wanted)
+            return self._walked(wanted)
+        return self._by_chunk(wanted, span)
 
     def close(self) -> None:
         """Release the file."""
         self._stream.close()
 
-    def _merged(self, wanted: dict[int, str]) -> Iterator[RawMessage]:
-        """Merge the chunks by receive time, each read when the time has come to its start."""
+    def _by_chunk(self, wanted: dict[int, str], span: Span) -> Iterator[Stretch]:
         chunks = [
             chunk
             for chunk in sorted(self._index.chunks or (), key=lambda c: (c.start_ns, c.position))
-            if not chunk.channels or not chunk.channels.isdisjoint(wanted)
+            if (not chunk.channels or not chunk.channels.isdisjoint(wanted))
+            and (span == EVERYTHING or span.meets(chunk.start_ns, chunk.end_ns))
         ]
-        pending: list[Placed] = []
-        for number, chunk in enumerate(chunks):
-            ready = _ready(pending, chunk.start_ns)
-            yield from (placed[3] for placed in pending[:ready])
-            del pending[:ready]
-            record = Record(CHUNK, chunk.position, chunk.length)
-            pending.extend(self._chunk_messages(record, wanted))
-            pending.sort(key=itemgetter(0, 1, 2))
-            self.fraction = (number + 1) / len(chunks)
-        yield from (placed[3] for placed in pending)
+        starts_ns = [*(min(chunk.start_ns, LATEST_NS) for chunk in chunks), LATEST_NS]
+        for number, chunk in enumerate(chunks, 1):
+            columns = self._columns(Record(CHUNK, chunk.position, chunk.length), wanted)
+            self.fraction = number / len(chunks)
+            yield Stretch(columns, starts_ns[number])
 
-    def _walked(self, wanted: dict[int, str]) -> Iterator[RawMessage]:
+    def _walked(self, wanted: dict[int, str]) -> Iterator[Stretch]:
         """Yield messages in file order, from chunks and from between them."""
+        loose = ColumnBuilder()
         try:
             for record in records(self._stream, len(MAGIC), self._index.end):
                 self.fraction = record.position / self._size
                 if record.opcode == CHUNK:
-                    yield from (placed[3] for placed in self._chunk_messages(record, wanted))
+                    for topic, column in self._columns(record, wanted).items():
+                        for log_ns, data in zip(*column, strict=True):
+                            loose.add(topic, log_ns, data)
                 elif record.opcode == MESSAGE:
-                    body = read_body(self._stream, record)
-                    message = self._message(memoryview(body), 0, len(body), wanted)
-                    if message is not None:
-                        yield message
+                    self._add_loose(loose, record, wanted)
+                if loose.is_full:
+                    yield loose.taken(HORIZON_NS)
         except CutError:
-            return  # noted when the file was opened
+            pass  # noted when the file was opened
+        yield loose.taken()
 
-    def _chunk_messages(self, record: Record, wanted: dict[int, str]) -> Iterator[Placed]:
+    def _add_loose(self, loose: ColumnBuilder, record: Record, wanted: dict[int, str]) -> None:
+        body = read_body(self._stream, record)
         try:
-            payload = memoryview(unpacked_chunk(read_body(self._stream, record)))
-            for opcode, body, end in chunk_records(payload):
-                if opcode == MESSAGE:
-                    message = self._message(payload, body, end, wanted)
-                    if message is not None:
-                        yield message.log_ns, record.position, body, message
+            channel, log_ns = message_head(body, 0, len(body))
+        except DecodeError:
+            return
+        if channel in wanted:
+            loose.add(wanted[channel], log_ns, memoryview(body)[MESSAGE_HEADER_BYTES:])
+
+    def _columns(self, record: Record, wanted: dict[int, str]) -> dict[str, Column]:
+        """The messages of a chunk; up to the damage, if it is damaged."""
+        lists = {key: Column([], []) for key in wanted}
+        try:
+            payload, begin = unpacked_chunk(read_body(self._stream, record))
+            messages_of(payload, begin, lists)
         except DecodeError as error:
             self._note(f"the chunk at byte {record.position} is skipped: {error}")
-
-    def _message(
-        self, payload: memoryview, body: int, end: int, wanted: dict[int, str]
-    ) -> RawMessage | None:
-        channel, log_ns = message_head(payload, body, end)
-        topic = wanted.get(channel)
-        if topic is None:
-            return None
-        if log_ns > _LATEST_NS:
-            self._report.skip(topic, "receive time out of range")
-            return None
-        return RawMessage(topic, log_ns, payload[body + MESSAGE_HEADER_BYTES : end])
+        columns: dict[str, Column] = {}
+        for key, column in lists.items():
+            known = columns.setdefault(wanted[key], column)
+            if known is not column:  # two channels of one topic
+                known.logs_ns.extend(column.logs_ns)
+                known.data.extend(column.data)
+        return columns
 
     def _note(self, sentence: str) -> None:
         self._report.note(f"{self._path.name}: {sentence}")
-
-
-def _ready(pending: list[Placed], start_ns: int) -> int:
-    """How many sorted messages come before a chunk that starts at `start_ns`.
-
-    All of them when they are too many to hold: every chunk may claim to start at time 0.
-    """
-    if sum(len(placed[3].data) for placed in pending) > ordering.HELD_BYTES:
-        return len(pending)
-    return bisect_left(pending, start_ns, key=itemgetter(0))

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from sensebind.sources.containers import LATEST_NS, Span, joined_span
 from sensebind.sources.wire import Cursor, DecodeError, unpacked_lz4, unpacked_zstd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sensebind.sources.containers import Column
 
 MAGIC = b"\x89MCAP0\r\n"
 MESSAGE_HEADER_BYTES = 22
@@ -23,8 +26,11 @@ CHUNK_INDEX, STATISTICS, DATA_END = 8, 11, 15
 
 _FRAME = Struct("<BQ")
 _MESSAGE_CHANNEL_AND_TIME = Struct("<H4xQ")
+_MESSAGE_RECORD = Struct("<BQH4xQ")  # frame, channel, sequence number left out, receive time
 _FOOTER_BYTES = 29  # the record's frame and three fields; the magic follows it
-_LARGEST_CHUNK_BYTES = 1 << 30
+_LARGEST_CHUNK_BYTES = 1 << 28
+_COPIED_BYTES = 4096
+_UINT64_BYTES = 8
 
 
 class CutError(Exception):
@@ -60,6 +66,7 @@ class ChunkPlace:
     """Where a chunk record's body is and what it holds; no channels means unknown."""
 
     start_ns: int
+    end_ns: int
     position: int
     length: int
     channels: frozenset[int]
@@ -75,6 +82,7 @@ class McapIndex:
         chunks: the chunks; None if messages also lie outside of chunks.
         end: where the data section ends.
         cut: whether the file ends inside a record or without its closing records.
+        span: receive times of the first message and just after the last; None without messages.
     """
 
     channels: dict[int, Channel] = field(default_factory=dict)
@@ -82,6 +90,7 @@ class McapIndex:
     chunks: list[ChunkPlace] | None = field(default_factory=list)
     end: int = 0
     cut: bool = False
+    span: Span | None = None
     schemas: dict[int, Schema] = field(default_factory=dict)
 
     def add_schema(self, body: Cursor) -> None:
@@ -129,8 +138,8 @@ def read_body(stream: BinaryIO, record: Record) -> bytes:
     return stream.read(record.length)
 
 
-def unpacked_chunk(body: bytes) -> bytes | memoryview:
-    """The records inside a Chunk record.
+def unpacked_chunk(body: bytes) -> tuple[bytes, int]:
+    """A buffer with the records inside a Chunk record, and where in it they begin.
 
     Raises:
         DecodeError: if it is damaged, too large or compressed in an unknown way.
@@ -146,21 +155,21 @@ def unpacked_chunk(body: bytes) -> bytes | memoryview:
     if packed_size != len(packed) or size > _LARGEST_CHUNK_BYTES:
         raise DecodeError("damaged chunk")
     if compression == "":
-        return packed
+        return body, cursor.position
     if compression == "zstd":
-        return unpacked_zstd(packed, size)
+        return unpacked_zstd(packed, size), 0
     if compression == "lz4":
-        return unpacked_lz4(packed, size)
+        return unpacked_lz4(packed, size), 0
     raise DecodeError(f"unknown chunk compression {compression!r}")
 
 
-def chunk_records(payload: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
+def chunk_records(payload: bytes, begin: int) -> Iterator[tuple[int, int, int]]:
     """Yield kind, body start and body end of each record inside a chunk.
 
     Raises:
         DecodeError: if the last one does not fit.
     """
-    position, end = 0, len(payload)
+    position, end = begin, len(payload)
     while position < end:
         body = position + _FRAME.size
         if body > end:
@@ -170,6 +179,35 @@ def chunk_records(payload: bytes | memoryview) -> Iterator[tuple[int, int, int]]
         if position > end:
             raise DecodeError("damaged chunk")
         yield opcode, body, position
+
+
+def messages_of(payload: bytes, begin: int, lists: dict[int, Column]) -> None:
+    """Append a chunk's messages of some channels to their lists.
+
+    Small messages are copied, so they do not keep the chunk in memory while they wait for their
+    turn; large ones are views.
+
+    Raises:
+        DecodeError: if a record does not fit; what comes before it is appended.
+    """
+    view = memoryview(payload)
+    appends = {key: (lists[key].logs_ns.append, lists[key].data.append) for key in lists}
+    unpack, size = _MESSAGE_RECORD.unpack_from, _MESSAGE_RECORD.size
+    position, end = begin, len(payload)
+    while position + size <= end:
+        opcode, length, channel, log_ns = unpack(payload, position)
+        body = position + _FRAME.size
+        position = body + length
+        if position > end or (opcode == MESSAGE and length < MESSAGE_HEADER_BYTES):
+            raise DecodeError("damaged chunk")
+        if opcode == MESSAGE and channel in appends:
+            add_log, add_data = appends[channel]
+            add_log(log_ns)
+            data = body + MESSAGE_HEADER_BYTES
+            add_data(payload[data:position] if length < _COPIED_BYTES else view[data:position])
+    for opcode, _, _ in chunk_records(payload, position):
+        if opcode == MESSAGE:
+            raise DecodeError("damaged chunk")
 
 
 def message_head(payload: bytes | memoryview, body: int, end: int) -> tuple[int, int]:
@@ -219,7 +257,9 @@ def _add_statistics(index: McapIndex, body: Cursor) -> tuple[int, int, int]:
     channels = body.uint32()
     body.uint64()  # attachments and metadata records
     chunks = body.uint32()
-    body.uint64(), body.uint64()  # first and last time
+    first_ns, last_ns = body.uint64(), body.uint64()
+    if messages and first_ns <= last_ns <= LATEST_NS:
+        index.span = Span(first_ns, last_ns + 1)
     end = body.uint32() + body.position
     while body.position < end:
         key = body.uint16()
@@ -246,15 +286,14 @@ def _fits(chunk: ChunkPlace, end: int) -> bool:
 
 def _chunk_place(body: Cursor) -> ChunkPlace:
     """A ChunkIndex record; the chunk's body lies behind its frame."""
-    start_ns = body.uint64()
-    body.uint64()  # end time
+    start_ns, end_ns = body.uint64(), body.uint64()
     position, length = body.uint64() + _FRAME.size, body.uint64() - _FRAME.size
     end = body.uint32() + body.position
     channels = set()
     while body.position < end:
         channels.add(body.uint16())
         body.uint64()  # offset of the channel's message index
-    return ChunkPlace(start_ns, position, length, frozenset(channels))
+    return ChunkPlace(start_ns, end_ns, position, length, frozenset(channels))
 
 
 def _from_walk(stream: BinaryIO, size: int) -> McapIndex:
@@ -289,18 +328,19 @@ def _add_record(index: McapIndex, stream: BinaryIO, record: Record) -> None:
 def _add_chunk(index: McapIndex, body: bytes, record: Record) -> None:
     before = dict(index.counts)
     try:
-        payload = memoryview(unpacked_chunk(body))
-        for opcode, start, end in chunk_records(payload):
+        payload, begin = unpacked_chunk(body)
+        for opcode, start, end in chunk_records(payload, begin):
             if opcode == MESSAGE:
                 _count(index, payload, start, end)
             elif opcode in (SCHEMA, CHANNEL):
-                _add_declaration(index, opcode, payload[start:end])
+                _add_declaration(index, opcode, memoryview(payload)[start:end])
     except DecodeError:
         pass  # reading the messages meets the same fault and reports it
-    if index.chunks is not None and len(body) >= _FRAME.size:
+    if index.chunks is not None and len(body) >= 2 * _UINT64_BYTES:
         channels = {key for key, count in index.counts.items() if count != before.get(key, 0)}
-        start_ns = Cursor(body, "ros1").uint64()
-        place = ChunkPlace(start_ns, record.position, record.length, frozenset(channels))
+        head = Cursor(body, "ros1")
+        start_ns, end_ns = head.uint64(), head.uint64()
+        place = ChunkPlace(start_ns, end_ns, record.position, record.length, frozenset(channels))
         index.chunks.append(place)
 
 
@@ -316,7 +356,9 @@ def _add_declaration(index: McapIndex, opcode: int, body: memoryview) -> None:
 
 def _count(index: McapIndex, payload: bytes | memoryview, body: int, end: int) -> None:
     try:
-        channel, _ = message_head(payload, body, end)
+        channel, log_ns = message_head(payload, body, end)
     except DecodeError:
         return
     index.counts[channel] = index.counts.get(channel, 0) + 1
+    if log_ns < LATEST_NS:
+        index.span = joined_span([index.span, Span(log_ns, log_ns + 1)])

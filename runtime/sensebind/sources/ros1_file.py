@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS 1 .bag files, indexed and decompressed by rosbags, decoded by our own views."""
+"""ROS 1 .bag files, chunk by chunk: compressed or not, complete or cut short."""
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
-from sensebind.sources.containers import RawMessage, Topic, merged_topics
+from sensebind.sources.containers import (
+    EVERYTHING,
+    LATEST_NS,
+    Column,
+    Span,
+    Stretch,
+    Topic,
+    merged_topics,
+)
+from sensebind.sources.layout import check_content
+from sensebind.sources.ros1_index import (
+    MAGIC,
+    ChunkPlace,
+    CutError,
+    messages_of,
+    read_chunk,
+    read_index,
+)
+from sensebind.sources.wire import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -15,58 +32,74 @@ if TYPE_CHECKING:
 
     from sensebind.sources.base import SourceReport
 
-# rosbags checks some of a file by assertions and lets the decompressors' errors through
-_FAULTS = (OSError, ValueError, KeyError, EOFError, RuntimeError, AssertionError, struct.error)
-
 
 class Ros1File:
-    """A ROS 1 bag of version 2.0, chunks uncompressed, bz2 or lz4."""
+    """A ROS 1 bag of version 2.0; at most a few chunks are in memory at a time."""
 
     def __init__(self, path: Path, report: SourceReport) -> None:
-        from rosbags.rosbag1 import Reader, ReaderError
-
         self.fraction = 0.0
         self._path = path
         self._report = report
-        self._faults = (ReaderError, *_FAULTS)
-        self._reader = Reader(path)
-        try:
-            self._reader.open()
-        except self._faults as error:
-            raise SourceError(
-                f"{path}: the bag is damaged or cut short ({error}); repair it with: "
-                f"rosbag reindex {path.name}"
-            ) from None
+        self._stream = path.open("rb")
+        self._size = path.stat().st_size
+        head = self._stream.read(len(MAGIC))
+        if head != MAGIC:
+            self._stream.close()
+            check_content(path, head)
+            raise SourceError(f"{path}: not a ROS 1 bag, it begins with {head!r}")
+        self._index = read_index(self._stream, self._size)
+        if self._index.cut:
+            self._note(
+                "the bag has no index, it is truncated or was not closed; what can be read is "
+                f"read; an index is made with: rosbag reindex {path.name}"
+            )
+        self.span = self._index.span
+        counts = self._index.counts
         self.topics = merged_topics(
             [
-                Topic(
-                    connection.topic,
-                    connection.msgtype,
-                    "ros1",
-                    connection.msgcount,
-                    connection.msgdef.data.encode(),
-                    "ros1msg",
-                )
-                for connection in self._reader.connections
+                Topic(topic, kind, "ros1", counts.get(key, 0), definition, "ros1msg")
+                for key, (topic, kind, definition) in self._index.connections.items()
             ]
         )
 
-    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics in receive-time order, streaming."""
-        wanted = [c for c in self._reader.connections if c.topic in topics]
-        total = sum(connection.msgcount for connection in wanted)
-        done = 0
-        try:
-            for connection, log_ns, data in self._reader.messages(wanted) if wanted else ():
-                yield RawMessage(connection.topic, log_ns, data)
-                done += 1
-                self.fraction = done / total
-        except self._faults as error:
-            raise SourceError(
-                f"{self._path}: damaged after {done} of {total} messages ({error}); repair it "
-                f"with: rosbag reindex {self._path.name}"
-            ) from None
+    def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
+        """Yield the messages of some topics, chunk by chunk in order of their first message."""
+        wanted = {
+            key: connection.topic
+            for key, connection in self._index.connections.items()
+            if connection.topic in topics
+        }
+        chunks = [
+            chunk
+            for chunk in sorted(self._index.chunks, key=lambda c: (c.start_ns, c.position))
+            if not chunk.connections.isdisjoint(wanted) and span.meets(chunk.start_ns, chunk.end_ns)
+        ]
+        starts_ns = [*(chunk.start_ns for chunk in chunks), LATEST_NS]
+        for number, chunk in enumerate(chunks, 1):
+            columns = self._columns(chunk, wanted)
+            self.fraction = number / len(chunks)
+            yield Stretch(columns, starts_ns[number])
 
     def close(self) -> None:
         """Release the file."""
-        self._reader.close()
+        self._stream.close()
+
+    def _columns(self, chunk: ChunkPlace, wanted: dict[int, str]) -> dict[str, Column]:
+        """The messages of a chunk; up to the damage, if it is damaged."""
+        lists = {key: Column([], []) for key in wanted}
+        try:
+            messages_of(read_chunk(self._stream, chunk.position, self._size), lists)
+        except (CutError, DecodeError) as error:
+            cause = str(error) or "damaged index"
+            if not self._index.cut:
+                self._note(f"the chunk at byte {chunk.position} is skipped: {cause}")
+        columns: dict[str, Column] = {}
+        for key, column in lists.items():
+            known = columns.setdefault(wanted[key], column)
+            if known is not column:  # two connections of one topic
+                known.logs_ns.extend(column.logs_ns)
+                known.data.extend(column.data)
+        return columns
+
+    def _note(self, sentence: str) -> None:
+        self._report.note(f"{self._path.name}: {sentence}")

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sensebind.errors import SourceError
-from sensebind.sources.containers import RawMessage, Topic, merged_topics
-from sensebind.sources.ordering import nearly_sorted
+from sensebind.sources.containers import (
+    EVERYTHING,
+    ColumnBuilder,
+    Span,
+    Stretch,
+    Topic,
+    merged_topics,
+)
+from sensebind.sources.ordering import HORIZON_NS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -28,8 +35,9 @@ _MESSAGES = """
     SELECT topic_id, timestamp, data FROM messages
     WHERE topic_id IN (SELECT value FROM json_each(?))
 """
-_BY_TIME = _MESSAGES + " ORDER BY timestamp, rowid"
-_BY_ROW = _MESSAGES + " ORDER BY rowid"
+_WITHIN = " AND timestamp BETWEEN ? AND ?"
+_SPAN = "SELECT min(timestamp), max(timestamp) FROM messages WHERE typeof(timestamp) = 'integer'"
+_BY_TIME, _BY_ROW = " ORDER BY timestamp, rowid", " ORDER BY rowid"
 
 
 class SqliteFile:
@@ -59,16 +67,36 @@ class SqliteFile:
             )
             # Without an index on the time SQLite would sort all pixels; rows are nearly in order.
             indexes = self._database.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
+            first_ns, last_ns = self._database.execute(_SPAN).fetchone()
+            self.span = None if first_ns is None else Span(first_ns, last_ns + 1)
             self._indexed = any("timestamp" in (sql or "") for (sql,) in indexes)
         except sqlite3.Error as error:
             self.close()
             raise self._damaged(error) from None
 
-    def messages(self, topics: Collection[str]) -> Iterator[RawMessage]:
-        """Yield the messages of some topics in receive-time order, streaming."""
-        if self._indexed:
-            return self._rows(_BY_TIME, topics)
-        return nearly_sorted(self._rows(_BY_ROW, topics))
+    def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
+        """Yield the messages of some topics, stretch by stretch in order of receipt."""
+        order, behind_ns = (_BY_TIME, 0) if self._indexed else (_BY_ROW, HORIZON_NS)
+        everything = span == EVERYTHING  # receive times of other types too, which are counted
+        query = _MESSAGES + ("" if everything else _WITHIN) + order
+        total = sum(topic.count for topic in self.topics if topic.name in topics)
+        wanted = json.dumps([key for key, name in self._names.items() if name in topics])
+        limits = () if everything else (span.begin_ns, span.end_ns - 1)
+        builder = ColumnBuilder()
+        done = 0
+        try:
+            for key, log_ns, data in self._database.execute(query, (wanted, *limits)):
+                done += 1
+                if isinstance(log_ns, int) and isinstance(data, bytes):
+                    builder.add(self._names[key], log_ns, data)
+                else:  # SQLite columns take values of any type
+                    self._report.skip(self._names[key], "malformed message")
+                if builder.is_full:
+                    self.fraction = done / total
+                    yield builder.taken(behind_ns)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from None
+        yield builder.taken(behind_ns)
 
     def close(self) -> None:
         """Release the file."""
@@ -85,21 +113,6 @@ class SqliteFile:
             for name, definition, layout in rows
             if isinstance(definition, str)
         }
-
-    def _rows(self, query: str, topics: Collection[str]) -> Iterator[RawMessage]:
-        total = sum(topic.count for topic in self.topics if topic.name in topics)
-        wanted = json.dumps([key for key, name in self._names.items() if name in topics])
-        done = 0
-        try:
-            for key, log_ns, data in self._database.execute(query, (wanted,)):
-                done += 1
-                self.fraction = done / total
-                if isinstance(log_ns, int) and isinstance(data, bytes):
-                    yield RawMessage(self._names[key], log_ns, data)
-                else:  # SQLite columns take values of any type
-                    self._report.skip(self._names[key], "malformed message")
-        except sqlite3.Error as error:
-            raise self._damaged(error) from None
 
     def _damaged(self, error: sqlite3.Error) -> SourceError:
         name = self._path.name

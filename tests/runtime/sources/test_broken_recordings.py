@@ -89,7 +89,9 @@ def test_a_path_that_needs_quoting_in_a_uri(tmp_path: Path) -> None:
     path = bags.write_db3(tmp_path / "a.db3", ROWS)
     odd = tmp_path / "50% of #1? [x].db3"
     path.rename(odd)
-    assert len(read_all(open_source(odd))) == 4
+    source = open_source(odd)
+    read_all(source)
+    assert source.report.read == {"/imu": 200}
 
 
 def test_a_database_that_is_no_recording(tmp_path: Path) -> None:
@@ -148,26 +150,6 @@ def test_a_write_ahead_log_left_by_a_crash_is_read(tmp_path: Path) -> None:
     source = open_source(crashed)
     read_all(source)
     assert source.report.read == {"/imu": 150}
-
-
-@pytest.mark.parametrize("share", [0.001, 0.3, 0.9])
-def test_a_cut_ros1_bag_names_the_repair(tmp_path: Path, share: float) -> None:
-    path = bags.write_ros1(tmp_path / "a.bag", ROWS)
-    data = path.read_bytes()
-    path.write_bytes(data[: max(13, int(share * len(data)))])
-    with pytest.raises(SourceError, match=r"a\.bag: the bag is damaged.*rosbag reindex a\.bag"):
-        open_source(path).streams()
-
-
-def test_a_ros1_bag_with_a_damaged_chunk(tmp_path: Path) -> None:
-    path = bags.write_ros1(tmp_path / "a.bag", ROWS, "bz2")
-    data = bytearray(path.read_bytes())
-    chunk = data.index(b"BZh")
-    data[chunk : chunk + 40] = bytes(40)
-    path.write_bytes(data)
-    source = open_source(path)
-    with pytest.raises(SourceError, match=r"damaged after 0 of \d+ messages.*rosbag reindex"):
-        source.streams()
 
 
 def test_recordings_without_messages_open(tmp_path: Path) -> None:
