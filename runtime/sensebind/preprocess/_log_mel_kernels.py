@@ -4,17 +4,22 @@
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
-from functools import lru_cache
+import logging
+from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
-from numba import types
+from numba import config, types
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
 from sensebind.errors import InputError
 from sensebind.preprocess._log_mel_lanes import log_mel_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
 
 Kernel = Literal["auto", "simd", "portable"]
 
@@ -30,17 +35,43 @@ _SIGNATURE = types.void(
 )  # fmt: skip
 """Samples, features, then `Tables`. Without it every memory layout would be compiled apart."""
 
+_FAILURES = (ImportError, AttributeError, TypeError, ValueError, RuntimeError, NumbaError)
+"""What using another release of Numba or llvmlite, or an unknown processor, may raise."""
 
-@lru_cache(maxsize=3)
+
+_COMPILING = Lock()
+
+
 def compiled(kernel: Kernel) -> Callable[..., None]:
-    """Compile a kernel or load it from disk; "auto" is the fastest that works here."""
-    if kernel == "simd":
-        raise InputError("this machine has no SIMD kernel; use kernel='portable'")
-    return _for_signature(log_mel_lanes)
+    """Compile a kernel or load it from disk; "auto" is "simd" where that works.
+
+    Raises:
+        InputError: if "simd" was asked for and does not work, saying why.
+    """
+    if kernel == "portable":
+        return _for_signature(log_mel_lanes)
+    try:
+        return _simd()
+    except _FAILURES as error:
+        if kernel == "simd":
+            raise InputError(
+                f"the SIMD kernel does not work on this machine ({error}); use kernel='portable'"
+            ) from error
+        _log.warning("log-mel falls back to its portable, slower kernel: %s", error)
+        return compiled("portable")
+
+
+def _simd() -> Callable[..., None]:
+    if config.DISABLE_JIT:
+        raise RuntimeError("Numba is switched off by NUMBA_DISABLE_JIT")
+    module = import_module("sensebind.preprocess._log_mel_simd")
+    return _for_signature(module.log_mel_simd)
 
 
 def _for_signature(kernel: Callable[..., None]) -> Callable[..., None]:
-    if isinstance(kernel, Dispatcher):  # it is a plain function where Numba is switched off
-        kernel.compile(_SIGNATURE)
-        kernel.disable_compile()
+    if isinstance(kernel, Dispatcher):  # a plain function where Numba is switched off
+        with _COMPILING:
+            if not kernel.signatures:
+                kernel.compile(_SIGNATURE)
+                kernel.disable_compile()
     return kernel

@@ -97,13 +97,13 @@ def _shape(rows: F32, sums: F32, window: F32, preemphasis: float, dc_share: floa
     for lane in range(LANES):
         low = sums[lane] + sums[LANES + lane]
         mean[lane] = dc_share * (low + (sums[2 * LANES + lane] + sums[3 * LANES + lane]))
-        before[lane] = rows[0, lane]
+        before[lane] = rows[0, lane] - mean[lane]
     for n in range(window.size):
         row = rows[n & 1, (n >> 1) * LANES : ((n >> 1) + 1) * LANES]
         height = window[n]
         for lane in range(LANES):
-            sample = row[lane]
-            row[lane] = height * ((sample - preemphasis * before[lane]) - mean[lane])
+            sample = row[lane] - mean[lane]
+            row[lane] = height * (sample - preemphasis * before[lane])
             before[lane] = sample
 
 

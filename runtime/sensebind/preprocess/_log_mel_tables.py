@@ -42,7 +42,7 @@ class Tables(NamedTuple):
         filters: int64 (mel_bins, 3): first bin, first and last + 1 index into `weights`.
         weights: float32 (n,), the filters' values one after the other.
         preemphasis: as the specification has it.
-        dc_share: what of a frame's sum is left in each of its pre-emphasised samples.
+        dc_share: what of a frame's sum is taken off each of its samples: 1 / length or 0.
         quiet: samples of less magnitude count as zero.
         floor: least sum of a filter.
         scale: what the natural logarithm is multiplied by.
@@ -80,7 +80,6 @@ def tables_of(spec: LogMelSpec) -> Tables:
     magnitude = spec.spectrum == "magnitude"
     reach = max(float(weights[a:b].sum()) for _, a, b in filters)
     half = spec.fft_size // 2
-    preemphasis = np.float32(spec.preemphasis)
     return Tables(
         shift=shift,
         window=window.astype(np.float32),
@@ -89,8 +88,8 @@ def tables_of(spec: LogMelSpec) -> Tables:
         order=_order(half),
         filters=filters,
         weights=(weights * (0.5 if magnitude else 0.25)).astype(np.float32),
-        preemphasis=preemphasis,
-        dc_share=np.float32((1 - preemphasis) / length if spec.remove_dc else 0),
+        preemphasis=np.float32(spec.preemphasis),
+        dc_share=np.float32(1 / length if spec.remove_dc else 0),
         quiet=np.float32(_quiet(spec, length, reach)),
         floor=np.float32(spec.log_floor),
         scale=np.float32(_LOG_UNITS[spec.logarithm] / spec.std),

@@ -84,9 +84,15 @@ class LogMel:
             InputError: for another dtype, shape or memory layout.
         """
         expected = (self.spec.mel_bins, self.frame_count(samples.size))
-        if samples.dtype != np.float32 or samples.ndim != 1 or not samples.flags.c_contiguous:
+        flags = samples.flags
+        if (
+            samples.dtype != np.float32
+            or samples.ndim != 1
+            or not (flags.c_contiguous and flags.aligned)
+        ):
             raise InputError(
-                f"samples are {samples.dtype} {samples.shape}, expected contiguous float32 (n,)"
+                f"samples are {samples.dtype} {samples.shape}, strides {samples.strides}, expected "
+                "contiguous, aligned float32 (n,)"
             )
         if out.dtype != np.float32 or out.shape != expected or not _has_unit_columns(out):
             raise InputError(
@@ -134,7 +140,7 @@ def log_mel(
         )
     count = min(plan.frame_count(waveform.size), spec.frames)
     used = plan.frame_length + (count - 1) * plan.frame_shift
-    plan.frames(np.ascontiguousarray(waveform[:used]), features[0, :, :count])
+    plan.frames(np.require(waveform[:used], requirements=("C", "A")), features[0, :, :count])
     features[0, :, count:] = plan.pad_value
     return features
 
@@ -176,4 +182,5 @@ def _check(waveform: NDArray[np.float32], plan: LogMel) -> None:
 
 
 def _has_unit_columns(out: NDArray[np.float32]) -> bool:
-    return bool(out.flags.writeable and (out.strides[1] == 4 or out.shape[1] <= 1))
+    usable = out.flags.writeable and out.flags.aligned
+    return bool(usable and (out.strides[1] == out.itemsize or out.shape[1] <= 1))
