@@ -289,7 +289,7 @@ def test_impossible_constants_are_named(constants: dict[str, Any], says: str) ->
         LogMel(LogMelSpec(**constants))
 
 
-FRAMES = np.empty((128, 48), np.float32)
+FRAMES = np.zeros((128, 48), np.float32)
 
 
 @pytest.mark.parametrize(
