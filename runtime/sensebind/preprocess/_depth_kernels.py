@@ -35,28 +35,36 @@ def resize_bilinear(
     part: Indices,
     columns: Indices,
     column_shares: Floats,
+    column_weights: Floats,
     bounds: Floats,
     gain: np.float32,
     bias: np.float32,
     hole: np.float32,
     least_weight: np.float32,
     inverse: bool,
-    scratch: Floats,
     out: Floats,
-) -> None:
+) -> float:
     """Mean of the measured ones of four neighbours under their bilinear weights.
 
     Output (r, c) lies `row_shares[r]` of the way from source row rows[0, r] to rows[1, r], and
     `column_shares[c]` of the way from source column part[0] + columns[c] to the next. part[1]
-    source columns are read. (Of unsigned indices Numba knows that they don't count from the end.)
+    source columns are read, and each weighs `column_weights` in a row of the output. (Of unsigned
+    indices Numba knows that they don't count from the end.)
 
-    The vertical pass makes one row of weighted sums and one of weights (scratch[0], scratch[1]),
-    the horizontal pass divides them. scratch[2] collects the weights of each source column.
-    `scratch` is zero, wider than part[1], and as wide as `out` or wider.
+    Returns the weight of all measured neighbours, out.size if there are no holes.
+
+    For each output row a vertical pass makes pairs of a weighted sum and its weight for every
+    source column. Loads by index are not vectorised, so they only move pairs, two floats as one
+    64-bit word; the arithmetic follows in loops that are.
     """
-    sums, weights, seen, total_weights = scratch[0], scratch[1], scratch[2], scratch[3]
     least, greatest, low, high = bounds
     first, count = part
+    size = np.uint32(out.shape[1])
+    pairs = np.zeros(2 * (count + 1), np.float32)
+    left, right = np.empty(2 * size, np.float32), np.empty(2 * size, np.float32)
+    pairs_64, left_64, right_64 = pairs.view(np.int64), left.view(np.int64), right.view(np.int64)
+    sums, weights = np.empty(size, np.float32), np.empty(size, np.float32)
+    seen = np.zeros(count, np.float32)
     for r in range(out.shape[0]):
         upper, lower = raw[rows[0, r]], raw[rows[1, r]]
         share1 = row_shares[r]
@@ -71,22 +79,27 @@ def resize_bilinear(
             q0 = q0 if q0 < high else high
             q1 = q1 if q1 < high else high
             # One division instead of two: w0 / q0 + w1 / q1.
-            sums[i] = (w0 * q1 + w1 * q0) / (q0 * q1) if inverse else w0 * q0 + w1 * q1
-            weights[i] = w0 + w1
+            pairs[2 * i] = (w0 * q1 + w1 * q0) / (q0 * q1) if inverse else w0 * q0 + w1 * q1
+            pairs[2 * i + 1] = w0 + w1
             seen[i] += w0 + w1
-        # Two loops, because loads by index keep the first from being vectorised.
-        row = out[r]
-        for c in range(row.size):
-            left = columns[c]
+        for c in range(size):
+            left_64[c] = pairs_64[columns[c]]
+            right_64[c] = pairs_64[columns[c] + 1]
+        for c in range(size):
             share1 = column_shares[c]
             share0 = _ONE - share1
-            row[c] = sums[left] * share0 + sums[left + 1] * share1
-            total_weights[c] = weights[left] * share0 + weights[left + 1] * share1
-        for c in range(row.size):
-            weight = total_weights[c]
+            sums[c] = left[2 * c] * share0 + right[2 * c] * share1
+            weights[c] = left[2 * c + 1] * share0 + right[2 * c + 1] * share1
+        row = out[r]
+        for c in range(size):
+            weight = weights[c]
             enough = weight >= least_weight
-            feature = gain * row[c] / (weight if enough else _ONE) + bias
+            feature = gain * sums[c] / (weight if enough else _ONE) + bias
             row[c] = feature if enough else hole
+    measured = 0.0
+    for i in range(count):
+        measured += seen[i] * column_weights[i]
+    return measured
 
 
 @kernel
@@ -103,13 +116,15 @@ def resize_nearest(
 ) -> int:
     """Output (r, c) is source (rows[r], columns[c]); returns how many of them were measured."""
     least, greatest, low, high = bounds
+    size = np.uint32(out.shape[1])
+    counts = np.empty(size, raw.dtype)
     measured = 0
     for r in range(out.shape[0]):
         source, row = raw[rows[r]], out[r]
-        for c in range(row.size):
-            row[c] = np.float32(source[columns[c]])
-        for c in range(row.size):
-            q = row[c]
+        for c in range(size):
+            counts[c] = source[columns[c]]
+        for c in range(size):
+            q = np.float32(counts[c])
             valid = (q >= least) & (q <= greatest)
             measured += valid
             q = q if q > low else low

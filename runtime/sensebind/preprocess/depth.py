@@ -24,7 +24,7 @@ i of a side lies at (i + 0.5) * source side / resized side - 0.5 of the source, 
 A hole becomes `hole`, in the unit of the value. Features are (value - mean) / std, float32
 [1, size, size]; several `frame_positions` give [F, 1, size, size], oldest first.
 
-`valid_fraction` is the mean weight of measured pixels over the output (1 without holes), to six
+`valid_fraction` is the mean weight of measured pixels over the output (1 without holes), to four
 decimals.
 """
 
@@ -38,7 +38,8 @@ import numpy as np
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess import _depth_kernels as kernels
 from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.frame_fit import check_crop, middle, scaled_size, stack_frames
+from sensebind.preprocess.depth_geometry import bilinear_geometry, nearest_geometry
+from sensebind.preprocess.frame_fit import check_crop, stack_frames
 from sensebind.preprocess.grey_frames import grey_pixels
 from sensebind.specs import DepthSpec
 
@@ -55,28 +56,9 @@ METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 LEAST_WEIGHT = 1e-3
 """Holes next to a measured pixel stay holes until the pixel weighs this much."""
 
-_LEAST_SHARE = 1e-6
 _DEFAULT_SCALE = {"u": 0.001, "f": 1.0}  # REP 118: integers in millimetres, floats in metres
 _COUNTS = (1e-6, 1e12)
-
-
-class _Axis(NamedTuple):
-    """Along one side of the picture: the source pixel before each output pixel, and how far on."""
-
-    before: NDArray[np.uint32]
-    after: NDArray[np.uint32]
-    share: NDArray[np.float32]
-
-
-class _Geometry(NamedTuple):
-    """Which source pixels an output of one size takes; see `kernels.resize_bilinear`."""
-
-    rows: NDArray[np.uint32]
-    row_shares: NDArray[np.float32]
-    part: NDArray[np.uint32]
-    columns: NDArray[np.uint32]
-    column_shares: NDArray[np.float32]
-    column_weights: NDArray[np.float64]
+"""Ranges beyond are a wrong scale; inside, no product of two counts leaves float32."""
 
 
 class _Transform(NamedTuple):
@@ -120,37 +102,16 @@ def depth_features(
     chosen_scale = _DEFAULT_SCALE[raw.dtype.kind] if scale is None else scale
     transform = _transform(spec, chosen_scale, focal_px, short / min(width, height))
     if spec.interpolation == "nearest":
-        rows, columns = _nearest(height, width, short, spec.size)
-        measured = kernels.resize_nearest(raw, rows, columns, *transform, features[0])
-        return features, round(measured / spec.size**2, 6)
-    return features, _bilinear(raw, _geometry(height, width, short, spec.size), transform, features)
-
-
-def _bilinear(
-    raw: NDArray[Any], geometry: _Geometry, transform: _Transform, features: NDArray[np.float32]
-) -> float:
-    """Fill the features and return the valid fraction."""
-    size, count = features.shape[2], geometry.column_weights.size
-    scratch = np.zeros((4, max(size, count + 1)), dtype=np.float32)
-    bounds, gain, bias, hole, inverse = transform
-    kernels.resize_bilinear(
-        raw,
-        geometry.rows,
-        geometry.row_shares,
-        geometry.part,
-        geometry.columns,
-        geometry.column_shares,
-        bounds,
-        gain,
-        bias,
-        hole,
-        np.float32(LEAST_WEIGHT),
-        inverse,
-        scratch,
-        features[0],
-    )
-    seen = float(np.dot(scratch[2, :count].astype(np.float64), geometry.column_weights))
-    return float(min(1.0, round(seen / size**2, 6)))
+        rows, columns = nearest_geometry(height, width, short, spec.size)
+        measured: float = kernels.resize_nearest(raw, rows, columns, *transform, features[0])
+    else:
+        geometry = bilinear_geometry(height, width, short, spec.size)
+        least = np.float32(LEAST_WEIGHT)
+        bounds, gain, bias, hole, inverse = transform
+        measured = kernels.resize_bilinear(
+            raw, *geometry, bounds, gain, bias, hole, least, inverse, features[0]
+        )
+    return features, min(1.0, round(measured / spec.size**2, 4))
 
 
 def _checked(depth: NDArray[Any]) -> NDArray[Any]:
@@ -224,49 +185,6 @@ def _focal(spec: DepthSpec, focal_px: float | None) -> float:
     if not (np.isfinite(focal) and focal > 0):
         raise InputError(f"focal_px is {focal}, expected a positive number of pixels")
     return focal
-
-
-@lru_cache(maxsize=16)
-def _geometry(height: int, width: int, short: int, size: int) -> _Geometry:
-    resized_width, resized_height = scaled_size(width, height, short)
-    rows = _axis(height, resized_height, size)
-    columns = _axis(width, resized_width, size)
-    first = int(columns.before[0])
-    left = columns.before - np.uint32(first)
-    count = int(columns.after[-1]) - first + 1
-    weights = np.zeros(count + 1)
-    np.add.at(weights, left, 1.0 - columns.share)
-    np.add.at(weights, left + 1, columns.share)
-    both = np.stack([rows.before, rows.after])
-    part = np.array([first, count], dtype=np.uint32)
-    return _Geometry(both, rows.share, part, left, columns.share, weights[:count])
-
-
-def _axis(source: int, resized: int, size: int) -> _Axis:
-    place = (np.arange(size) + middle(resized, size) + 0.5) * (source / resized) - 0.5
-    place = place.clip(0, source - 1)
-    before = np.floor(place)
-    share = place - before
-    # A product of two shares must stay far from the denormal numbers.
-    share[share < _LEAST_SHARE] = 0.0
-    after = np.minimum(before + 1, source - 1)
-    return _Axis(before.astype(np.uint32), after.astype(np.uint32), share.astype(np.float32))
-
-
-@lru_cache(maxsize=16)
-def _nearest(
-    height: int, width: int, short: int, size: int
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Source row of each output row, source column of each output column."""
-    resized_width, resized_height = scaled_size(width, height, short)
-    rows, columns = (
-        np.floor((np.arange(size) + middle(resized, size) + 0.5) * (source / resized))
-        for source, resized in ((height, resized_height), (width, resized_width))
-    )
-    return (
-        np.minimum(rows, height - 1).astype(np.uint32),
-        np.minimum(columns, width - 1).astype(np.uint32),
-    )
 
 
 class DepthPreprocessor:

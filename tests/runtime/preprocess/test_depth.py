@@ -118,7 +118,7 @@ def assert_equals_oracle(
     # The normalisation takes the mean off, so the error is that of float32 values before it.
     largest = np.abs(expected).max() + abs(spec.mean / spec.std)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=2e-6 * largest)
-    assert valid == pytest.approx(expected_valid, abs=2e-6)
+    assert valid == pytest.approx(expected_valid, abs=6e-5)
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
@@ -189,7 +189,7 @@ def test_a_hole_stays_one_until_a_neighbour_weighs_enough() -> None:
     depth[3, 4] = 1500
     features, valid = depth_features(depth, METRIC)
     assert np.flatnonzero(features == 0.0).tolist() == [3 * 12 + 4]
-    assert valid == round(1 / 144, 6)
+    assert valid == round(1 / 144, 4)
 
 
 def test_both_ends_of_the_range_are_measured() -> None:
