@@ -12,6 +12,7 @@ BENCH_BIN := .venv-bench/bin
 PIP := python -m pip install --disable-pip-version-check -q
 CHECKED := pyproject.toml .ci/constraints-train.txt
 BENCHMARKS := $(filter-out __init__ _%,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-python-headless
 CORE_TESTS := tests --ignore=tests/engines
 
 .PHONY: help demo test test-engines test-slow check bench clean
@@ -70,7 +71,7 @@ clean: ## remove environments, builds and caches
 .venv-bench/.bench: $(CHECKED) benchmarks/constraints.txt
 	@$(call require-python)
 	$(PYTHON) -m venv .venv-bench
-	$(BENCH_BIN)/$(PIP) -e . -c benchmarks/constraints.txt
+	$(BENCH_BIN)/$(PIP) -e . $(BENCH_PEERS) -c benchmarks/constraints.txt
 	@touch $@
 
 # Debian and Ubuntu ship Python without venv and pip; say so before anything half-works.

@@ -86,7 +86,7 @@ class SampleWindower(SegmentedWindower["_Segment"]):
     def _arrives_in_order(self, stamps: Stamps) -> bool:
         newest = self._order.newest_ns
         in_order = newest is None or int(stamps[0]) > newest
-        return self._rules.lateness_ns == 0 and in_order and bool((np.diff(stamps) > 0).all())
+        return self._rules.lateness_ns == 0 and in_order and bool((stamps[1:] > stamps[:-1]).all())
 
     def _push_one_by_one(self, stamps: Stamps, values: Values) -> list[Window]:
         windows = []
@@ -103,9 +103,9 @@ class SampleWindower(SegmentedWindower["_Segment"]):
 
     def _extend(self, stamps: Stamps, values: Values) -> list[Window]:
         """Add settled samples in stamp order, cutting segments at long gaps."""
-        cuts = np.flatnonzero(np.diff(stamps) > self._rules.gap_limit_ns) + 1
-        if not len(cuts):
+        if int(stamps[-1]) - int(stamps[0]) <= self._rules.gap_limit_ns:
             return self._extend_contiguous(stamps, values)
+        cuts = np.flatnonzero(np.diff(stamps) > self._rules.gap_limit_ns) + 1
         parts = zip(np.split(stamps, cuts), np.split(values, cuts), strict=True)
         return [window for part in parts for window in self._extend_contiguous(*part)]
 
