@@ -6,20 +6,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensebind.errors import SourceError
 from sensebind.sources.bag import BagSource
 from sensebind.sources.bag_folder import BagFolder
 from sensebind.sources.files import FileSource
 from sensebind.sources.layout import layout_of
 from sensebind.sources.mcap_file import McapFile
 from sensebind.sources.ros1_file import Ros1File
+from sensebind.sources.several import SeveralSources
 from sensebind.sources.sqlite_file import SqliteFile
+from sensebind.sources.trimmed import Trimmed
 
 if TYPE_CHECKING:
-    from sensebind.sources.base import Source
+    from collections.abc import Callable, Sequence
+
+    from sensebind.sources.base import Source, SourceReport
     from sensebind.sources.containers import Container
     from sensebind.sources.layout import Layout
+    from sensebind.sources.time_range import TimeRange
 
-_BAGS: dict[Layout, type[Container]] = {
+_BAGS: dict[Layout, Callable[[Path, SourceReport], Container]] = {
     "mcap": McapFile,
     "db3": SqliteFile,
     "ros1": Ros1File,
@@ -27,19 +33,42 @@ _BAGS: dict[Layout, type[Container]] = {
 }
 
 
-def open_source(path: str | Path, *, frame_rate_hz: float = 1.0) -> Source:
+def open_source(
+    path: str | Path | Sequence[str | Path],
+    *,
+    frame_rate_hz: float = 1.0,
+    time_range: TimeRange | None = None,
+) -> Source:
     """Choose the source for a recording by what it is, not by its name.
 
     Args:
-        path: rosbag2 .mcap, .db3 or folder, ROS 1 .bag, or plain files: images, audio files and
-            IMU tables (.csv), one or a folder of them.
+        path: rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense recording, or plain files:
+            images, audio files and IMU tables (.csv), one or a folder of them. Several of them
+            are read as one, in order of time.
         frame_rate_hz: rate of a folder of images whose names are not times.
+        time_range: the part to read, by receive times in bags and by stamps in plain files.
 
     Raises:
         SourceError: if it is missing, empty, a Git LFS pointer, damaged or not a recording.
     """
-    path = Path(path)
+    if isinstance(path, str | Path):
+        return _open_one(Path(path), frame_rate_hz, time_range)
+    paths = [Path(each) for each in path]
+    if len(paths) == 1:
+        return _open_one(paths[0], frame_rate_hz, time_range)
+    if not paths:
+        raise SourceError("no recording was given; name at least one file or folder")
+    # The range of several bags counts from the first of them; SeveralSources knows which it is.
+    sources = [
+        _open_one(each, frame_rate_hz, time_range if layout_of(each) == "files" else None)
+        for each in paths
+    ]
+    return SeveralSources(sources, time_range)
+
+
+def _open_one(path: Path, frame_rate_hz: float, time_range: TimeRange | None) -> Source:
     layout = layout_of(path)
-    if layout == "files":
-        return FileSource(path, frame_rate_hz)
-    return BagSource(path, _BAGS[layout])
+    if layout != "files":
+        return BagSource(path, _BAGS[layout], time_range)
+    files = FileSource(path, frame_rate_hz)
+    return files if time_range is None else Trimmed(files, time_range)

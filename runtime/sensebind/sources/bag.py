@@ -5,27 +5,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensebind.sources.containers import EVERYTHING, within
 from sensebind.sources.ordering import Sequencer
+from sensebind.sources.realsense import DeviceStamped, metadata_topics
 from sensebind.sources.session import Session, check_selection
 from sensebind.sources.topics import Topics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sensebind.config import Order, StreamConfig
-    from sensebind.sources.base import StreamInfo
-    from sensebind.sources.containers import Container
+    from sensebind.sources.base import SourceReport, StreamInfo
+    from sensebind.sources.containers import Container, Span
     from sensebind.sources.decoding import Decoding
+    from sensebind.sources.time_range import TimeRange
     from sensebind.types import Block
 
 
 class BagSource(Session):
     """Streams of a bag, read in bounded memory."""
 
-    def __init__(self, path: Path, container: type[Container]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        container: Callable[[Path, SourceReport], Container],
+        time_range: TimeRange | None = None,
+    ) -> None:
         super().__init__(path)
         self._format = container
+        self._range = time_range
+        self._limits = EVERYTHING
         self._container: Container | None = None
         self._progress = 0.0
 
@@ -45,12 +55,25 @@ class BagSource(Session):
                 yield block
             self._progress = 1.0
 
+    def span(self) -> Span | None:
+        """Receive times of the first message and just after the last; None without messages."""
+        with self:
+            assert self._container is not None
+            return self._container.span
+
+    def limit(self, span: Span) -> None:
+        """Leave out what was received outside of `span`."""
+        self._limits = span
+
     def progress(self) -> float:
         """Share of the recording read so far, 0..1."""
         return self._progress
 
     def _open(self) -> None:
-        self._container = self._format(self._path, self.report)
+        container: Container = self._format(self._path, self.report)
+        if metadata_topics(container.topics):
+            container = DeviceStamped(container, self.report)
+        self._container = container
         self._progress = 0.0
 
     def _close(self) -> None:
@@ -60,9 +83,12 @@ class BagSource(Session):
 
     def _ordered(self, decoding: Decoding, sequencer: Sequencer) -> Iterator[Block]:
         assert self._container is not None
-        for stretch in self._container.stretches(decoding.topics):
+        limits = self._limits
+        if self._range is not None and self._container.span is not None:
+            limits = self._range.within(self._container.span, self.report)
+        for stretch in self._container.stretches(decoding.topics, limits):
             for topic, column in stretch.columns.items():
-                sequencer.add(topic, decoding.decode(topic, column))
+                sequencer.add(topic, decoding.decode(topic, within(column, limits)))
             self._progress = self._container.fraction
             yield from sequencer.release(stretch.frontier_ns)
         yield from sequencer.release()

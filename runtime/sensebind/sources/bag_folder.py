@@ -21,13 +21,13 @@ from sensebind.sources.ros1_file import Ros1File
 from sensebind.sources.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from sensebind.sources.base import SourceReport
     from sensebind.sources.containers import Container
 
-FILE_FORMATS: dict[str, type[Container]] = {
+FILE_FORMATS: dict[str, Callable[[Path, SourceReport], Container]] = {
     "mcap": McapFile,
     "db3": SqliteFile,
     "ros1": Ros1File,

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
 
-    from sensebind.sources.base import SourceReport
 
 Payload = bytes | memoryview
 """The bytes of a serialized message."""
@@ -90,10 +88,7 @@ class Topic:
 
 
 class Container(Protocol):
-    """A bag file or folder, opened by the constructor.
-
-    Constructors take the path and the report to write notes and skipped messages to, and raise
-    SourceError for a file that cannot be read.
+    """An open bag file or folder.
 
     Attributes:
         topics: the topics, sorted by name.
@@ -102,8 +97,6 @@ class Container(Protocol):
 
     topics: list[Topic]
     span: Span | None
-
-    def __init__(self, path: Path, report: SourceReport) -> None: ...
 
     @property
     def fraction(self) -> float:
@@ -121,6 +114,14 @@ class Container(Protocol):
     def close(self) -> None:
         """Release the file."""
         ...
+
+
+def within(column: Column, span: Span) -> Column:
+    """The messages of a column that were received in `span`."""
+    if span == EVERYTHING:
+        return column
+    kept = [k for k, log_ns in enumerate(column.logs_ns) if span.begin_ns <= log_ns < span.end_ns]
+    return Column([column.logs_ns[k] for k in kept], [column.data[k] for k in kept])
 
 
 def first_messages(container: Container, topic: str, count: int) -> Iterator[RawMessage]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sensebind.sources.audio import NO_FORMAT, waveform
 from sensebind.sources.base import StreamKind
+from sensebind.sources.camera_facts import NO_FACTS, CameraFacts
 from sensebind.sources.cdr import read_imu
 from sensebind.sources.containers import LATEST_NS, Column
 from sensebind.sources.imu_batch import read_imu_batch
@@ -41,8 +42,7 @@ class Decoder:
         wire: its serialization format.
         by_log: whether receive times replace the header stamps.
         audio: how its bytes are sound; None for other streams or if the recording does not say.
-        scale: unit per count of its integer pixels, where the recording tells it.
-        focal_px: focal length of its camera in pixels, where the recording tells it.
+        camera: what the recording tells of its camera beside the frames.
     """
 
     stream: str
@@ -50,8 +50,7 @@ class Decoder:
     wire: Wire
     by_log: bool = False
     audio: AudioFormat | None = None
-    scale: float | None = None
-    focal_px: float | None = None
+    camera: CameraFacts = NO_FACTS
 
     def decode(self, column: Column, skip: Skip) -> Readings | Pieces:
         """Decode consecutive messages; those that cannot be used are skipped by cause."""
@@ -104,13 +103,19 @@ class Decoder:
 
     def _block(self, stamp_ns: int, content: Frame | memoryview) -> FrameBlock | UniformBlock:
         if isinstance(content, Frame):
-            if self.scale is not None or self.focal_px is not None:
-                content = replace(content, scale=self.scale, focal_px=self.focal_px)
-            return FrameBlock(self.stream, stamp_ns, content)
+            return FrameBlock(self.stream, stamp_ns, self._with_facts(content))
         if self.audio is None:
             raise DecodeError(NO_FORMAT)
         samples = waveform(content, self.audio)
         return UniformBlock(self.stream, stamp_ns, self.audio.rate_hz, samples)
+
+    def _with_facts(self, frame: Frame) -> Frame:
+        scale, focal_px, width = self.camera
+        if focal_px is not None and width and frame.width not in (0, width):
+            focal_px = None  # of pictures of another size
+        if scale is None and focal_px is None:
+            return frame
+        return replace(frame, scale=scale, focal_px=focal_px)
 
 
 class Decoding:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sensebind.sources.audio import audio_format, info_topic_of
 from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.camera_facts import NO_FACTS, camera_facts
 from sensebind.sources.cdr import read_audio_info
 from sensebind.sources.containers import first_messages
 from sensebind.sources.decoding import Decoder, Decoding
@@ -81,7 +82,10 @@ class Topics:
         topic = self._topics[name]
         sense, wire = SENSES[full_type_name(topic.message_type)], WIRES[topic.wire]
         audio = self._audio_format(name) if sense.kind is StreamKind.UNIFORM else None
-        return Decoder(name, sense, wire, self._unstamped(name, sense, wire), audio)
+        camera = NO_FACTS
+        if sense.kind is StreamKind.FRAMES:
+            camera = camera_facts(self._container, self._topics, name)
+        return Decoder(name, sense, wire, self._unstamped(name, sense, wire), audio, camera)
 
     def _unstamped(self, name: str, sense: Sense, wire: Wire) -> bool:
         """Whether receive times must replace a stream's stamps; noted where that is a fault."""

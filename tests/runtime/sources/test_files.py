@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def picture(layout: str = "JPEG", depth: bool = False) -> bytes:
     return stream.getvalue()
 
 
-def stamps_of(path: Path, **options: float) -> list[tuple[str, int]]:
+def stamps_of(path: Path, **options: Any) -> list[tuple[str, int]]:
     blocks = read_all(open_source(path, **options))
     return [(b.stream, b.stamp_ns) for b in blocks if isinstance(b, FrameBlock)]
 
