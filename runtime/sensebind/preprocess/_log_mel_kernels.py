@@ -25,15 +25,9 @@ Kernel = Literal["auto", "simd", "portable"]
 
 _INPUT = types.Array(types.float32, 1, "C", readonly=True)
 _OUTPUT = types.Array(types.float32, 2, "A")
-_TABLE = types.Array(types.float32, 2, "C", readonly=True)
-_INDEX = types.Array(types.int64, 1, "C", readonly=True)
-_SPANS = types.Array(types.int64, 2, "C", readonly=True)
-_SIGNATURE = types.void(
-    _INPUT, _OUTPUT, types.int64,
-    _INPUT, _INPUT, _TABLE, _INDEX, _SPANS, _INPUT,
-    *[types.float32] * 6, types.boolean,
-)  # fmt: skip
-"""Samples, features, then `Tables`. Without it every memory layout would be compiled apart."""
+_INDICES = types.Array(types.int64, 1, "C", readonly=True)
+_SIGNATURE = types.void(_INPUT, _OUTPUT, _INPUT, _INDICES)
+"""Samples, features, packed tables. Without it every memory layout would be compiled apart."""
 
 _FAILURES = (ImportError, AttributeError, TypeError, ValueError, RuntimeError, NumbaError)
 """What using another release of Numba or llvmlite, or an unknown processor, may raise."""

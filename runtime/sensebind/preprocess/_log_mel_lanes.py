@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.preprocess._compile import kernel
+from sensebind.preprocess._log_mel_packed import unpack
 from sensebind.preprocess._log_polynomial import LN2_HIGH, LN2_LOW, LOG_TERMS, SQRT_HALF_BITS
 
 if TYPE_CHECKING:
@@ -34,25 +35,12 @@ _MANTISSA_BITS = np.int32(23)
 
 
 @kernel
-def log_mel_lanes(
-    samples: F32,
-    out: F32,
-    shift: int,
-    window: F32,
-    twiddles: F32,
-    halves: F32,
-    order: I64,  # noqa: ARG001 - this transform leaves its output in order
-    filters: I64,
-    weights: F32,
-    preemphasis: float,
-    dc_share: float,
-    quiet: float,
-    floor: float,
-    scale: float,
-    offset: float,
-    magnitude: bool,
-) -> None:
+def log_mel_lanes(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
     """Fill `out` (mel_bins, frames) from samples float32 (n,) with n at least what they span."""
+    shift, magnitude, levels, window, twiddles, halves, weights, _, filters = unpack(
+        numbers, indices
+    )
+    preemphasis, dc_share, quiet, floor, scale, offset = levels
     points = halves.shape[0]
     frames = out.shape[1]
     rows = np.empty((2, points * LANES), np.float32)

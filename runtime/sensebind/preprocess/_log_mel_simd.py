@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.preprocess._compile import kernel
+from sensebind.preprocess._log_mel_packed import unpack
 from sensebind.preprocess._simd import (
     LANES,
     at_least,
@@ -25,6 +26,7 @@ from sensebind.preprocess._simd import (
     splat_at,
     square_root,
     store,
+    store_first,
 )
 
 if TYPE_CHECKING:
@@ -44,25 +46,12 @@ _ZERO = np.float32(0)
 
 
 @kernel
-def log_mel_simd(
-    samples: F32,
-    out: F32,
-    shift: int,
-    window: F32,
-    twiddles: F32,
-    halves: F32,
-    order: I64,
-    filters: I64,
-    weights: F32,
-    preemphasis: float,
-    dc_share: float,
-    quiet: float,
-    floor: float,
-    scale: float,
-    offset: float,
-    magnitude: bool,
-) -> None:
+def log_mel_simd(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
     """Fill `out` (mel_bins, frames) from samples float32 (n,) with n at least what they span."""
+    shift, magnitude, levels, window, twiddles, halves, weights, order, filters = unpack(
+        numbers, indices
+    )
+    preemphasis, dc_share, quiet, floor, scale, offset = levels
     points = halves.shape[0]
     memory = np.empty(points * (PAIR + LANES) + _CACHE_LINE // 4, np.float32)
     # A vector that straddles two cache lines costs twice.
@@ -184,7 +173,6 @@ def _filter(
     out: F32,
 ) -> None:
     """Sum each filter's band, take the logarithm and normalise."""
-    spare = np.empty(LANES, np.float32)
     for m in range(filters.shape[0]):
         row, begin, end = filters[m, 0] * LANES, filters[m, 1], filters[m, 2]
         total = splat(_ZERO)
@@ -195,6 +183,4 @@ def _filter(
         if used == LANES:
             store(out[m], start, value)
         else:
-            store(spare, 0, value)
-            for lane in range(used):
-                out[m, start + lane] = spare[lane]
+            store_first(out[m], start, value, used)

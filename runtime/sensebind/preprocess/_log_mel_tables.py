@@ -29,7 +29,7 @@ _LOG_UNITS = {"natural": 1.0, "log10": 1 / math.log(10), "decibel": 10 / math.lo
 
 
 class Tables(NamedTuple):
-    """What the kernels are given beside the samples, in this order.
+    """What the kernels need to know beside the samples.
 
     Attributes:
         shift: samples from one frame's start to the next one's.

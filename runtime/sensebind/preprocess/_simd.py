@@ -128,6 +128,16 @@ def store(builder: Builder, array: Value, index: Value, value: Value) -> None:
     _write(builder, value, builder.gep(array, [index]))
 
 
+@_function(types.void)
+def store_first(builder: Builder, array: Value, index: Value, value: Value, count: Value) -> None:
+    """Write the first `count` lanes to neighbours of an array."""
+    for lane in range(LANES):
+        with builder.if_then(builder.icmp_signed("<", count.type(lane), count)):
+            number = builder.extract_element(value, ir.Constant(ir.IntType(32), lane))
+            address = builder.gep(array, [builder.add(index, index.type(lane))])
+            builder.store(number, address)
+
+
 @_function(_vector)
 def splat(builder: Builder, scalar: Value) -> Value:
     """One float32 in all lanes."""

@@ -27,6 +27,7 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.preprocess._log_mel_kernels import Kernel, compiled
+from sensebind.preprocess._log_mel_packed import pack
 from sensebind.preprocess._log_mel_tables import tables_of
 from sensebind.specs import LogMelSpec
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IMAGEBIND = LogMelSpec()
+_FLOAT32 = np.dtype(np.float32)
 
 
 class LogMel:
@@ -59,10 +61,11 @@ class LogMel:
                 work on this machine.
         """
         self.spec = spec
-        self._tables = tables_of(spec)
-        self.frame_length = self._tables.window.size
-        self.frame_shift = self._tables.shift
-        self.pad_value = float(self._tables.offset)
+        tables = tables_of(spec)
+        self.frame_length = tables.window.size
+        self.frame_shift = tables.shift
+        self.pad_value = float(tables.offset)
+        self._packed = pack(tables)
         self._kernel = compiled(kernel)
 
     def frame_count(self, samples: int) -> int:
@@ -83,24 +86,16 @@ class LogMel:
         Raises:
             InputError: for another dtype, shape or memory layout.
         """
-        expected = (self.spec.mel_bins, self.frame_count(samples.size))
-        flags = samples.flags
-        if (
-            samples.dtype != np.float32
-            or samples.ndim != 1
-            or not (flags.c_contiguous and flags.aligned)
-        ):
+        count = self.frame_count(samples.size)
+        if not _are_usable(samples, out, (self.spec.mel_bins, count)):
             raise InputError(
-                f"samples are {samples.dtype} {samples.shape}, strides {samples.strides}, expected "
-                "contiguous, aligned float32 (n,)"
+                f"samples are {samples.dtype} {samples.shape} with strides {samples.strides}, "
+                f"expected contiguous, aligned float32 (n,); out is {out.dtype} {out.shape} with "
+                f"strides {out.strides}, expected writeable, aligned float32 "
+                f"{(self.spec.mel_bins, count)} with columns 4 bytes apart"
             )
-        if out.dtype != np.float32 or out.shape != expected or not _has_unit_columns(out):
-            raise InputError(
-                f"out is {out.dtype} {out.shape}, strides {out.strides}, expected writeable "
-                f"float32 {expected} with columns 4 bytes apart, for {samples.size} samples"
-            )
-        if expected[1]:
-            self._kernel(samples, out, *self._tables)
+        if count:
+            self._kernel(samples, out, *self._packed)
 
 
 def log_mel(
@@ -181,6 +176,16 @@ def _check(waveform: NDArray[np.float32], plan: LogMel) -> None:
         )
 
 
-def _has_unit_columns(out: NDArray[np.float32]) -> bool:
-    usable = out.flags.writeable and out.flags.aligned
-    return bool(usable and (out.strides[1] == out.itemsize or out.shape[1] <= 1))
+def _are_usable(
+    samples: NDArray[np.float32], out: NDArray[np.float32], shape: tuple[int, int]
+) -> bool:
+    # Once per hop of every stream, so nothing slow here.
+    return (
+        samples.dtype == out.dtype == _FLOAT32
+        and samples.ndim == 1
+        and samples.flags.c_contiguous
+        and samples.flags.aligned
+        and out.shape == shape
+        and (out.strides[1] == _FLOAT32.itemsize or shape[1] < 2)
+        and out.flags.behaved
+    )

@@ -295,14 +295,19 @@ FRAMES = np.zeros((128, 48), np.float32)
 @pytest.mark.parametrize(
     ("samples", "out", "says"),
     [
-        (NOISE[::2], FRAMES, "samples are float32 (4000,), strides (8,), expected contiguous"),
+        (NOISE[::2], FRAMES, "samples are float32 (4000,) with strides (8,), expected contiguous"),
         (NOISE.astype(np.float64), FRAMES, "samples are float64 (8000,)"),
         (NOISE[None], FRAMES, "samples are float32 (1, 8000)"),
         (NOISE, FRAMES[:, :47], "out is float32 (128, 47)"),
         (NOISE, FRAMES.astype(np.float64), "out is float64 (128, 48)"),
-        (NOISE, np.asfortranarray(FRAMES), "strides (4, 512)"),
+        (
+            NOISE,
+            np.asfortranarray(FRAMES),
+            "out is float32 (128, 48) with strides (4, 512), expected writeable",
+        ),
         (NOISE, FRAMES[0], "out is float32 (48,)"),
         (NOISE, np.broadcast_to(FRAMES, FRAMES.shape), "expected writeable"),
+        (np.frombuffer(b"x" + NOISE.tobytes(), np.float32, offset=1), FRAMES, "aligned float32 (n"),
     ],
 )
 def test_frames_checks_shapes(
