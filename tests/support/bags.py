@@ -257,9 +257,15 @@ def write_db3(path: Path, messages: Iterable[Message]) -> Path:
     return path
 
 
-def write_ros1(path: Path, messages: Iterable[Message], compression: str = "none") -> Path:
+def write_ros1(
+    path: Path,
+    messages: Iterable[Message],
+    compression: str = "none",
+    chunk_bytes: int = 1 << 20,
+) -> Path:
     """A ROS 1 .bag file; compression "none", "bz2" or "lz4"."""
     writer = Ros1Writer(path)
+    writer.chunk_threshold = chunk_bytes
     if compression != "none":
         writer.set_compression(Ros1Writer.CompressionFormat[compression.upper()])
     with writer:

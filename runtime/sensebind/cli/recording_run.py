@@ -20,21 +20,31 @@ from sensebind.sources import open_source
 from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sensebind.config import PipelineConfig
     from sensebind.sources.base import Source
+    from sensebind.sources.time_range import TimeRange
 
 LabelCounts = dict[str, Counter[str]]
 
 
 def write_recording(
-    bag: Path, bundle: str, config: PipelineConfig, prompts: str | None, out: Path, *, quiet: bool
+    bags: Sequence[Path],
+    limits: TimeRange | None,
+    bundle: str,
+    config: PipelineConfig,
+    prompts: str | None,
+    out: Path,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
-    """Encode a recording and write its records.
+    """Encode one recording, or several as one, and write the records.
 
     Args:
-        bag: the recording.
+        bags: the recordings.
+        limits: the part of them to read; None for all.
         bundle: name or folder of the bundle.
         config: streams, backend, order.
         prompts: classes to score, as the user wrote them; None for none.
@@ -52,7 +62,7 @@ def write_recording(
     say = _nothing if quiet else output.say
     classes = parse_prompts(prompts) if prompts is not None else None
     with (
-        open_source(bag) as source,
+        open_source(bags, time_range=limits) as source,
         Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded,
         Pipeline(loaded, config) as pipeline,
     ):
@@ -66,7 +76,7 @@ def write_recording(
         count = sum(stream.embedded for stream in pipeline.report.streams.values())
         if count == 0:
             raise SenseBindError(
-                f"no window of {bag} became an embedding, so {out} was not written: "
+                f"no window of {source.name} became an embedding, so {out} was not written: "
                 + "; ".join(stream_lines(pipeline.report, {}))
             )
         say(f"{counted(count, 'embedding')}, {count / seconds:.0f} per second, in {out}")

@@ -18,10 +18,11 @@ from sensebind.errors import InputError
 
 
 def replay(
-    bag: Annotated[
-        Path,
-        typer.Argument(metavar="BAG", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, or a folder "
-                       "of pictures and IMU tables."),
+    bags: Annotated[
+        list[Path],
+        typer.Argument(metavar="BAG…", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense "
+                       "recording, or a folder of pictures and IMU tables. Several are read as "
+                       "one, in order of time."),
     ],
     out: Annotated[
         Path | None,
@@ -47,19 +48,29 @@ def replay(
     order: Annotated[
         str, typer.Option("--order", metavar="stamp|log", help="Feed by stamp or by receive time.")
     ] = "stamp",
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Leave out what was received before: seconds "
+                     "after the begin, seconds since 1970 or an ISO time (UTC)."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="Leave out what was received from then on."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera and IMU stream."""
     from sensebind.cli.recording_run import write_recording
     from sensebind.cli.settings import pipeline_config
     from sensebind.sinks import check_output
+    from sensebind.sources.time_range import time_range
 
     if out is None:
-        raise InputError(
-            f"--out is missing: say where the embeddings go, for example --out {bag.stem}.parquet"
-        )
+        example = f"--out {bags[0].stem}.parquet"
+        raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
     config = pipeline_config(stream or (), hop, backend, threads, order)
-    summary = write_recording(bag, bundle, config, prompts, out, quiet=json)
+    limits = time_range(begin, end)
+    summary = write_recording(bags, limits, bundle, config, prompts, out, quiet=json)
     if json:
         output.show_json(summary)

@@ -116,6 +116,63 @@ def test_stream_and_hop_options_reach_the_pipeline(
     assert metadata["order"] == "log"
 
 
+def test_a_time_range_gives_the_windows_inside_it(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    whole, part = tmp_path / "whole.parquet", tmp_path / "part.parquet"
+    run("replay", recording, "--bundle", bundle_folder, "--out", whole)
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", part,
+              "--from", "1", "--to", "2023-11-14T22:13:22.35Z")  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "read from 1 s (2023-11-14T22:13:21Z) to 2.35 s (2023-11-14T22:13:22Z)" in ran.out
+    vectors = {
+        path: {(r["stream"], r["grid_ns"]): r["vector"] for r in pq.read_table(path).to_pylist()}
+        for path in (whole, part)
+    }
+    common = {key: vector for key, vector in vectors[part].items() if key[0] == "/imu"}
+    assert common
+    assert common == {key: vectors[whole][key] for key in common}
+    begin_ns = 1_700_000_001_000_000_000
+    assert min(r["start_ns"] for r in pq.read_table(part).to_pylist()) >= begin_ns
+
+
+def test_several_recordings_are_encoded_as_one(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    rows = [imu("/imu", 1_700_000_004 * 10**9 + i * 10**7, [0, 0, 9.8, 0, 0, 0]) for i in range(99)]
+    later = write_db3(tmp_path / "later.db3", rows)
+    out = tmp_path / "both.parquet"
+    ran = run("replay", later, recording, "--bundle", bundle_folder, "--out", out, "--json")
+    assert ran.json["source"]["name"] == "later.db3 + drive.mcap"
+    assert ran.json["report"]["source"]["read"]["/imu"] == 360 + 99
+    assert ran.json["report"]["streams"]["/imu"]["counters"]["late"] == 0
+    metadata = pq.read_table(out).schema.metadata
+    assert metadata[b"sensebind.source"] == b'"later.db3 + drive.mcap"'
+    assert metadata[b"sensebind.source_sha256"].count(b" + ") == 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_only(
+    run: Run,
+    recording: Path,
+    bundle_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    shown: list[float] = []
+    monkeypatch.setattr(
+        "rich.progress.Progress.update", lambda *_, completed: shown.append(completed)
+    )
+    ran = run(
+        "replay", recording, "--bundle", bundle_folder, "--out", tmp_path / "a.jsonl", "--json"
+    )
+    assert ran.json["embeddings"] > 0
+    assert bool(shown) == terminal
+    assert shown == sorted(shown)
+
+
 def test_a_recording_too_short_for_a_window_writes_nothing(
     run: Run, bundle_folder: Path, tmp_path: Path
 ) -> None:
@@ -125,7 +182,7 @@ def test_a_recording_too_short_for_a_window_writes_nothing(
     out.write_text("before")
     ran = run("replay", short, "--bundle", bundle_folder, "--out", out)
     assert ran.code == 1
-    assert f"error: no window of {short} became an embedding" in ran.err
+    assert "error: no window of short.mcap became an embedding" in ran.err
     assert "samples: 20 = " in ran.out
     assert out.read_text() == "before"
 
@@ -147,6 +204,9 @@ BAD_USAGE = {
     "--out a.jsonl --stream /imu=imu,unit=g;kg": "unit=g;kg: 'kg' is not expected; give one of",
     "--out a.jsonl --stream /imo=imu": "no stream '/imo' .*did you mean '/imu'",
     "--out a.jsonl --stream /imu=vision": "stream '/imu' .* cannot be encoded as vision",
+    "--out a.jsonl --from soon": "'soon' is not a time; expected seconds after",
+    "--out a.jsonl --from 3 --to 1": "begins at 3 s .* and ends at 1 s .*; expected an end after",
+    "--out a.jsonl --from 60": "nothing was recorded in the time range",
     "--out a.jsonl --prompts none.txt": "cannot read the prompts in none.txt",
     "--out a.jsonl --prompts cats": "give at least two",
     "--foo": "No such option: --foo.*; see: sensebind replay --help",
