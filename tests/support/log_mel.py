@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.specs import LogMelSpec
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from sensebind.specs import LogMelSpec
 
     F64 = NDArray[np.float64]
 
 RATE_HZ = 16000
+GOLDEN = Path(__file__).parents[1] / "runtime/preprocess/golden/torchaudio_fbank.npz"
+"""What torchaudio 2.9.1 makes of the signals; `make_log_mel_golden.py` tells how."""
 
 
 def signals(count: int = 8000) -> dict[str, NDArray[np.float32]]:
@@ -58,6 +61,20 @@ def oracle(samples: NDArray[np.float32], spec: LogMelSpec) -> F64:
         columns.append(np.log(np.maximum(energy, spec.log_floor)) / unit)
     features: F64 = (np.array(columns).T - spec.mean) / spec.std
     return features
+
+
+def assert_as_exact_as_torchaudio(name: str, logarithms: NDArray[np.float32]) -> None:
+    """At most twice torchaudio's error against float64, at worst and in the mean square.
+
+    `logarithms` are the features of `signals()[name]` by ImageBind's front end, not normalised.
+    """
+    exact = oracle(signals()[name], LogMelSpec(mean=0, std=1))
+    with np.load(GOLDEN) as golden:
+        theirs = golden[name] - exact
+    ours = logarithms - exact
+    # A float32 near ln(2^-23) is exact to 1e-6 only.
+    assert np.abs(ours).max() <= max(2 * np.abs(theirs).max(), 1e-6)
+    assert np.square(ours).mean() <= max(4 * np.square(theirs).mean(), 1e-12)
 
 
 def _window(name: str, length: int) -> F64:

@@ -12,16 +12,13 @@ ImageBind's arguments, transposed; the logarithms themselves, not normalised.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torchaudio.compliance import kaldi
 
-from tests.support.log_mel import RATE_HZ, signals
-
-TARGET = Path(__file__).parents[1] / "runtime/preprocess/golden/torchaudio_fbank.npz"
+from tests.support.log_mel import GOLDEN, RATE_HZ, signals
 
 
 def fbank(samples: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:
@@ -42,6 +39,6 @@ def fbank(samples: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float3
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    TARGET.parent.mkdir(exist_ok=True)
+    GOLDEN.parent.mkdir(exist_ok=True)
     made: dict[str, Any] = {name: fbank(samples) for name, samples in signals().items()}
-    np.savez_compressed(TARGET, **made)
+    np.savez_compressed(GOLDEN, **made)
