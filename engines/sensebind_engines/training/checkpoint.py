@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from sensebind.errors import InputError
-from sensebind_engines.training.run_folder import read_tensors, write_tensors
+from sensebind_engines.training.files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from msgspec import Meta
 from sensebind.errors import ConfigError
 from sensebind.specs import Count, Positive, Strict
 from sensebind.types import Modality
+from sensebind_engines.data.config import DataConfig
 from sensebind_engines.training.loop import Schedule
 
 CENTROID = "centroid"
@@ -29,12 +30,14 @@ class NodeConfig(Strict, frozen=True):
         anchor: a frozen tower instead: a bundle's name or folder, or a file of weights. `size` and
             `encoder` are then not used.
         weights: a .safetensors file to begin from; drawn from the seed if None.
+        tokenizer: text: a tokenizers file; the demo bundle's if None.
     """
 
     size: str = "tiny"
     encoder: dict[str, object] = msgspec.field(default_factory=dict)
     anchor: str | None = None
     weights: str | None = None
+    tokenizer: str | None = None
 
     @property
     def frozen(self) -> bool:
@@ -136,8 +139,7 @@ class GraphConfig(Strict, frozen=True):
         schedule: steps, rates, decay and clipping.
         dim: length of the embeddings.
         trunk: "shared" has one transformer for all trained senses, with a stem and a head each.
-        data: by name, where the items are; the keys of each table are those of
-            `sensebind_engines.data`.
+        data: by name, where the items are.
         modalities: of the nodes, use these and the edges between them; all if None.
         training: batch, seed, precision, checkpoints.
     """
@@ -147,6 +149,6 @@ class GraphConfig(Strict, frozen=True):
     schedule: Schedule
     dim: Count = 384
     trunk: Literal["separate", "shared"] = "separate"
-    data: dict[str, dict[str, object]] = msgspec.field(default_factory=dict)
+    data: dict[str, DataConfig] = msgspec.field(default_factory=dict)
     modalities: tuple[Modality, ...] | None = None
     training: TrainingConfig = TrainingConfig()

@@ -2,8 +2,8 @@
 """From a TOML file, presets and `--set` texts to a `GraphConfig`, and back.
 
 `extends = "imagebind"` begins with a preset, or with another file beside this one: tables are
-merged key by key, everything else is replaced. Relative paths in `data` and `nodes` are meant from
-the file's folder.
+merged key by key, everything else is replaced. Relative paths are meant from the file's folder,
+those of `--set` from the working folder.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_PATHS = {"data": ("manifest", "cache"), "nodes": ("weights", "tokenizer", "anchor")}
+
 _PRESETS = resources.files("sensebind_engines") / "presets"
 
 
@@ -50,6 +52,7 @@ def load_config(source: str | Path, settings: Sequence[str] = ()) -> GraphConfig
     table = _read(str(source), ())
     for setting in settings:
         _override(table, setting)
+    _place_paths(table, Path.cwd())
     return config_from_table(table)
 
 
@@ -80,7 +83,7 @@ def _read(source: str, seen: tuple[str, ...]) -> Table:
     text = known[source] if is_preset else _text(Path(source), list(known))
     table = _parsed(text, source)
     if not is_preset:
-        _anchor_paths(table, Path(source).resolve().parent)
+        _place_paths(table, Path(source).resolve().parent)
     base = table.pop("extends", None)
     if base is None:
         return table
@@ -108,15 +111,16 @@ def _parsed(text: str, source: str) -> Table:
         raise ConfigError(f"{source} is not TOML: {error}") from None
 
 
-def _anchor_paths(table: Table, folder: Path) -> None:
-    """Make paths independent of the working folder, where a file of that name exists beside it."""
-    groups = (table.get("data"), table.get("nodes"))
-    for values in (v for g in groups if isinstance(g, dict) for v in g.values()):
-        if not isinstance(values, dict):
-            continue
-        for key, value in values.items():
-            if isinstance(value, str) and (folder / value).exists():
-                values[key] = str(folder / value)
+def _place_paths(table: Table, folder: Path) -> None:
+    """Make relative paths absolute, as meant from `folder`."""
+    for group, keys in _PATHS.items():
+        tables = table.get(group)
+        for values in tables.values() if isinstance(tables, dict) else ():
+            for key in keys if isinstance(values, dict) else ():
+                value = values.get(key)
+                # An anchor may also be the name of a built-in bundle.
+                if isinstance(value, str) and (key != "anchor" or (folder / value).exists()):
+                    values[key] = str(folder / value)
 
 
 def _merged(base: Table, top: Table) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from sensebind.errors import MissingExtraError
-from sensebind_engines.training.run_folder import explaining_write, write_bytes
+from sensebind_engines.training.files import explaining_write, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,6 +6,9 @@ RUN/
   resolved.toml                the configuration with every default and override; trains the same
   versions.json                versions, platform and threads of the run
   data.json                    by data name: senses, items and content_sha256
+  encoders.json                by trained sense its whole EncoderConfig: sizes, front end, window
+  anchors.json                 by frozen sense its anchor and the ids of its vectors
+  tokenizer.json               of a trained text encoder
   log.jsonl                    a line per logged step
   tensorboard/                 event files, if asked for
   checkpoints/last.safetensors everything needed to go on (see `checkpoint`)
@@ -18,29 +21,30 @@ RUN/
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import msgspec
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
-from sensebind.errors import InputError, SinkError
+from sensebind.errors import InputError
 from sensebind.specs import Strict
-from sensebind.storage import atomic_path
-from sensebind.types import Modality  # noqa: TC001 - msgspec reads the annotations
+from sensebind.types import Modality
+from sensebind_engines.models.config import EncoderConfig
 from sensebind_engines.training.config_file import config_text, load_config
+from sensebind_engines.training.files import (
+    explaining_write,
+    read_json,
+    read_tensors,
+    write_bytes,
+    write_json,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
     from sensebind_engines.training.config import GraphConfig
-
-T = TypeVar("T")
 
 
 class DataRecord(Strict, frozen=True):
@@ -73,6 +77,39 @@ class EdgeRecord(Strict, frozen=True):
     loss: str
     temperature: float
     value: float
+
+
+class AnchorRecord(Strict, frozen=True):
+    """One frozen node of a run.
+
+    Attributes:
+        source: as the configuration names it.
+        encoder_id: identity of its vectors.
+        space_id: identity of the anchor's space.
+    """
+
+    source: str
+    encoder_id: str
+    space_id: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run stands on, besides its configuration.
+
+    Attributes:
+        versions: of packages, platform, threads and processes.
+        data: what it is trained on, by name.
+        encoders: of the trained nodes.
+        anchors: of the frozen nodes.
+        tokenizer: file of a trained text encoder.
+    """
+
+    versions: dict[str, object] = field(default_factory=dict)
+    data: dict[str, DataRecord] = field(default_factory=dict)
+    encoders: dict[Modality, EncoderConfig] = field(default_factory=dict)
+    anchors: dict[Modality, AnchorRecord] = field(default_factory=dict)
+    tokenizer: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,10 +151,13 @@ class RunFolder:
         """Final weights of a trained node."""
         return self.path / "nodes" / f"{modality.value}.safetensors"
 
-    def begin(
-        self, config: GraphConfig, versions: dict[str, object], data: dict[str, DataRecord]
-    ) -> None:
-        """Write what is known before the first step.
+    @property
+    def tokenizer(self) -> Path:
+        """A trained text encoder's tokenizer; not there without one."""
+        return self.path / "tokenizer.json"
+
+    def begin(self, config: GraphConfig, provenance: Provenance) -> None:
+        """Write what is known before the first step; the configuration last.
 
         Raises:
             InputError: the folder already holds a run.
@@ -131,8 +171,10 @@ class RunFolder:
         with explaining_write(self.path):
             for folder in (self.checkpoint.parent, self.path / "nodes"):
                 folder.mkdir(parents=True, exist_ok=True)
-        _write_json(self.path / "versions.json", versions)
-        _write_json(self.path / "data.json", data)
+        for name in ("versions", "data", "encoders", "anchors"):
+            write_json(self.path / f"{name}.json", getattr(provenance, name))
+        if provenance.tokenizer is not None:
+            write_bytes(self.tokenizer, provenance.tokenizer.read_bytes())
         write_bytes(self.resolved, config_text(config).encode())
 
     def config(self) -> GraphConfig:
@@ -150,11 +192,19 @@ class RunFolder:
 
     def versions(self) -> dict[str, object]:
         """Versions, platform and threads of the run."""
-        return _read_json(self.path / "versions.json", dict[str, object])
+        return read_json(self.path / "versions.json", dict[str, object])
 
     def data(self) -> dict[str, DataRecord]:
         """What the run is trained on."""
-        return _read_json(self.path / "data.json", dict[str, DataRecord])
+        return read_json(self.path / "data.json", dict[str, DataRecord])
+
+    def encoders(self) -> dict[Modality, EncoderConfig]:
+        """What the trained nodes are; `sensebind_engines.models.build` makes them."""
+        return read_json(self.path / "encoders.json", dict[Modality, EncoderConfig])
+
+    def anchors(self) -> dict[Modality, AnchorRecord]:
+        """What the frozen nodes are."""
+        return read_json(self.path / "anchors.json", dict[Modality, AnchorRecord])
 
     def edges(self) -> tuple[EdgeRecord, ...]:
         """The trained edges of a finished run.
@@ -167,7 +217,7 @@ class RunFolder:
                 f"the run {str(self.path)!r} is not finished; go on with it by "
                 "`sensebind train --resume`"
             )
-        return _read_json(self._edges, tuple[EdgeRecord, ...])
+        return read_json(self._edges, tuple[EdgeRecord, ...])
 
     def weights(self, modality: Modality) -> dict[str, Tensor]:
         """Final weights of a trained node, as its encoder's state_dict.
@@ -190,63 +240,4 @@ class RunFolder:
         """
         for modality, weights in nodes.items():
             write_tensors(self.node(modality), weights)
-        _write_json(self._edges, edges)
-
-
-def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    """Write a .safetensors file as a whole or not at all.
-
-    Raises:
-        SinkError: if it cannot be written; an earlier file of that name is untouched.
-    """
-    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with explaining_write(path), atomic_path(path) as temporary:
-        save_file(own, temporary, metadata)
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors file.
-
-    Raises:
-        InputError: if it is missing or damaged.
-    """
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read the weights {str(path)!r}: {error}") from None
-    return tensors
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a small file as a whole or not at all.
-
-    Raises:
-        SinkError: if it cannot be written; an earlier file of that name is untouched.
-    """
-    with explaining_write(path), atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-
-
-@contextmanager
-def explaining_write(path: Path) -> Iterator[None]:
-    """Turn a failure to write `path` into a SinkError that says what is kept and how to go on."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise SinkError(
-            f"cannot write {str(path)!r}: {error}; free some space or check the folder, then go on "
-            "with --resume. What was written before is untouched"
-        ) from error
-
-
-def _write_json(path: Path, value: object) -> None:
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
-
-
-def _read_json(path: Path, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        raise InputError(f"cannot read {str(path)!r} of the run: {error}") from None
+        write_json(self._edges, edges)

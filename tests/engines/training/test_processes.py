@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from safetensors.torch import save_file
 from sensebind_engines.training.processes import joined
-from sensebind_engines.training.run_folder import RunFolder
+from sensebind_engines.training.run_folder import Provenance, RunFolder
 from tests.engines.training.fakes import graph_config, make_trainer
 
 edges = [
@@ -35,7 +35,7 @@ config = graph_config(edges, ("audio", "vision", "depth"), steps=6, augment=Fals
 folder = RunFolder(Path(sys.argv[1]))
 with joined("cpu") as processes:
     if processes.first:
-        folder.begin(config, {}, {})
+        folder.begin(config, Provenance())
     processes.wait()
     trainer = make_trainer(config, keys=True, items=25, processes=processes)
     gradients = {}

@@ -14,9 +14,16 @@ import torch
 
 from sensebind.errors import InputError, SinkError
 from sensebind.types import Modality
-from sensebind_engines.training import run_folder
+from sensebind_engines.models.sizes import default_config
 from sensebind_engines.training.config_file import config_from_table
-from sensebind_engines.training.run_folder import DataRecord, EdgeRecord, RunFolder
+from sensebind_engines.training.files import read_tensors, write_tensors
+from sensebind_engines.training.run_folder import (
+    AnchorRecord,
+    DataRecord,
+    EdgeRecord,
+    Provenance,
+    RunFolder,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,17 +34,20 @@ CONFIG = config_from_table(
         "nodes": {"audio": {}, "depth": {"encoder": {"depth": 2, "why": 'a "word"'}}},
         "edges": [{"pair": ["audio", "depth"], "data": "both"}],
         "schedule": {"steps": 5, "warmup_steps": 1, "learning_rate": 1e-3},
-        "data": {"both": {"manifest": "a.jsonl", "parts": [1, 2.5, True]}},
+        "data": {"both": {"manifest": "/a.jsonl", "jitter_s": 0.5}},
     }
 )
+ENCODERS = {Modality.AUDIO: default_config(Modality.AUDIO, "tiny", 8)}
 DATA = {"both": DataRecord(modalities=(Modality.AUDIO,), items=3, content_sha256="00")}
+ANCHORS = {Modality.TEXT: AnchorRecord(source="demo", encoder_id="1", space_id="2")}
+PROVENANCE = Provenance({"torch": "2"}, DATA, ENCODERS, ANCHORS)
 EDGE = EdgeRecord(pair=("audio", "depth"), data="both", loss="infonce", temperature=0.1, value=1.25)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
-    folder.begin(CONFIG, {"torch": "2"}, DATA)
+    folder.begin(CONFIG, PROVENANCE)
     return folder
 
 
@@ -45,12 +55,15 @@ def test_begin_is_read_back(run: RunFolder) -> None:
     assert run.config() == CONFIG
     assert run.versions() == {"torch": "2"}
     assert run.data() == DATA
+    assert run.encoders() == ENCODERS
+    assert run.anchors() == ANCHORS
+    assert not run.tokenizer.exists()
     assert not run.finished
 
 
 def test_a_second_run_in_the_folder_is_refused(run: RunFolder) -> None:
     with pytest.raises(InputError, match="already holds a run; add --resume"):
-        run.begin(CONFIG, {}, DATA)
+        run.begin(CONFIG, PROVENANCE)
 
 
 def test_finish_is_read_back(run: RunFolder) -> None:
@@ -88,14 +101,14 @@ def test_a_full_disk_leaves_the_earlier_file(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = run.node(Modality.AUDIO)
-    run_folder.write_tensors(path, {"a": torch.ones(2)})
+    write_tensors(path, {"a": torch.ones(2)})
 
     def full(tensors: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_folder, "save_file", full)
+    monkeypatch.setattr("sensebind_engines.training.files.save_file", full)
     with pytest.raises(SinkError, match=r"audio\.safetensors.*No space left.*--resume.*untouched"):
-        run_folder.write_tensors(path, {"a": torch.zeros(2)})
-    assert torch.equal(run_folder.read_tensors(path)["a"], torch.ones(2))
+        write_tensors(path, {"a": torch.zeros(2)})
+    assert torch.equal(read_tensors(path)["a"], torch.ones(2))
     assert list(path.parent.iterdir()) == [path]

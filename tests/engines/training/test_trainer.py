@@ -20,7 +20,7 @@ from sensebind.types import Modality
 from sensebind_engines.training.checkpoint import Average
 from sensebind_engines.training.loop import TrainingError
 from sensebind_engines.training.reporting import read_log
-from sensebind_engines.training.run_folder import RunFolder
+from sensebind_engines.training.run_folder import Provenance, RunFolder
 from tests.engines.training.fakes import AUDIO_VISION, FakeData, graph_config, make_trainer
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ OPTIONS: dict[str, Any] = {"ema_decay": 0.9, "micro_batch": 3}
 
 def _folder(path: Path, config: GraphConfig) -> RunFolder:
     folder = RunFolder(path)
-    folder.begin(config, {}, {})
+    folder.begin(config, Provenance())
     return folder
 
 
@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
         save_file(tensors, path, metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sensebind_engines.training.run_folder.save_file", full)
+        patch.setattr("sensebind_engines.training.files.save_file", full)
         with pytest.raises(SinkError, match=r"last\.safetensors.*No space left.*--resume"):
             _trainer(config).run(folder)
     again = _trainer(config)
