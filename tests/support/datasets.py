@@ -45,9 +45,8 @@ def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 def depth_mm(seed: int, size: tuple[int, int] = (64, 48)) -> NDArray[np.uint16]:
     """A slope of depths in millimetres, with a hole."""
-    rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
-    depth = np.asarray(1000 + 20 * rows + rng.integers(5, 15) * columns, np.uint16)
+    depth = np.asarray(1000 + 20 * rows + (5 + seed) * columns, np.uint16)
     depth[5:9, 7:20] = 0
     return depth
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.types import Modality
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Hashable, Mapping
 
     from numpy.typing import NDArray
 
-    from sensebind.types import Modality
     from sensebind_engines.data.library import Stock
     from sensebind_engines.data.manifest import Entry
 
@@ -31,6 +32,24 @@ class Item:
     entry: Entry
     instant_ns: int | None
     places: dict[Modality, int]
+
+
+def item_key(item: Item, modalities: Collection[Modality], block_ns: int) -> Hashable:
+    """What an item is to losses and retrieval; items of equal keys are one thing (`Row.key`).
+
+    Args:
+        item: the item.
+        modalities: those that are compared.
+        block_ns: moments of a recording in one block of this length are one thing.
+    """
+    row = item.entry.row
+    if row.key is not None:
+        return ("key", row.key)
+    if Modality.TEXT in modalities and row.texts():
+        return ("text", row.texts())
+    if row.recording is not None and item.instant_ns is not None:
+        return ("time", row.recording, item.instant_ns // block_ns)
+    return ("row", item.entry.number)
 
 
 def items_of(

@@ -52,8 +52,11 @@ class Row(Strict, frozen=True):
             recording a sense that is left out is found by the stream's type and name.
         text: what describes it, in one or several wordings; or `{"vector": …, "index": …}`.
         label: class or classes of every modality, or of each by name.
-        key: rows of equal keys are one thing to the losses and the intervals; the recording or the
-            row itself if not given.
+        key: rows of equal keys are one thing: not each other's negatives, nor rivals when one is
+            searched for. If not given, rows of equal texts are where texts are used; else a row
+            of files is, and of a recording what lies within one window's length.
+        group: rows of equal groups are not independent: one subject, one original recording.
+            Intervals draw whole groups; the recording, or the row, if not given.
         split: name of the part of the data set it belongs to.
     """
 
@@ -69,6 +72,7 @@ class Row(Strict, frozen=True):
     text: _Texts | dict[str, Any] | None = None
     label: _Texts | dict[Modality, _Texts] | None = None
     key: _Name | int | None = None
+    group: _Name | int | None = None
     split: _Name | None = None
 
     def __post_init__(self) -> None:

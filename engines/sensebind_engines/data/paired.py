@@ -13,7 +13,7 @@ from sensebind.grid import nanoseconds
 from sensebind.specs import TextSpec
 from sensebind.types import Modality
 from sensebind_engines.data.base import Batch
-from sensebind_engines.data.items import Item, items_of
+from sensebind_engines.data.items import Item, item_key, items_of
 from sensebind_engines.data.library import Library, content_sha256
 from sensebind_engines.data.manifest import read_manifest
 from sensebind_engines.data.rows import Rows
@@ -144,15 +144,7 @@ class ManifestData:
         return self._items_by_row[entry.number]
 
     def _key(self, item: Item) -> int:
-        """A number for what the item is to the losses; see `Row.key`."""
-        row, place = item.entry.row, item.entry.number
-        key: Hashable = ("row", place)
-        if row.key is not None:
-            key = ("key", row.key)
-        elif Modality.TEXT in self.modalities and row.texts():
-            key = ("text", row.texts())
-        elif row.recording is not None and item.instant_ns is not None:
-            key = ("time", row.recording, item.instant_ns // self._longest_ns)
+        key = item_key(item, self.modalities, self._longest_ns)
         return self._keys.setdefault(key, len(self._keys))
 
     def _content(self, entry: Entry) -> dict[str, object]:
