@@ -7,16 +7,18 @@ of them is checked against code that is not ours.
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import zstandard
 from mcap.writer import CompressionType, IndexType
 from mcap.writer import Writer as McapWriter
 from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -235,10 +237,19 @@ def write_mcap(
     return path
 
 
-def write_folder(path: Path, messages: Iterable[Message], storage: str = "sqlite3") -> Path:
+def write_folder(
+    path: Path,
+    messages: Iterable[Message],
+    storage: str = "sqlite3",
+    *,
+    zstd_messages: bool = False,
+) -> Path:
     """A rosbag2 folder with metadata.yaml, storage "sqlite3" or "mcap"."""
     plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
-    with Rosbag2Writer(path, version=9, storage_plugin=plugin) as writer:
+    writer = Rosbag2Writer(path, version=9, storage_plugin=plugin)
+    if zstd_messages:
+        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with writer:
         connections: dict[str, Any] = {}
         for message in messages:
             if message.topic not in connections:
@@ -255,6 +266,20 @@ def write_db3(path: Path, messages: Iterable[Message]) -> Path:
     (folder / f"{folder.name}.db3").rename(path)
     shutil.rmtree(folder)
     return path
+
+
+def packed(path: Path) -> Path:
+    """Compress a bag file, or the files of a folder's bag, as rosbag2 does it with whole files."""
+    if path.is_dir():
+        for part in [*path.glob("*.db3"), *path.glob("*.mcap")]:
+            packed(part)
+        listing = path / "metadata.yaml"
+        listing.write_text(re.sub(r"\.(db3|mcap)\b", r".\1.zstd", listing.read_text()))
+        return path
+    target = path.with_name(path.name + ".zstd")
+    target.write_bytes(zstandard.compress(path.read_bytes()))
+    path.unlink()
+    return target
 
 
 def write_ros1(

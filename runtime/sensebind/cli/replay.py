@@ -20,7 +20,7 @@ from sensebind.errors import InputError
 def replay(
     bags: Annotated[
         list[Path],
-        typer.Argument(metavar="BAG…", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense "
+        typer.Argument(metavar="BAG", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense "
                        "recording, or a folder of pictures and IMU tables. Several are read as "
                        "one, in order of time."),
     ],

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
 from sensebind.sources.bag import BagSource
-from sensebind.sources.bag_folder import BagFolder
+from sensebind.sources.bag_folder import FILE_FORMATS, BagFolder
 from sensebind.sources.files import FileSource
 from sensebind.sources.layout import layout_of
-from sensebind.sources.mcap_file import McapFile
-from sensebind.sources.ros1_file import Ros1File
 from sensebind.sources.several import SeveralSources
-from sensebind.sources.sqlite_file import SqliteFile
 from sensebind.sources.trimmed import Trimmed
 
 if TYPE_CHECKING:
@@ -22,13 +19,10 @@ if TYPE_CHECKING:
 
     from sensebind.sources.base import Source, SourceReport
     from sensebind.sources.containers import Container
-    from sensebind.sources.layout import Layout
     from sensebind.sources.time_range import TimeRange
 
-_BAGS: dict[Layout, Callable[[Path, SourceReport], Container]] = {
-    "mcap": McapFile,
-    "db3": SqliteFile,
-    "ros1": Ros1File,
+_BAGS: dict[str, Callable[[Path, SourceReport], Container]] = {
+    **FILE_FORMATS,
     "bag folder": BagFolder,
 }
 

@@ -17,6 +17,7 @@ from sensebind.sources.containers import (
 )
 from sensebind.sources.layout import bag_parts, layout_of, natural_order
 from sensebind.sources.mcap_file import McapFile
+from sensebind.sources.packed_file import PackedFile
 from sensebind.sources.ros1_file import Ros1File
 from sensebind.sources.sqlite_file import SqliteFile
 
@@ -31,22 +32,28 @@ FILE_FORMATS: dict[str, Callable[[Path, SourceReport], Container]] = {
     "mcap": McapFile,
     "db3": SqliteFile,
     "ros1": Ros1File,
+    "packed": lambda path, report: PackedFile(path, report, open_bag_file),
 }
 """Bag file formats by layout; the first bytes decide, not the file's name."""
 
-_LISTED_PART = re.compile(r"^\s*-\s*[\"']?([^\"'\n]+\.(?:mcap|db3))[\"']?\s*$", re.MULTILINE)
+_LISTED_PART = re.compile(
+    r"^\s*-\s*[\"']?([^\"'\n]+\.(?:mcap|db3)(?:\.zstd)?)[\"']?\s*$", re.MULTILINE
+)
 
 
 class BagFolder:
     """The parts of a split recording, one after another."""
 
     def __init__(self, path: Path, report: SourceReport) -> None:
-        paths = sorted(bag_parts(path), key=natural_order)
-        missing = sorted(_listed_parts(path) - {part.name for part in paths})
+        paths = _without_copies(sorted(bag_parts(path), key=natural_order))
+        present = {part.name.removesuffix(".zstd") for part in paths}
+        listed = {name.removesuffix(".zstd") for name in _listed_parts(path)}
+        missing = sorted(listed - present)
         if not paths:
             raise SourceError(_nothing_readable(path, missing))
         if missing:
-            report.note(f"{path.name}: parts are missing: {', '.join(missing)}")
+            names = ", ".join(missing)
+            report.note(f"{path.name}: parts are missing: {names}; the others are read in order")
         self._parts: list[Container] = []
         try:
             for part in paths:
@@ -98,10 +105,13 @@ def _listed_parts(folder: Path) -> set[str]:
     return {name.rpartition("/")[2] for name in _LISTED_PART.findall(text)}
 
 
+def _without_copies(paths: list[Path]) -> list[Path]:
+    """The parts without those that lie beside their unpacked form."""
+    names = {path.name for path in paths}
+    return [p for p in paths if p.suffix != ".zstd" or p.name.removesuffix(".zstd") not in names]
+
+
 def _nothing_readable(folder: Path, missing: list[str]) -> str:
-    packed = sorted(part.name for part in folder.glob("*.zstd"))
-    if packed:
-        return f"{folder}: its parts are compressed files; unpack them with: zstd -d {packed[0]}"
     return (
         f"{folder}: no .mcap or .db3 file in this folder; metadata.yaml lists "
         f"{', '.join(missing) or 'none'}; copy them beside it"

@@ -11,9 +11,9 @@ from sensebind.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Layout = Literal["mcap", "db3", "ros1", "bag folder", "files"]
+Layout = Literal["mcap", "db3", "ros1", "packed", "bag folder", "files"]
 
-BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".zstd")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
 TABLE_SUFFIXES = (".csv",)
@@ -23,6 +23,7 @@ _MAGIC: tuple[tuple[bytes, Layout], ...] = (
     (b"\x89MCAP0\r\n", "mcap"),
     (b"SQLite format 3\0", "db3"),
     (b"#ROSBAG V2.0\n", "ros1"),
+    (b"\x28\xb5\x2f\xfd", "packed"),
 )
 _LFS_POINTER = b"version https://git-lfs"
 _EXPECTED = (

@@ -7,10 +7,11 @@ import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from sensebind.errors import SourceError
-from sensebind.sources import open_source
+from sensebind.sources import open_source, packed_file
 from sensebind.types import SampleBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, read_all
@@ -71,11 +72,51 @@ def test_a_folder_whose_parts_are_missing(tmp_path: Path) -> None:
         open_source(tmp_path).streams()
 
 
-def test_a_folder_of_compressed_parts(tmp_path: Path) -> None:
-    (tmp_path / "metadata.yaml").write_text("relative_file_paths:\n  - a_0.db3.zstd\n")
-    (tmp_path / "a_0.db3.zstd").write_bytes(b"x")
-    with pytest.raises(SourceError, match=r"unpack them with: zstd -d a_0\.db3\.zstd"):
-        open_source(tmp_path).streams()
+@pytest.mark.parametrize("keep", [4, 30, 400])
+def test_a_damaged_compressed_file(tmp_path: Path, keep: int) -> None:
+    whole = bags.packed(bags.write_mcap(tmp_path / "a.mcap", ROWS)).read_bytes()
+    path = tmp_path / "b.mcap.zstd"
+    path.write_bytes(whole[:keep] + bytes(len(whole) - keep))
+    with pytest.raises(SourceError, match=r"b\.mcap\.zstd: the compressed file is damaged"):
+        open_source(path).streams()
+
+
+def test_a_cut_compressed_file_is_what_it_is_unpacked(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (5, 300, 300, 3), dtype=np.uint8)
+    frames = [bags.image("/camera", START_NS + k, noise[k], "rgb8") for k in range(5)]
+    for name, write in (("a.mcap", bags.write_mcap), ("a.db3", bags.write_db3)):
+        path = bags.packed(write(tmp_path / name, frames))
+        path.write_bytes(path.read_bytes()[:700_000])
+    source = open_source(tmp_path / "a.mcap.zstd")
+    read_all(source)
+    assert source.report.read == {"/camera": 2}
+    assert any("truncated" in note for note in source.report.notes)
+    with pytest.raises(SourceError, match=rf"^{tmp_path}/a\.db3\.zstd: not a readable rosbag2"):
+        open_source(tmp_path / "a.db3.zstd").streams()
+
+
+def test_temporary_files_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = bags.packed(bags.write_mcap(tmp_path / "a.mcap", ROWS))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    source = open_source(path)
+    with source:
+        assert len(list(scratch.iterdir())) == 1
+    assert list(scratch.iterdir()) == []
+    path.write_bytes(bags.packed(bags.write_ros1(tmp_path / "n.bag", [])).read_bytes()[:30])
+    with pytest.raises(SourceError):
+        open_source(path).streams()
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_for_temporary_files_that_is_too_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bags.packed(bags.write_mcap(tmp_path / "a.mcap", ROWS))
+    monkeypatch.setattr(packed_file, "_SPARE_BYTES", 1 << 60)
+    with pytest.raises(SourceError, match=r"too small to unpack it; name another in TMPDIR"):
+        open_source(path).streams()
 
 
 def test_a_folder_with_an_empty_part(tmp_path: Path) -> None:
