@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IMAGEBIND = LogMelSpec()
-_FLOAT32 = np.dtype(np.float32)
 
 
 class LogMel:
@@ -65,17 +64,19 @@ class LogMel:
         self.frame_length = tables.window.size
         self.frame_shift = tables.shift
         self.pad_value = float(tables.offset)
+        self._mel_bins = spec.mel_bins
         self._packed = pack(tables)
         self._kernel = compiled(kernel)
 
     def frame_count(self, samples: int) -> int:
         """Whole frames in so many samples."""
-        return max(0, 1 + (samples - self.frame_length) // self.frame_shift)
+        beyond = samples - self.frame_length
+        return beyond // self.frame_shift + 1 if beyond >= 0 else 0
 
     def frames(self, samples: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Fill `out` with the normalised features of all whole frames.
 
-        Nothing is checked but the shapes: a NaN or an infinity makes the frames it lies in
+        Values are not checked: a NaN or an infinity makes the frames it lies in
         meaningless, and no others. The GIL is released meanwhile.
 
         Args:
@@ -87,15 +88,22 @@ class LogMel:
             InputError: for another dtype, shape or memory layout.
         """
         count = self.frame_count(samples.size)
-        if not _are_usable(samples, out, (self.spec.mel_bins, count)):
-            raise InputError(
-                f"samples are {samples.dtype} {samples.shape} with strides {samples.strides}, "
-                f"expected contiguous, aligned float32 (n,); out is {out.dtype} {out.shape} with "
-                f"strides {out.strides}, expected writeable, aligned float32 "
-                f"{(self.spec.mel_bins, count)} with columns 4 bytes apart"
-            )
+        # Once per hop of every stream: all else is left to the kernel, which takes one type only.
+        if out.shape != (self._mel_bins, count) or (out.strides[1] != 4 and count > 1):
+            raise self._refusal(samples, out)
         if count:
-            self._kernel(samples, out, *self._packed)
+            try:
+                self._kernel(samples, out, *self._packed)
+            except TypeError:
+                raise self._refusal(samples, out) from None
+
+    def _refusal(self, samples: NDArray[np.float32], out: NDArray[np.float32]) -> InputError:
+        expected = (self._mel_bins, self.frame_count(samples.size))
+        return InputError(
+            f"samples are {samples.dtype} {samples.shape} with strides {samples.strides}, expected "
+            f"contiguous float32 (n,); out is {out.dtype} {out.shape} with strides "
+            f"{out.strides}, expected writeable float32 {expected} with columns 4 bytes apart"
+        )
 
 
 def log_mel(
@@ -174,18 +182,3 @@ def _check(waveform: NDArray[np.float32], plan: LogMel) -> None:
             f"sample {at} of the waveform is {waveform[at]}, expected finite numbers; cut it out "
             "or set it to 0"
         )
-
-
-def _are_usable(
-    samples: NDArray[np.float32], out: NDArray[np.float32], shape: tuple[int, int]
-) -> bool:
-    # Once per hop of every stream, so nothing slow here.
-    return (
-        samples.dtype == out.dtype == _FLOAT32
-        and samples.ndim == 1
-        and samples.flags.c_contiguous
-        and samples.flags.aligned
-        and out.shape == shape
-        and (out.strides[1] == _FLOAT32.itemsize or shape[1] < 2)
-        and out.flags.behaved
-    )
