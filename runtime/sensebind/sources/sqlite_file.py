@@ -39,6 +39,9 @@ _WITHIN = " AND timestamp BETWEEN ? AND ?"
 _SPAN = "SELECT min(timestamp), max(timestamp) FROM messages WHERE typeof(timestamp) = 'integer'"
 _BY_TIME, _BY_ROW = " ORDER BY timestamp, rowid", " ORDER BY rowid"
 
+# What SQLite says of a damaged schema quotes it, and need not be text.
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
+
 
 class SqliteFile:
     """One rosbag2 SQLite storage file, opened read-only."""
@@ -55,24 +58,25 @@ class SqliteFile:
             self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._damaged(error) from None
+        self._database.text_factory = lambda octets: octets.decode("utf-8", "replace")
         try:
-            rows = self._database.execute(_TOPICS).fetchall()
-            self._names = {row[0]: str(row[1]) for row in rows}
+            rows = [row for row in self._database.execute(_TOPICS) if _is_topic(row)]
             definitions = self._definitions()
-            self.topics = merged_topics(
-                [
-                    Topic(name, kind, wire, count, *definitions.get(kind, (b"", "")))
-                    for _, name, kind, wire, count in rows
-                ]
-            )
+            first_ns, last_ns = self._database.execute(_SPAN).fetchone()
             # Without an index on the time SQLite would sort all pixels; rows are nearly in order.
             indexes = self._database.execute("SELECT sql FROM sqlite_master WHERE type = 'index'")
-            first_ns, last_ns = self._database.execute(_SPAN).fetchone()
-            self.span = None if first_ns is None else Span(first_ns, last_ns + 1)
-            self._indexed = any("timestamp" in (sql or "") for (sql,) in indexes)
-        except sqlite3.Error as error:
+            self._indexed = any("timestamp" in str(sql) for (sql,) in indexes)
+        except _FAULTS as error:
             self.close()
             raise self._damaged(error) from None
+        self.span = None if first_ns is None else Span(first_ns, last_ns + 1)
+        self._names = {row[0]: row[1] for row in rows}
+        self.topics = merged_topics(
+            [
+                Topic(name, kind, wire, count, *definitions.get(kind, (b"", "")))
+                for _, name, kind, wire, count in rows
+            ]
+        )
 
     def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
         """Yield the messages of some topics, stretch by stretch in order of receipt."""
@@ -92,9 +96,9 @@ class SqliteFile:
                 else:  # SQLite columns take values of any type
                     self._report.skip(self._names[key], "malformed message")
                 if builder.is_full:
-                    self.fraction = done / total
+                    self.fraction = min(done / max(total, 1), 1.0)
                     yield builder.taken(behind_ns)
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise self._damaged(error) from None
         yield builder.taken(behind_ns)
 
@@ -114,9 +118,16 @@ class SqliteFile:
             if isinstance(definition, str)
         }
 
-    def _damaged(self, error: sqlite3.Error) -> SourceError:
+    def _damaged(self, error: Exception) -> SourceError:
         name = self._path.name
+        cause = "damaged text" if isinstance(error, UnicodeError) else error
         return SourceError(
-            f"{self._path}: not a readable rosbag2 database ({error}); if it was cut short, try: "
+            f"{self._path}: not a readable rosbag2 database ({cause}); if it was cut short, try: "
             f"sqlite3 {name} .recover | sqlite3 repaired.db3"
         )
+
+
+def _is_topic(row: tuple[object, ...]) -> bool:
+    """Whether a row of the topics is what it should be; SQLite columns take values of any type."""
+    key, *texts, _ = row
+    return isinstance(key, int) and all(isinstance(text, str) for text in texts)

@@ -178,6 +178,22 @@ def test_rows_of_other_types_are_counted(tmp_path: Path) -> None:
     assert source.report.read == {"/imu": 198}
 
 
+def test_topics_of_other_types_are_left_out(tmp_path: Path) -> None:
+    path = bags.write_db3(tmp_path / "a.db3", [*ROWS, bags.text("/chatter", START_NS, "hello")])
+    database = sqlite3.connect(path)
+    database.execute("UPDATE topics SET name = x'00ff' WHERE name = '/chatter'")
+    database.commit()
+    database.close()
+    assert [info.name for info in open_source(path).streams()] == ["/imu"]
+
+
+def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+    path = bags.write_db3(tmp_path / "a.db3", ROWS)
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE topics", b"CREATE TABLE \xd6opics"))
+    with pytest.raises(SourceError, match="not a readable rosbag2 database"):
+        open_source(path).streams()
+
+
 def test_a_write_ahead_log_left_by_a_crash_is_read(tmp_path: Path) -> None:
     path = bags.write_db3(tmp_path / "whole.db3", ROWS)
     database = sqlite3.connect(path)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings damaged at random, and what a reader must make of them.
+
+`python -m tests.support.broken_files SEED COUNT FOLDER` reads COUNT of them under a limit on
+memory, and exits non-zero at the first that is neither read nor refused with a SourceError.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import random
+import resource
+import struct
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.errors import SourceError
+from sensebind.sources import open_source
+from tests.support import bags, realsense
+from tests.support.blocks import all_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+START_NS = 1_700_000_000_000_000_000
+LONGEST_S = 20.0
+MEMORY_BYTES = 1 << 30
+"""Beyond what the process has mapped when it begins."""
+
+
+def recordings(folder: Path) -> list[bytes]:
+    """One small recording of every format, as bytes."""
+    rng = np.random.default_rng(0)
+    messages: list[bags.Message] = [bags.audio_info("/audio_info", START_NS)]
+    for k in range(40):
+        log_ns = START_NS + k * 10_000_000
+        messages.append(bags.imu("/imu", log_ns, rng.normal(size=6).tolist()))
+        if k % 8 == 0:
+            pixels = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            messages.append(bags.image("/camera", log_ns, pixels, "rgb8"))
+            messages.append(bags.audio("/audio", log_ns, np.zeros(160, np.int16)))
+    paths = [
+        bags.write_mcap(folder / "a.mcap", messages),
+        bags.write_mcap(folder / "z.mcap", messages, compression="zstd"),
+        bags.write_mcap(folder / "l.mcap", messages, compression="lz4"),
+        bags.write_mcap(folder / "n.mcap", messages, indexed=False),
+        bags.write_mcap(folder / "u.mcap", messages, chunked=False),
+        bags.write_db3(folder / "a.db3", messages),
+        realsense.write_db3(folder / "r.db3", 10),
+        bags.write_ros1(folder / "a.bag", messages, chunk_bytes=4096),
+        bags.write_ros1(folder / "b.bag", messages, "bz2", chunk_bytes=4096),
+        bags.write_ros1(folder / "l.bag", messages, "lz4", chunk_bytes=4096),
+        realsense.write_bag(folder / "r.bag"),
+        bags.packed(bags.write_mcap(folder / "p.mcap", messages)),
+        bags.packed(bags.write_db3(folder / "p.db3", messages)),
+    ]
+    return [path.read_bytes() for path in paths]
+
+
+def _flip(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 2, 8, 64))):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+
+
+def _cut(data: bytearray, rng: random.Random) -> None:
+    del data[rng.randrange(len(data)) :]
+
+
+def _splice(data: bytearray, rng: random.Random) -> None:
+    begin, end = sorted(rng.randrange(len(data)) for _ in range(2))
+    place = rng.randrange(len(data))
+    if rng.random() < 0.5:
+        data[place:place] = data[begin : min(end, begin + 5000)]
+    else:
+        del data[begin : min(end, begin + 5000)]
+
+
+def _lie(data: bytearray, rng: random.Random) -> None:
+    """Overwrite what may be a length with one that cannot be."""
+    value = rng.choice((0, 1, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1, len(data)))
+    layout = rng.choice(("<I", "<Q", ">I"))
+    packed = struct.pack(layout, value % 2 ** (8 * struct.calcsize(layout)))
+    place = rng.randrange(len(data))
+    data[place : place + len(packed)] = packed
+
+
+MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _cut, _splice, _lie)
+
+
+def mutated(whole: bytes, rng: random.Random) -> bytes:
+    """The recording with one to three kinds of damage."""
+    data = bytearray(whole)
+    for _ in range(rng.randint(1, 3)):
+        if data:
+            rng.choice(MUTATIONS)(data, rng)
+    return bytes(data)
+
+
+def read(path: Path) -> None:
+    """Read whatever can be read of a file; a SourceError refuses it."""
+    source = open_source(path)
+    for order in ("stamp", "log"):
+        with source:
+            for _ in source.blocks(all_streams(source), order):
+                pass
+
+
+def main(seed: int, count: int, folder: Path) -> int:
+    """Read damaged files; returns the exit code."""
+    faulthandler.enable()
+    wholes = recordings(folder)
+    _limit_memory()
+    rng = random.Random(seed)
+    refused = 0
+    for number in range(count):
+        data = mutated(wholes[number % len(wholes)], rng)
+        path = folder / "mutated"
+        path.write_bytes(data)
+        begin_s = time.process_time()
+        try:
+            read(path)
+        except SourceError:
+            refused += 1
+        except BaseException:  # noqa: BLE001 - any other end of reading is a find
+            traceback.print_exc()
+            return _failed(data, seed, number, folder)
+        if time.process_time() - begin_s > LONGEST_S:
+            return _failed(data, seed, number, folder)
+    print(f"{count} files, {refused} refused")
+    return 0
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _failed(data: bytes, seed: int, number: int, folder: Path) -> int:
+    (folder / "failed").write_bytes(data)
+    print(f"file {number} of seed {seed}: neither read nor refused in time; kept as failed")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
