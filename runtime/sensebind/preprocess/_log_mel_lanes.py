@@ -99,14 +99,15 @@ def _shape(rows: F32, sums: F32, window: F32, preemphasis: float, dc_share: floa
 def _transform(rows: F32, spare: F32, twiddles: F32, points: int) -> F32:
     """Complex Fourier transform of rows[0] + i rows[1]; returns the one of the two it ends in."""
     source, target = rows, spare
-    size, stride, at = points, LANES, 0
+    size, at = points, 0
     while size >= 4:
+        stride = points // size * LANES
         _stage(source[0], source[1], target[0], target[1], size // 4, stride, twiddles[at:])
         at += 6 * (size // 4)
         source, target = target, source
         size //= 4
-        stride *= 4
     if size == 2:
+        stride = points // 2 * LANES
         for part in range(2):
             low, high = source[part, :stride], source[part, stride:]
             total, rest = target[part, :stride], target[part, stride:]
