@@ -146,7 +146,8 @@ class Bundle:
             modality: what the data is.
             data: for text a string or a list of them; for vision a picture or a list of them,
                 each a uint8 array (h, w, 3) RGB or (h, w) grey, a Pillow image, a path, or the
-                bytes of a JPEG or PNG file; for audio a waveform (n,) or (n, channels), float of
+                bytes of a JPEG or PNG file; for depth and thermal the same, of uint16 or float32
+                (h, w) counts; for audio a waveform (n,) or (n, channels), float of
                 full scale 1 or int16; for IMU values (n, 6) in m/s² and rad/s, body axes.
             rate_hz: sample rate of a waveform or of IMU values.
             stamps_ns: int64 (n,) stamps of IMU values, instead of `rate_hz`.

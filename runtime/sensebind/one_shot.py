@@ -56,7 +56,8 @@ def one_shot_windows(
     pictures = data if isinstance(data, (list, tuple)) else [data]
     if not pictures:
         raise InputError("no pictures were given, expected at least one")
-    return [_picture_window(frame_of_picture(picture)) for picture in pictures]
+    wrap = frame_of_picture if modality is Modality.VISION else frame_of_counts
+    return [_picture_window(wrap(picture)) for picture in pictures]
 
 
 def frame_of_picture(picture: object) -> Frame:
@@ -69,11 +70,8 @@ def frame_of_picture(picture: object) -> Frame:
     Raises:
         InputError: if it is none of these or the file cannot be read.
     """
-    if isinstance(picture, (str, PathLike)):
-        picture = _read(Path(picture))
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        data = bytes(picture)
-        return Frame(data, "png" if data.startswith(_PNG_MAGIC) else "jpeg")
+    if isinstance(picture, (str, PathLike, bytes, bytearray, memoryview)):
+        return _frame_of_file(picture)
     if isinstance(picture, Image.Image):
         picture = np.asarray(picture.convert("RGB"))
     if not isinstance(picture, np.ndarray):
@@ -90,6 +88,35 @@ def frame_of_picture(picture: object) -> Frame:
     height, width = picture.shape[:2]
     step = width * (3 if colour else 1)
     return Frame(picture.tobytes(), "rgb8" if colour else "mono8", width, height, step)
+
+
+def frame_of_counts(picture: object) -> Frame:
+    """Wrap a depth or thermal picture as a frame.
+
+    Args:
+        picture: uint16 or float32 (h, w) counts, a Pillow image of such, a path, or the bytes of a
+            PNG file; what `frame_of_picture` takes of 8 bits is taken as well.
+
+    Raises:
+        InputError: if it is none of these or the file cannot be read.
+    """
+    if isinstance(picture, Image.Image) and picture.mode.startswith(("I", "F")):
+        picture = np.asarray(picture, dtype=np.float32 if picture.mode == "F" else np.uint16)
+    if not isinstance(picture, np.ndarray) or picture.dtype == np.uint8:
+        return frame_of_picture(picture)
+    native = picture.dtype.newbyteorder("=")
+    if native not in (np.uint16, np.float32) or picture.ndim != 2:
+        raise InputError(
+            f"a picture is {picture.dtype} {picture.shape}, expected uint16 or float32 (h, w)"
+        )
+    height, width = picture.shape
+    data = picture.astype(native.newbyteorder("<")).tobytes()
+    return Frame(data, "16UC1" if native == np.uint16 else "32FC1", width, height)
+
+
+def _frame_of_file(content: str | PathLike[str] | bytes | bytearray | memoryview) -> Frame:
+    data = _read(Path(content)) if isinstance(content, (str, PathLike)) else bytes(content)
+    return Frame(data, "png" if data.startswith(_PNG_MAGIC) else "jpeg")
 
 
 def _read(path: Path) -> bytes:

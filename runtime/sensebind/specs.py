@@ -19,6 +19,7 @@ Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 Interpolation = Literal["linear", "cubic"]
 Antialias = Literal["triangle", "none"]
 ChannelPolicy = Literal["first", "mean"]
@@ -183,13 +184,30 @@ class DepthSpec(Strict, frozen=True, tag="depth", tag_field="type"):
 
 
 class ThermalSpec(Strict, frozen=True, tag="thermal", tag_field="type"):
-    """Thermal features: float32 [1, size, size] of (grey - mean) / std."""
+    """Thermal features: float32 [1, size, size] of (grey - mean) / std, grey 0 to 1.
+
+    Attributes:
+        size: side of the square input in pixels.
+        mean: of grey; ImageBind's own is not to normalise.
+        std: of grey.
+        frame_positions: where in the window the frames are taken, 0 its start and 1 its end.
+        max_age_s: oldest frame a grid instant may use; two frame periods if None.
+        range_c: degrees Celsius that are grey 0 and 1, for counts whose temperature is known; each
+            frame has a window of its own if None. 8-bit frames are grey already.
+        percentiles: of a frame's counts that are grey 0 and 1, where `range_c` is None.
+        resize_to: short side before the crop; `size` if None.
+        interpolation: Pillow's resampling filter.
+    """
 
     size: Count
     mean: float = 0.0
     std: Positive = 1.0
     frame_positions: Annotated[tuple[Fraction, ...], Meta(min_length=1)] = (1.0,)
     max_age_s: Positive | None = None
+    range_c: tuple[float, float] | None = None
+    percentiles: tuple[Percent, Percent] = (1.0, 99.0)
+    resize_to: Count | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
 
 
 Preprocess = ImuSpec | VisionSpec | TextSpec | LogMelSpec | DepthSpec | ThermalSpec

@@ -11,7 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
-from sensebind.specs import SPEC_OF_MODALITY, DepthSpec, ImuSpec, LogMelSpec, VisionSpec
+from sensebind.specs import (
+    SPEC_OF_MODALITY,
+    DepthSpec,
+    ImuSpec,
+    LogMelSpec,
+    ThermalSpec,
+    VisionSpec,
+)
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
@@ -26,6 +33,7 @@ _MAKERS: dict[type, str] = {
     DepthSpec: "sensebind.preprocess.depth",
     ImuSpec: "sensebind.preprocess.imu",
     LogMelSpec: "sensebind.preprocess.audio",
+    ThermalSpec: "sensebind.preprocess.thermal",
     VisionSpec: "sensebind.preprocess.vision",
 }
 """Preprocessing of a manifest to the module whose `make` serves it."""

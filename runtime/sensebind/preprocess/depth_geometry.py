@@ -81,5 +81,5 @@ def nearest_geometry(
 def _places(source: int, resized: int, size: int) -> NDArray[np.float64]:
     """Where the pixels of the crop lie, in pixels of the source."""
     first = middle(resized, size)
-    middles: NDArray[np.float64] = np.arange(first, first + size) + 0.5
+    middles = np.arange(first + 0.5, first + size, dtype=np.float64)
     return middles * (source / resized) - 0.5

@@ -25,6 +25,16 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 """ROS image encoding (sensor_msgs/image_encodings.hpp) to the type of its one channel."""
 
+_PNG_16_BIT_GREY = b"\x10\x00"  # bit depth and colour type in the IHDR chunk
+
+
+def holds_counts(frame: Frame) -> bool:
+    """Whether a frame has one 16-bit or float value per pixel: raw, or a PNG file."""
+    is_png = bytes(frame.data[:4]) == b"\x89PNG" and frame.encoding in ("jpeg", "png", "png16")
+    if is_png:
+        return bytes(frame.data[24:26]) == _PNG_16_BIT_GREY
+    return _DTYPES.get(frame.encoding, np.uint8) != np.uint8
+
 
 def grey_pixels(frame: Frame) -> NDArray[Any]:
     """Pixels (h, w) as the frame stores them: uint8, uint16 or float32 of any byte order.
@@ -32,7 +42,7 @@ def grey_pixels(frame: Frame) -> NDArray[Any]:
     Raises:
         InputError: naming the encoding, size or defect, and what can be read.
     """
-    if frame.encoding in ("png", "png16"):
+    if frame.encoding in ("jpeg", "png", "png16"):
         return _png_pixels(frame)
     dtype = _DTYPES.get(frame.encoding)
     if dtype is None:

@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sensebind.errors import InputError
+from sensebind.preprocess.camera_pixels import ENCODINGS, camera_pixels
+from sensebind.preprocess.frame_fit import middle, scaled_size
 from sensebind.preprocess.raw_pixels import raw_array
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ PIXEL_LIMIT = 50_000_000
 """Largest picture that is decoded (7000 x 7000). A compressed file of a few kilobytes can claim
 far more; the claim is checked before any memory is taken for it."""
 
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+"""Pillow's filters by the name of a manifest."""
+
 _COMPRESSED = ("jpeg", "png")
 _RAW_MODES = {
     "rgb8": (3, "RGB", "RGB"),
@@ -27,9 +32,11 @@ _RAW_MODES = {
     "rgba8": (4, "RGB", "RGBX"),
     "bgra8": (4, "RGB", "BGRX"),
     "mono8": (1, "L", "L"),
+    "8UC1": (1, "L", "L"),
+    "8UC3": (3, "RGB", "BGR"),
 }
 """ROS image encoding (sensor_msgs/image_encodings.hpp) to bytes per pixel and Pillow's mode and
-raw mode; X is a byte that is skipped."""
+raw mode; X is a byte that is skipped. 8UC3 is bgr8 to OpenCV and so to cv_bridge."""
 
 
 def decode_frame(frame: Frame) -> Image.Image:
@@ -42,11 +49,32 @@ def decode_frame(frame: Frame) -> Image.Image:
         return _decode_compressed(frame)
     if frame.encoding in _RAW_MODES:
         return _decode_raw(frame)
-    known = ", ".join([*_COMPRESSED, *_RAW_MODES])
+    if frame.encoding in ENCODINGS:
+        return _as_rgb(Image.fromarray(camera_pixels(frame)))
+    known = ", ".join([*_COMPRESSED, *_RAW_MODES, *ENCODINGS])
     raise InputError(
         f"image encoding {frame.encoding!r} cannot be used as a colour picture; "
         f"this version decodes {known}"
     )
+
+
+def fit_short_side(
+    image: Image.Image, short: int, size: int, resample: Image.Resampling
+) -> Image.Image:
+    """Resize the short side to `short` pixels and keep the middle size x size.
+
+    Raises:
+        InputError: if the picture is so long that it would be resized to too many pixels.
+    """
+    width, height = scaled_size(image.width, image.height, short)
+    if width * height > PIXEL_LIMIT:
+        raise InputError(
+            f"a picture of {image.width} x {image.height} pixels would be resized to {width} x "
+            f"{height}; at most {PIXEL_LIMIT} pixels are made"
+        )
+    left, top = middle(width, size), middle(height, size)
+    resized = image.resize((width, height), resample)
+    return resized.crop((left, top, left + size, top + size))
 
 
 def open_picture(frame: Frame) -> Image.Image:

@@ -6,9 +6,8 @@ filter, which weighs every source pixel under it when shrinking, and normalised 
 (value / 255 - mean) / std, float32 [3, size, size].
 
 * "stretch": both sides become `size`.
-* "short_side_crop": the short side becomes `resize_to` (`size` if not given), the long one
-  int(resize_to * long / short); then the middle size x size is kept, its left and top edge at
-  round((side - size) / 2), halves to even. These are torchvision's rules.
+* "short_side_crop": the short side becomes `resize_to` (`size` if not given) and the middle
+  size x size is kept, by the rules of `sensebind.preprocess.frame_fit`, which are torchvision's.
 
 Several `frame_positions` give [F, 3, size, size], oldest first; one picture is repeated.
 """
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from sensebind.errors import InputError
 from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.pictures import decode_frame
+from sensebind.preprocess.frame_fit import check_crop, stack_frames
+from sensebind.preprocess.pictures import FILTERS, decode_frame, fit_short_side
 from sensebind.specs import VisionSpec
 
 if TYPE_CHECKING:
@@ -30,21 +29,18 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
-    from sensebind.types import Window
-
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    from sensebind.types import Frame, Window
 
 
 class VisionPreprocessor:
     """Makes the features of camera windows as a VisionSpec says."""
 
-    def __init__(self, spec: VisionSpec, *, input_name: str = "features") -> None:
-        if spec.resize_to is not None and spec.resize_to < spec.size:
-            raise InputError(
-                f"the bundle resizes the short side to {spec.resize_to} pixels and then crops "
-                f"{spec.size}; resize_to must be at least size"
-            )
+    def __init__(
+        self, spec: VisionSpec, *, pixel_format: str | None = None, input_name: str = "features"
+    ) -> None:
+        check_crop(spec.size, spec.resize_to)
         self._spec = spec
+        self._format = pixel_format
         self._input = input_name
         std = np.asarray(spec.std, dtype=np.float64)
         self._scale = (1.0 / (255.0 * std)).astype(np.float32)[:, np.newaxis, np.newaxis]
@@ -56,18 +52,12 @@ class VisionPreprocessor:
         Raises:
             InputError: if the frames cannot be decoded or their number is wrong.
         """
-        expected = len(self._spec.frame_positions)
-        frames = window.frames
-        if len(frames) not in (1, expected):
-            raise InputError(
-                f"a vision window has {len(frames)} frames, expected {expected} "
-                "(frame_positions of the bundle) or 1"
-            )
-        planes = [self._normalised(_fitted(decode_frame(f), self._spec)) for f in frames]
-        if expected == 1:
-            return Prepared({self._input: planes[0]})
-        stacked = np.stack(planes * expected if len(planes) == 1 else planes)
-        return Prepared({self._input: stacked})
+        positions = self._spec.frame_positions
+        features, valid = stack_frames(window, "vision", positions, self._format, self._features)
+        return Prepared({self._input: features}, valid)
+
+    def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
+        return self._normalised(_fitted(decode_frame(frame), self._spec)), 1.0
 
     def _normalised(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         planes: NDArray[np.float32] = np.multiply(
@@ -78,10 +68,13 @@ class VisionPreprocessor:
 
 
 def make(spec: EncoderSpec, stream: StreamConfig | None) -> VisionPreprocessor:
-    """Make the preprocessor of a vision encoder; no stream setting changes it."""
-    del stream
+    """Make the preprocessor of a vision encoder; of a stream's settings `format` applies."""
     assert isinstance(spec.preprocess, VisionSpec)
-    return VisionPreprocessor(spec.preprocess, input_name=spec.inputs[0].name)
+    return VisionPreprocessor(
+        spec.preprocess,
+        pixel_format=stream.format if stream else None,
+        input_name=spec.inputs[0].name,
+    )
 
 
 def fit_picture(picture: NDArray[np.uint8], spec: VisionSpec) -> NDArray[np.uint8]:
@@ -90,17 +83,7 @@ def fit_picture(picture: NDArray[np.uint8], spec: VisionSpec) -> NDArray[np.uint
 
 
 def _fitted(image: Image.Image, spec: VisionSpec) -> NDArray[np.uint8]:
-    size = spec.size
+    size, resample = spec.size, FILTERS[spec.interpolation]
     if spec.fit == "stretch":
-        return np.asarray(image.resize((size, size), _FILTERS[spec.interpolation]))
-    short = spec.resize_to or size
-    scaled = _scaled_size(image.width, image.height, short)
-    left, top = (round((side - size) / 2) for side in scaled)
-    image = image.resize(scaled, _FILTERS[spec.interpolation])
-    return np.asarray(image.crop((left, top, left + size, top + size)))
-
-
-def _scaled_size(width: int, height: int, short: int) -> tuple[int, int]:
-    if width <= height:
-        return short, int(short * height / width)
-    return int(short * width / height), short
+        return np.asarray(image.resize((size, size), resample))
+    return np.asarray(fit_short_side(image, spec.resize_to or size, size, resample))

@@ -120,6 +120,22 @@ def test_a_crop_larger_than_the_picture_is_refused() -> None:
         VisionPreprocessor(VisionSpec(size=24, resize_to=20, mean=MEAN, std=STD))
 
 
+def test_a_picture_too_long_to_resize_is_refused() -> None:
+    ribbon = Frame(bytes(3 * 60_000), "rgb8", 60_000, 1)
+    preprocessor = VisionPreprocessor(VisionSpec(size=224, mean=MEAN, std=STD))
+    with pytest.raises(InputError, match=r"60000 x 1 pixels would be resized to 13440000 x 224"):
+        preprocessor.prepare(window_of(ribbon))
+
+
+def test_the_stream_may_tell_the_pixel_format() -> None:
+    pixels = picture(24, 24)
+    wrong = Frame(pixels[:, :, ::-1].tobytes(), "rgb8", 24, 24)
+    spec = VisionSpec(size=24, mean=MEAN, std=STD)
+    found = VisionPreprocessor(spec, pixel_format="bgr8").prepare(window_of(wrong))
+    expected = VisionPreprocessor(spec).prepare(window_of(frame_of(pixels)))
+    assert np.array_equal(found.features["features"], expected.features["features"])
+
+
 @pytest.mark.parametrize(
     ("encoding", "order"),
     [("rgb8", (0, 1, 2)), ("bgr8", (2, 1, 0)), ("rgba8", (0, 1, 2, 3)), ("bgra8", (2, 1, 0, 3))],
@@ -191,7 +207,7 @@ def test_pictures_that_claim_too_much_are_not_decoded(side: int) -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (Frame(b"", "yuv422", 2, 2, 4), r"encoding 'yuv422' cannot .* decodes jpeg, png, rgb8"),
+        (Frame(b"", "hsv8", 2, 2, 4), r"encoding 'hsv8' cannot .* decodes jpeg, png, rgb8, .*yuv"),
         (Frame(b"", "16UC1", 2, 2, 4), r"encoding '16UC1' cannot"),
         (Frame(bytes(12), "rgb8", 0, 2, 6), r"says 0 x 2 pixels in rows of 6 bytes; expected"),
         (Frame(bytes(12), "rgb8", 2, -1, 6), r"says 2 x -1 pixels"),
