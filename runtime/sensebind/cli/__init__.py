@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sensebind import __version__
-from sensebind.cli import bundle, demo, embed, external, output, recover, replay
+from sensebind.cli import bundle, demo, embed, external, output, recover, replay, warmup
 from sensebind.errors import SenseBindError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay.replay,
     "embed": embed.embed,
     "recover": recover.recover,
+    "warmup": warmup.warmup,
 }
 _GROUPS = {"bundle": bundle.app}
 

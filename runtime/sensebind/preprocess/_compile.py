@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numba import config, njit
@@ -38,3 +39,14 @@ def _cached_elsewhere(function: Function) -> Function:
     finally:
         config.CACHE_DIR = chosen
     return compiled
+
+
+@kernel
+def _nothing() -> None:
+    pass
+
+
+def kernel_cache() -> Path:
+    """Folder in which the machine code of this package's kernels is kept."""
+    compiled: Any = _nothing
+    return Path(compiled.stats.cache_path)

@@ -31,17 +31,24 @@ def install(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def run(install: Path, **environment: str) -> tuple[str, Path]:
+def start(install: Path, code: str, **environment: str) -> subprocess.Popen[str]:
+    """A Python of its own that finds the package in `install` and knows little else."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH", "TMPDIR")}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
         env={**kept, "PYTHONPATH": str(install), "PYTHONDONTWRITEBYTECODE": "1", **environment},
         cwd=install,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    usable, cache = done.stdout.split()
+
+
+def run(install: Path, **environment: str) -> tuple[str, Path]:
+    process = start(install, CODE, **environment)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    usable, cache = out.split()
     return usable, Path(cache)
 
 
@@ -64,3 +71,16 @@ def test_without_any_cache_the_kernels_still_run(install: Path, tmp_path: Path) 
     assert usable == "True"
     assert cache.is_relative_to(tmp_path)
     assert not cache.exists()
+
+
+def test_two_processes_compile_into_one_cache(install: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    both = [start(install, CODE, HOME="/proc/none", SENSEBIND_CACHE=str(cache)) for _ in "12"]
+    for process in both:
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        assert out.startswith("True")
+    compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")}
+    assert {path.suffix for path in compiled} == {".nbi", ".nbc"}
+    run(install, HOME="/proc/none", SENSEBIND_CACHE=str(cache))
+    assert compiled == {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")}
