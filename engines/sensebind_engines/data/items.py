@@ -62,8 +62,8 @@ def items_of(
     Raises:
         InputError: if no modality has a window at the row's `grid_ns`, naming the nearest ones.
     """
-    fixed = dict.fromkeys([*timeless, *(m for m, s in stocks.items() if s.spans_ns is None)], 0)
-    timed = {m: s.spans_ns for m, s in stocks.items() if s.spans_ns is not None}
+    fixed = dict.fromkeys([*timeless, *(m for m, s in stocks.items() if s.is_still)], 0)
+    timed = {m: s.spans_ns for m, s in stocks.items() if not s.is_still}
     if not timed:
         return [Item(entry, None, fixed)] if fixed else []
     places: dict[int, dict[Modality, int]] = {}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from sensebind.preprocess.base import Preprocessor
     from sensebind.specs import EncoderSpec
     from sensebind.types import Features, Modality, Window
     from sensebind_engines.data.manifest import Entry
-    from sensebind_engines.data.store import Records, Store
+    from sensebind_engines.data.records import Records
+    from sensebind_engines.data.store import Store
 
 _ERROR = "error"
 _SPAN = ("grid_ns", "start_ns", "end_ns")
@@ -41,8 +44,7 @@ class Stock:
         spec: the encoder.
         config: how the stream is read.
         key: what its windows depend on, in types JSON has.
-        spans_ns: int64 (n, 3), rising: the instant of each window and the start and end of its true
-            span; None for a picture without time.
+        is_still: it is a picture without time.
     """
 
     def __init__(
@@ -52,9 +54,12 @@ class Stock:
         self.config = config
         self.key = key
         self._windows = windows
-        still = key[0] == "file" and config.modality not in TIMED
-        spans = [[s[name] for name in _SPAN] for s in windows.scalars]
-        self.spans_ns = None if still else np.array(spans, np.int64).reshape(-1, 3)
+        self.is_still = key[0] == "file" and config.modality not in TIMED
+
+    @property
+    def spans_ns(self) -> NDArray[np.int64]:
+        """Instant, start and end of each window, int64 (n, 3), rising."""
+        return np.stack([self._windows.column(name) for name in _SPAN], axis=1)
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -91,7 +96,7 @@ class Plan:
         """What a message calls it."""
         return str(self.path) if self.stream is None else f"{self.path}, stream {self.stream!r}"
 
-    @property
+    @cached_property
     def key(self) -> list[object]:
         """What its windows and features depend on, in types JSON has.
 
@@ -138,6 +143,7 @@ class Library:
         }
         self._store = store
         self._hop_s = hop_s
+        self._plans: dict[tuple[Path, int], dict[Modality, Plan]] = {}
         self._mappings: dict[str, dict[Modality, tuple[str, StreamConfig]]] = {}
 
     def plans(self, entry: Entry) -> dict[Modality, Plan]:
@@ -146,6 +152,12 @@ class Library:
         Raises:
             InputError: naming the row and what it names that is not there.
         """
+        place = (entry.manifest, entry.number)
+        if place not in self._plans:
+            self._plans[place] = self._planned(entry)
+        return self._plans[place]
+
+    def _planned(self, entry: Entry) -> dict[Modality, Plan]:
         named: dict[Modality, tuple[str | None, StreamConfig]] = {}
         for modality in self._encoders:
             ref, config = entry.source(modality) or (None, StreamConfig(modality=modality))
@@ -224,9 +236,8 @@ def _prepared(preprocessor: Preprocessor, window: Window) -> Record:
         return Record({_ERROR: str(error)}, {})
 
 
-@lru_cache(maxsize=1 << 16)
 def content_sha256(path: Path) -> str:
-    """SHA-256 of a file or folder of recordings, read once in a process.
+    """SHA-256 of a file or folder of recordings; a file that did not change is read once.
 
     Raises:
         InputError: if it cannot be read or is empty.
@@ -234,8 +245,15 @@ def content_sha256(path: Path) -> str:
     try:
         if path.is_dir():
             return open_source(path).sha256()
-        if path.stat().st_size == 0:
+        state = path.stat()
+        if state.st_size == 0:
             raise InputError(f"{path} is empty (0 bytes); copy it again")
-        return sha256_of_file(path)
+        return _hash(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash(path: Path, size: int, mtime_ns: int) -> str:
+    del size, mtime_ns  # they are part of the question
+    return sha256_of_file(path)

@@ -172,7 +172,7 @@ def complete_items(entry: Entry, library: Library, modalities: tuple[Modality, .
         spans = [
             f"{m} {_extent(stock.spans_ns)} ({plans[m].name})"
             for m, stock in stocks.items()
-            if stock.spans_ns is not None
+            if not stock.is_still
         ]
         raise entry.error(
             "its modalities have no window in common; windows end at "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -54,21 +55,54 @@ class _Entry(msgspec.Struct, frozen=True):
     places: list[_Place]
 
 
-class RecordFolder:
-    """The records of one folder, read one by one; may be shared by threads and processes.
+class Records(ABC):
+    """Records in order.
 
     Attributes:
-        scalars: of every record, in order.
+        scalars: of every record.
     """
 
-    def __init__(self, folder: Path) -> None:
-        entries = msgspec.json.decode((folder / _INDEX).read_bytes(), type=list[_Entry])
-        self.scalars = [entry.scalars for entry in entries]
-        self._places = [entry.places for entry in entries]
-        self._path = folder / _BYTES
+    def __init__(self, scalars: list[dict[str, Any]]) -> None:
+        self.scalars = scalars
+        self._columns: dict[str, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self.scalars)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Record: ...
+
+    def column(self, name: str) -> NDArray[np.int64]:
+        """One whole number of every record, int64 (n,)."""
+        if name not in self._columns:
+            self._columns[name] = np.array([values[name] for values in self.scalars], np.int64)
+        return self._columns[name]
+
+
+class HeldRecords(Records):
+    """Records in memory."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = list(records)
+        super().__init__([record.scalars for record in self._records])
+
+    def __getitem__(self, index: int) -> Record:
+        return self._records[index]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(array.nbytes for record in self._records for array in record.arrays.values())
+
+
+class RecordFolder(Records):
+    """The records of one folder, read one by one; may be shared by threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        entries = msgspec.json.decode((folder / _INDEX).read_bytes(), type=list[_Entry])
+        super().__init__([entry.scalars for entry in entries])
+        self._places = [entry.places for entry in entries]
+        self._path = folder / _BYTES
 
     def __getitem__(self, index: int) -> Record:
         with self._path.open("rb") as stream:

@@ -12,7 +12,7 @@ from sensebind.errors import InputError
 from sensebind.grid import nanoseconds
 from sensebind.preprocess import make_preprocessor
 from sensebind.types import Modality
-from sensebind_engines.data.augment import augment_features, augment_window
+from sensebind_engines.data.augment import augment_features, augment_window, changes_window
 from sensebind_engines.data.augment.spatial import View, draw_view
 from sensebind_engines.data.base import VECTOR
 from sensebind_engines.data.vectors import Vectors
@@ -149,9 +149,26 @@ class Rows:
         if rng is None or modality in self._towers:
             return self._library.features(stock, place)
         place = self._jittered(item, stock, rng)
-        window = stock.window(place)
+        features = self._changed(item, stock, place, rng, view, other)
+        if features is None:
+            features = self._library.features(stock, place)
+        return augment_features(features, stock.spec, self._amount, rng)
+
+    def _changed(
+        self,
+        item: Item,
+        stock: Stock,
+        place: int,
+        rng: np.random.Generator,
+        view: View,
+        other: Item,
+    ) -> Features | None:
+        """Features of a changed window; None if there is nothing to change."""
+        modality = stock.config.modality
+        if not changes_window(modality, self._amount, view):
+            return None
         changed = augment_window(
-            window,
+            stock.window(place),
             stock.config,
             self._amount,
             rng,
@@ -159,13 +176,9 @@ class Rows:
             aligned=sum(m in _FRAMES for m in item.places) > 1,
             other=self._mixed_in(other, modality),
         )
-        if changed is window:
-            features = self._library.features(stock, place)
-        else:
-            # The stream's pixel format was that of the frame that was decoded.
-            config = msgspec.structs.replace(stock.config, format=None)
-            features = make_preprocessor(stock.spec, config).prepare(changed).features
-        return augment_features(features, stock.spec, self._amount, rng)
+        # The stream's pixel format was that of the frame that was decoded.
+        config = msgspec.structs.replace(stock.config, format=None)
+        return make_preprocessor(stock.spec, config).prepare(changed).features
 
     def _view(self, item: Item, seed: int) -> View:
         """What the item's frames show; all of it where one of them is embedded beforehand."""
@@ -177,7 +190,7 @@ class Rows:
     def _jittered(self, item: Item, stock: Stock, rng: np.random.Generator) -> int:
         """The place of a window near the item's, in the row's range."""
         place = item.places[stock.config.modality]
-        if not self._jitter_ns or stock.spans_ns is None or item.instant_ns is None:
+        if not self._jitter_ns or stock.is_still or item.instant_ns is None:
             return place
         near = np.abs(stock.spans_ns[:, 0] - item.instant_ns) <= self._jitter_ns
         return int(rng.choice(np.flatnonzero(near & item.entry.inside(stock.spans_ns))))

@@ -6,47 +6,22 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from sensebind_engines.data.records import Record, RecordFolder, write_records
+from sensebind_engines.data.records import HeldRecords, RecordFolder, write_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from sensebind_engines.data.records import Record, Records
+
 FORMAT = 1
 """Part of every key: a change of what is stored, or of how it is computed, is another format."""
 MEMORY_BYTES = 1 << 30
 """What is kept in memory where no folder is given."""
-
-
-class Records(Protocol):
-    """The records of one key, in order."""
-
-    @property
-    def scalars(self) -> list[dict[str, Any]]:
-        """The named values of every record."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Record: ...
-
-
-class _Held:
-    """Records in memory."""
-
-    def __init__(self, records: Iterable[Record]) -> None:
-        self.records = list(records)
-        self.scalars = [record.scalars for record in self.records]
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, index: int) -> Record:
-        return self.records[index]
 
 
 class Store:
@@ -88,8 +63,8 @@ class Store:
             self._held.move_to_end(name)
             return self._held[name][0]
         if self._folder is None:
-            made = _Held(make())
-            self._hold(name, made, sum(_size(record) for record in made.records))
+            made = HeldRecords(make())
+            self._hold(name, made, made.nbytes)
             return made
         place = self._folder / name[:2] / name
         if not place.exists():
@@ -109,7 +84,3 @@ class Store:
 def digest(value: object) -> str:
     """64 hex digits of a value in types JSON has, whatever the order of its keys."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
-
-
-def _size(record: Record) -> int:
-    return sum(array.nbytes for array in record.arrays.values())

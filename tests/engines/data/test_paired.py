@@ -243,10 +243,8 @@ def test_the_hash_tells_whether_anything_changed(bundle: Bundle, three_rows: Pat
     assert identity(cache="cache") == first
     assert identity(augment=Augmentation(imu=ImuAugment(scale=0.1))) == first
     assert len({first, identity(split="test"), identity(hop_s=0.25), identity(windows="one")}) == 4
-    from sensebind_engines.data.library import content_sha256
 
     datasets.imu_csv(three_rows / "item0.csv", datasets.imu_rows(300, 99))
-    content_sha256.cache_clear()
     assert identity() != first
 
 
@@ -259,9 +257,7 @@ def test_missing_and_damaged_files_are_named(bundle: Bundle, three_rows: Path) -
         opened(bundle, three_rows, (VISION,))
     whole = (three_rows / "item0.jpg").read_bytes()
     (three_rows / "item1.jpg").write_bytes(whole[: len(whole) // 2])
-    from sensebind_engines.data.library import content_sha256
 
-    content_sha256.cache_clear()
     for cache in (None, "cache"):
         data = opened(bundle, three_rows, (VISION,), cache=cache)
         with pytest.raises(InputError, match=r"m.jsonl, row 2: vision: .*item1.jpg: .*damaged"):

@@ -15,7 +15,6 @@ from sensebind.specs import LogMelSpec
 from sensebind.types import Frame, Modality
 from sensebind_engines.data.augment.audio import augment_audio, mask_log_mel
 from sensebind_engines.data.augment.config import (
-    AudioAugment,
     Augmentation,
     DepthAugment,
     ImuAugment,
@@ -37,6 +36,22 @@ if TYPE_CHECKING:
 _MILLIMETRE = 0.001
 """REP 118: the unit of integer depth; floats are metres."""
 _RAW_ENCODINGS = {"uint8": "mono8", "uint16": "16UC1", "float32": "32FC1"}
+
+
+def changes_window(modality: Modality, amount: Augmentation, view: View) -> bool:
+    """Whether `augment_window` would change windows of a modality."""
+    if modality is Modality.IMU:
+        return amount.imu != ImuAugment()
+    if modality is Modality.AUDIO:
+        audio = amount.audio
+        return bool(audio.gain_db or audio.mix or audio.noise_db is not None)
+    if not view.is_whole:
+        return True
+    if modality is Modality.VISION:
+        return amount.vision != VisionAugment()
+    if modality is Modality.DEPTH:
+        return amount.depth != DepthAugment()
+    return amount.thermal != ThermalAugment()
 
 
 def augment_window(
@@ -64,21 +79,12 @@ def augment_window(
         InputError: if a frame cannot be decoded.
     """
     modality = config.modality
+    if not changes_window(modality, amount, view):
+        return window
     if modality is Modality.IMU:
-        if amount.imu == ImuAugment():
-            return window
         return augment_imu(window, amount.imu, rng, config.rotation)
     if modality is Modality.AUDIO:
-        audio = amount.audio
-        plain = AudioAugment(
-            time_masks=audio.time_masks,
-            time_mask_s=audio.time_mask_s,
-            band_masks=audio.band_masks,
-            band_mask_bins=audio.band_mask_bins,
-        )
-        return window if audio == plain else augment_audio(window, audio, rng, other)
-    if view.is_whole and _is_plain(modality, amount):
-        return window
+        return augment_audio(window, amount.audio, rng, other)
     seed = int(rng.integers(2**63))  # frames of one clip change alike
     frames = tuple(
         _changed(frame, config, amount, np.random.default_rng(seed), view, aligned)
@@ -99,14 +105,6 @@ def augment_features(
     if not isinstance(front_end, LogMelSpec) or not (audio.time_masks or audio.band_masks):
         return features
     return {name: mask_log_mel(f, front_end, audio, rng) for name, f in features.items()}
-
-
-def _is_plain(modality: Modality, amount: Augmentation) -> bool:
-    if modality is Modality.VISION:
-        return amount.vision == VisionAugment()
-    if modality is Modality.DEPTH:
-        return amount.depth == DepthAugment()
-    return amount.thermal == ThermalAugment()
 
 
 def _changed(

@@ -99,12 +99,13 @@ def test_a_change_keeps_the_form_and_depends_on_the_seed(modality: Modality, see
         rng = np.random.default_rng(number)
         return augment_window(window, config, STRONG, rng, view=view, other=audio_window(9))
 
-    one, same, other = changed(seed), changed(seed), changed(seed + 1)
+    one, same = changed(seed), changed(seed)
     assert (one.values.dtype, one.values.shape) == (window.values.dtype, window.values.shape)
     assert (one.start_ns, one.end_ns) == (window.start_ns, window.end_ns)
     assert len(one.frames) == len(window.frames)
     assert content(one) == content(same)
-    assert content(one) != content(other)
+    # Few operations on pictures: two seeds may draw the same ones.
+    assert len({content(changed(seed + more)) for more in range(6)}) > 1
     assert content(window) == content(window_of(modality))  # what was given is as it was
 
 
