@@ -105,7 +105,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         for option, modalities in _OPTIONS_OF_SENSES.items():
             if getattr(self, option) is not None and self.modality not in modalities:
                 raise ConfigError(
-                    f"{option}={_as_option(getattr(self, option))} does not apply to "
+                    f"{_short_name(option)}={_as_option(getattr(self, option))} does not apply to "
                     f"{self.modality.value}; it is an option of "
                     f"{', '.join(modality.value for modality in modalities)} streams"
                 )
@@ -117,6 +117,14 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def rotation(self) -> tuple[float, ...] | None:
         """`frame` as nine numbers, row-major from the sensor's axes to body axes; None if none."""
         return FRAMES[self.frame] if isinstance(self.frame, str) else self.frame
+
+
+def options_of(config: StreamConfig) -> dict[str, str]:
+    """The options that tell how a stream is to be read, those that are set, as text."""
+    values = {name: getattr(config, name) for name in _OPTIONS_OF_SENSES}
+    return {
+        _short_name(name): _as_option(value) for name, value in values.items() if value is not None
+    }
 
 
 def _check_frame(frame: str | tuple[float, ...] | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.config import StreamConfig
 from sensebind.sources.base import StreamKind
+from sensebind.sources.imu_pairs import HALVES, VECTOR
 from sensebind.types import Modality, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -24,17 +25,23 @@ _MODALITY = {
 
 
 def all_streams(source: Source) -> dict[str, StreamConfig]:
-    """A selection of every stream that can be encoded."""
+    """A selection of every stream that can be encoded by itself."""
     return {
         info.name: StreamConfig(modality=_MODALITY[info.kind])
         for info in source.streams()
-        if info.kind in _MODALITY
+        if info.kind in _MODALITY and info.encoding not in (*HALVES, VECTOR)
     }
 
 
 def read_all(source: Source, order: Order = "stamp") -> list[Block]:
     """All blocks of every stream that can be encoded."""
     return list(source.blocks(all_streams(source), order))
+
+
+def reading_notes(source: Source) -> list[str]:
+    """The source's notes but for those on what its streams measure; tests count in these."""
+    streams = tuple(f"{info.name}: " for info in source.streams())
+    return [note for note in source.report.notes if not note.startswith(streams)]
 
 
 def plain(blocks: Iterable[Block]) -> list[tuple[object, ...]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.sources.containers import EVERYTHING, within
+from sensebind.sources.finishing import Finishing
 from sensebind.sources.ordering import Sequencer
 from sensebind.sources.realsense import DeviceStamped, metadata_topics
 from sensebind.sources.session import Session, check_selection
@@ -48,9 +49,11 @@ class BagSource(Session):
         with self:
             check_selection(self.streams(), selected)
             assert self._container is not None
-            decoding = Topics(self._container, self.report).decoding(selected)
+            finishing = Finishing(selected, self.streams(), self.report)
+            topics = Topics(self._container, self.report)
+            decoding = topics.decoding(selected, finishing.streams)
             self._begin_counting()
-            for block in self._ordered(decoding, Sequencer(order)):
+            for block in finishing.blocks(self._ordered(decoding, Sequencer(order))):
                 self._count_block(block)
                 yield block
             self._progress = 1.0

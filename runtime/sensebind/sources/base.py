@@ -38,6 +38,7 @@ class StreamInfo:
         count: number of messages or files, -1 if unknown before reading.
         note: why a stream of kind OTHER cannot be used, else "".
         stills: pictures that were taken at no known time; each is encoded once.
+        on_request: why the stream is not taken by itself though it can be read; "" if it is.
     """
 
     name: str
@@ -47,6 +48,7 @@ class StreamInfo:
     count: int = -1
     note: str = ""
     stills: bool = False
+    on_request: str = ""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.sources.audio import NO_FORMAT, waveform
+from sensebind.sources.audio import NO_FORMAT, Sound, waveform
 from sensebind.sources.base import StreamKind
 from sensebind.sources.camera_facts import NO_FACTS, CameraFacts
 from sensebind.sources.cdr import read_imu
@@ -43,6 +43,7 @@ class Decoder:
         by_log: whether receive times replace the header stamps.
         audio: how its bytes are sound; None for other streams or if the recording does not say.
         camera: what the recording tells of its camera beside the frames.
+        encoding: of its raw pixels, where the messages' own is not to be believed.
     """
 
     stream: str
@@ -51,6 +52,7 @@ class Decoder:
     by_log: bool = False
     audio: AudioFormat | None = None
     camera: CameraFacts = NO_FACTS
+    encoding: str | None = None
 
     def decode(self, column: Column, skip: Skip) -> Readings | Pieces:
         """Decode consecutive messages; those that cannot be used are skipped by cause."""
@@ -93,7 +95,7 @@ class Decoder:
             skip("stamp 0")
         return Readings(logs_ns[stamped], batch.stamps_ns[stamped], batch.rows[stamped])
 
-    def _read(self, log_ns: int, data: Payload) -> tuple[int, Row | Frame | memoryview]:
+    def _read(self, log_ns: int, data: Payload) -> tuple[int, Row | Frame | Sound]:
         stamp_ns, content = self.sense.read(unpacked_message(data), self.wire)
         if self.by_log:
             return log_ns, content
@@ -101,18 +103,21 @@ class Decoder:
             raise DecodeError("stamp 0")
         return stamp_ns, content
 
-    def _block(self, stamp_ns: int, content: Frame | memoryview) -> FrameBlock | UniformBlock:
+    def _block(self, stamp_ns: int, content: Frame | Sound) -> FrameBlock | UniformBlock:
         if isinstance(content, Frame):
             return FrameBlock(self.stream, stamp_ns, self._with_facts(content))
-        if self.audio is None:
+        layout = self.audio or content.layout
+        if layout is None:
             raise DecodeError(NO_FORMAT)
-        samples = waveform(content, self.audio)
-        return UniformBlock(self.stream, stamp_ns, self.audio.rate_hz, samples)
+        samples = waveform(content.octets, layout)
+        return UniformBlock(self.stream, stamp_ns, layout.rate_hz, samples)
 
     def _with_facts(self, frame: Frame) -> Frame:
+        if self.encoding is not None and frame.step:
+            frame = replace(frame, encoding=self.encoding)
         scale, focal_px, width = self.camera
-        if focal_px is not None and width and frame.width not in (0, width):
-            focal_px = None  # of pictures of another size
+        if focal_px is not None and width and frame.width:
+            focal_px *= frame.width / width  # the same view in pictures of another size
         if scale is None and focal_px is None:
             return frame
         return replace(frame, scale=scale, focal_px=focal_px)

@@ -8,17 +8,20 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensebind.config import StreamConfig
+from sensebind.config import StreamConfig, options_of
 from sensebind.errors import InputError
 from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.imu_pairs import HALVES, JOINED, VECTOR, with_asked_for
 from sensebind.sources.session import check_selection
 from sensebind.types import Modality
+from sensebind.units import imu_factors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1", "png16"})
 COLOUR_ENCODINGS = frozenset({"rgb8", "bgr8", "rgba8", "bgra8", "jpeg", "png"})
+_COLOUR_BEGINNINGS = ("bayer_", "yuv422", "uyvy", "yuyv")
 
 _KIND_OF_MODALITY = {
     Modality.VISION: StreamKind.FRAMES,
@@ -27,14 +30,9 @@ _KIND_OF_MODALITY = {
     Modality.AUDIO: StreamKind.UNIFORM,
     Modality.IMU: StreamKind.SAMPLES,
 }
+_AUDIO_OPTIONS = "=audio,rate=16000,format=S16LE,channels=1"
 _THERMAL_WORDS = ("thermal", "lwir", "flir")
 _STEREO_WORDS = frozenset({"infra", "infrared", "ir", "left", "right"})
-_HALVES_OF_AN_IMU = {
-    "accel": "acceleration",
-    "accelerometer": "acceleration",
-    "gyro": "angular velocity",
-    "gyroscope": "angular velocity",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +93,11 @@ def map_streams(
         InputError: if an override asks for an encoder the bundle lacks or one that does not fit
             the stream, or if no stream maps to an encoder.
     """
-    check_selection(list(infos), overrides)
+    infos = with_asked_for(infos, overrides)
+    check_selection(infos, overrides)
     for info in infos:
         if info.name in overrides:
-            _check_override(info, overrides[info.name].modality, encoders)
+            _check_override(info, overrides[info.name], encoders)
     guesses = {info.name: _guess(info) for info in infos if info.name not in overrides}
     chosen = _choose(guesses, {config.modality for config in overrides.values()})
     decisions = tuple(
@@ -122,7 +121,8 @@ def _automatic(info: StreamInfo, modality: Modality) -> StreamConfig:
     return StreamConfig(modality=modality, trigger="frame" if info.stills else "grid")
 
 
-def _check_override(info: StreamInfo, modality: Modality, encoders: Collection[Modality]) -> None:
+def _check_override(info: StreamInfo, config: StreamConfig, encoders: Collection[Modality]) -> None:
+    modality = config.modality
     if modality not in encoders:
         raise InputError(
             f"stream {info.name!r} cannot be encoded as {modality}: the bundle has encoders for "
@@ -138,6 +138,16 @@ def _check_override(info: StreamInfo, modality: Modality, encoders: Collection[M
         raise InputError(
             f"stream {info.name!r} ({info.message_type}) cannot be encoded as {modality}: it has "
             f"{info.kind.value}, expected {needed.value}"
+        )
+    if info.encoding in (*HALVES, VECTOR):
+        raise InputError(
+            f"stream {info.name!r} has {_half(info)}, an IMU needs accelerations and angular "
+            f"velocities; join two streams: --stream '/accel+/gyro=imu'"
+        )
+    if needed is StreamKind.UNIFORM and not (info.encoding or config.rate_hz):
+        raise InputError(
+            f"stream {info.name!r} does not tell its sample rate; give it, for example "
+            f"--stream {shlex.quote(info.name + _AUDIO_OPTIONS)}"
         )
 
 
@@ -159,7 +169,17 @@ def _choose(
 
 
 def _asked_for(info: StreamInfo, config: StreamConfig) -> Decision:
-    return Decision(info.name, config.modality, used=True, reason="asked for")
+    return Decision(info.name, config.modality, used=True, reason=_applied(config))
+
+
+def _applied(config: StreamConfig) -> str:
+    """What a stream that was asked for is told to be."""
+    options = options_of(config)
+    if config.modality is Modality.IMU and config.unit:
+        acceleration, rate = imu_factors(config.unit)
+        options["unit"] += f" (accelerations times {acceleration:g}, rates times {rate:g})"
+    listed = ", ".join(f"{name}={value}" for name, value in options.items())
+    return f"asked for, with {listed}" if listed else "asked for"
 
 
 def _decide(
@@ -172,7 +192,10 @@ def _decide(
     if modality is None:
         fitting = (m for m, kind in _KIND_OF_MODALITY.items() if kind is info.kind)
         fallback = next((m for m in fitting if m in encoders), None)
-        return Decision(info.name, None, False, guess.reason, _flag(info.name, fallback))
+        flag = _flag(info.name, None if info.encoding in (*HALVES, VECTOR) else fallback)
+        if info.kind is StreamKind.UNIFORM and flag and not info.encoding:
+            flag = f"--stream {shlex.quote(info.name + _AUDIO_OPTIONS)}"
+        return Decision(info.name, None, False, guess.reason, flag)
     if modality not in encoders:
         reason = f"{guess.reason}, but the bundle has no {modality} encoder"
         return Decision(info.name, modality, False, reason)
@@ -194,24 +217,33 @@ def _guess(info: StreamInfo) -> _Guess:
         return _Guess(None, info.note)
     if info.count == 0:
         return _Guess(None, "it has 0 messages")
-    words = frozenset(re.findall("[a-z]+", info.name.lower()))
+    if info.on_request:
+        return _Guess(None, info.on_request)
     if info.kind is StreamKind.SAMPLES:
-        return _guess_imu(info, words)
+        return _guess_imu(info)
     if info.kind is StreamKind.UNIFORM:
-        return _Guess(Modality.AUDIO, f"{info.message_type} is audio")
-    return _guess_frames(info, words)
+        if not info.encoding:
+            return _Guess(None, f"{info.message_type} is audio, but its rate is not told")
+        return _Guess(Modality.AUDIO, f"{info.message_type} is audio ({info.encoding})")
+    return _guess_frames(info)
 
 
-def _guess_imu(info: StreamInfo, words: frozenset[str]) -> _Guess:
-    halves = [half for word, half in _HALVES_OF_AN_IMU.items() if word in words]
-    half = info.encoding or (halves[0] if len(set(halves)) == 1 else "")
-    if half:
-        return _Guess(None, f"{info.message_type} of {half} only; an IMU needs both")
+def _guess_imu(info: StreamInfo) -> _Guess:
+    if info.encoding == JOINED:
+        # Interpolated, and so second to an IMU that measures both at once.
+        return _Guess(Modality.IMU, "accelerations at the stamps of the angular velocities", rank=1)
+    if info.encoding:
+        return _Guess(None, f"{info.message_type} of {_half(info)}; an IMU needs both")
     return _Guess(Modality.IMU, f"{info.message_type} is an IMU")
 
 
-def _guess_frames(info: StreamInfo, words: frozenset[str]) -> _Guess:
+def _half(info: StreamInfo) -> str:
+    return "vectors" if info.encoding == VECTOR else f"{info.encoding} only"
+
+
+def _guess_frames(info: StreamInfo) -> _Guess:
     name, encoding = info.name.lower(), info.encoding
+    words = frozenset(re.findall("[a-z]+", name))
     stereo = words & _STEREO_WORDS
     thermal = next((word for word in _THERMAL_WORDS if word in name), "")
     if thermal:
@@ -223,7 +255,7 @@ def _guess_frames(info: StreamInfo, words: frozenset[str]) -> _Guess:
         return _Guess(Modality.DEPTH, f"{how} {encoding}", rank=int(aligned))
     if "depth" in name:
         return _Guess(None, f"'depth' in its name, but its pixels are {encoding or 'unknown'}")
-    if encoding in COLOUR_ENCODINGS or encoding.startswith("bayer_"):
+    if encoding in COLOUR_ENCODINGS or encoding.startswith(_COLOUR_BEGINNINGS):
         if stereo:
             reason = f"encoding {encoding}, {min(stereo)!r} in its name"
             return _Guess(Modality.VISION, reason, only_alone=True)

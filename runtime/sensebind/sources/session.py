@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
 from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
+from sensebind.sources.imu_pairs import with_asked_for
 from sensebind.storage import sha256_of_file
 from sensebind.types import SampleBlock
 
@@ -85,12 +86,13 @@ class Session(ABC):
 
 
 def check_selection(infos: list[StreamInfo], names: Iterable[str]) -> None:
-    """Check that streams exist and can be read.
+    """Check that streams exist, by themselves or as the two halves of an IMU, and can be read.
 
     Raises:
         SourceError: naming the stream, those with a similar name, and all there are.
     """
-    known = {info.name: info for info in infos}
+    names = list(names)
+    known = {info.name: info for info in with_asked_for(infos, names)}
     for name in names:
         if name not in known:
             raise SourceError(unknown_stream(name, list(known)))

@@ -17,6 +17,7 @@ from sensebind.errors import SourceError
 from sensebind.sources.bag import BagSource
 from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
 from sensebind.sources.containers import joined_span
+from sensebind.sources.imu_pairs import with_asked_for
 from sensebind.sources.session import check_selection
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class SeveralSources:
             sources = self._in_order()
             self._done = 0
             for source in sources:
-                usable = {i.name for i in source.streams() if i.kind is not StreamKind.OTHER}
+                infos = with_asked_for(source.streams(), selected)
+                usable = {info.name for info in infos if info.kind is not StreamKind.OTHER}
                 mine = {name: config for name, config in selected.items() if name in usable}
                 if mine:
                     yield from source.blocks(mine, order)

@@ -19,6 +19,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LARGEST_MESSAGE_BYTES = 1 << 28
 _UINT16 = {order: Struct(order + "H") for order in "<>"}
 _UINT32 = {order: Struct(order + "I") for order in "<>"}
+_FLOAT64 = {order: Struct(order + "d") for order in "<>"}
 _UINT64 = {order: Struct(order + "Q") for order in "<>"}
 
 
@@ -67,14 +68,27 @@ class Cursor:
         value: int = _UINT64[self.order].unpack_from(self.body, self._take(8, 8))[0]
         return value
 
+    def float64(self) -> float:
+        """Read a double-precision number."""
+        value: float = _FLOAT64[self.order].unpack_from(self.body, self._take(8, 8))[0]
+        return value
+
     def skip(self, length: int) -> None:
         """Pass over some bytes."""
         self._take(length, 1)
 
     def octets(self) -> memoryview:
         """Read a byte sequence without copying it."""
-        length = self.uint32()
-        start = self._take(length, 1)
+        return self.sequence(1)
+
+    def sequence(self, item_bytes: int) -> memoryview:
+        """Read a sequence of numbers as bytes without copying it."""
+        return self.items(self.uint32(), item_bytes)
+
+    def items(self, count: int, item_bytes: int) -> memoryview:
+        """Read some numbers as bytes without copying them; the first is aligned to its size."""
+        length = count * item_bytes
+        start = self._take(length, item_bytes if length else 1)
         return self.body[start : start + length]
 
     def text(self) -> str:

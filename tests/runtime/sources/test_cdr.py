@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensebind.sources.cdr import (
-    read_audio,
-    read_audio_info,
     read_compressed_image,
     read_image,
     read_imu,
 )
+from sensebind.sources.cdr_audio import read_audio_info, read_stamped_audio
 from sensebind.sources.wire import Cursor, DecodeError
 from tests.support import bags
 
@@ -43,7 +42,7 @@ READERS: dict[str, tuple[Message, Callable[..., tuple[int, Any]]]] = {
     ),
     "audio": (
         bags.audio("/audio", 0, np.arange(50, dtype=np.int16), stamp_ns=STAMP_NS),
-        lambda data, wire: read_audio(data, wire, stamped=True),
+        read_stamped_audio,
     ),
 }
 WIRES: dict[str, dict[str, bool]] = {
@@ -107,7 +106,7 @@ def test_compressed_images_are_told_by_their_bytes(
     [
         (b"RIFF....WEBP", "webp", "neither JPEG nor PNG"),
         (b"", "jpeg", "neither JPEG nor PNG"),
-        (bytes(12) + PNG, "32FC1; compressedDepth png", "compressedDepth of 32FC1 pixels"),
+        (bytes(12) + PNG, "32FC1; compressedDepth png", "impossible size of a depth picture"),
     ],
 )
 def test_other_compression_is_a_cause(picture: bytes, layout: str, cause: str) -> None:
@@ -137,9 +136,10 @@ def test_values_that_are_not_finite_are_delivered() -> None:
 
 def test_audio_and_its_format() -> None:
     samples = np.arange(-5, 5, dtype=np.int16)
-    stamp_ns, octets = read("audio", bags.serialize(bags.audio("/a", 3, samples)))
+    stamp_ns, sound = read("audio", bags.serialize(bags.audio("/a", 3, samples)))
     assert stamp_ns == 3
-    assert bytes(octets) == samples.tobytes()
+    assert bytes(sound.octets) == samples.tobytes()
+    assert sound.layout is None
     info = bags.audio_info("/i", 0, rate_hz=44_100, channels=2)
     assert read_audio_info(bags.serialize(info), "cdr") == (2, 44_100, "S16LE", "wave")
 

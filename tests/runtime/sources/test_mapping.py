@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensebind.config import StreamConfig
@@ -24,8 +26,8 @@ def imu(name: str, half: str = "") -> StreamInfo:
     return StreamInfo(name, StreamKind.SAMPLES, IMU, half, 9)
 
 
-def audio(name: str) -> StreamInfo:
-    return StreamInfo(name, StreamKind.UNIFORM, "audio_common_msgs/msg/AudioData", "", 9)
+def audio(name: str, encoding: str = "S16LE, 16000 Hz, 1 channel") -> StreamInfo:
+    return StreamInfo(name, StreamKind.UNIFORM, "audio_common_msgs/msg/AudioData", encoding, 9)
 
 
 def other(name: str) -> StreamInfo:
@@ -96,6 +98,7 @@ def test_every_decision_has_a_reason_and_where_possible_a_flag() -> None:
     [
         *((frames("/cam", encoding), "vision") for encoding in ("rgb8", "bgr8", "rgba8", "bgra8")),
         *((frames("/cam", encoding), "vision") for encoding in ("jpeg", "png", "bayer_rggb8")),
+        *((frames("/cam", encoding), "vision") for encoding in ("yuv422", "yuv422_yuy2")),
         *((frames("/cam", encoding), "depth") for encoding in ("16UC1", "mono16", "32FC1")),
         (frames("/depth/compressed", "png16"), "depth"),
         (frames("/device_0/sensor_0/Depth_0/image/data", "mono16"), "depth"),
@@ -122,9 +125,11 @@ def test_one_stream_alone(info: StreamInfo, modality: str) -> None:
         (frames("/depth/colored", "rgb8"), "'depth' in its name, but its pixels are rgb8"),
         (frames("/infra1", "mono16"), "encoding mono16 is not mapped by itself"),
         (frames("/cam", "rgb8", count=0), "it has 0 messages"),
-        (imu("/camera/accel/sample"), "Imu of acceleration only; an IMU needs both"),
-        (imu("/camera/gyro/sample"), "Imu of angular velocity only; an IMU needs both"),
         (imu("/split", "acceleration"), "Imu of acceleration only; an IMU needs both"),
+        (imu("/split", "angular velocity"), "Imu of angular velocity only; an IMU needs both"),
+        (imu("/vector", "vector"), "Imu of vectors; an IMU needs both"),
+        (audio("/audio", ""), "AudioData is audio, but its rate is not told"),
+        (replace(imu("/own"), on_request="of its own type"), "of its own type"),
         (other("/tf"), "tf2_msgs/msg/TFMessage is not a sense"),
     ],
 )
@@ -145,9 +150,44 @@ def test_the_first_name_is_taken_and_stereo_pairs_only_on_request() -> None:
 
 
 def test_a_joined_imu_is_taken_before_its_halves() -> None:
-    assert chosen(imu("/a/accel"), imu("/a/gyro"), imu("/z/imu")) == {"/z/imu": "imu"}
-    # A name of both halves is no half.
-    assert chosen(imu("/gyro_accel")) == {"/gyro_accel": "imu"}
+    halves = (imu("/a/accel", "acceleration"), imu("/a/gyro", "angular velocity"))
+    joined = imu("/a/accel+/a/gyro", "joined")
+    assert chosen(*halves, joined, imu("/z/imu")) == {"/z/imu": "imu"}
+    assert chosen(*halves, joined) == {joined.name: "imu"}
+
+
+def test_two_streams_may_be_joined_on_request() -> None:
+    infos = (imu("/a", "acceleration"), imu("/b", "vector"), imu("/imu"))
+    config = StreamConfig(modality=Modality.IMU)
+    mapping = map_streams(infos, ALL, {"/a+/b": config})
+    assert mapping.selected == {"/a+/b": config}
+
+
+def test_what_was_asked_for_is_told() -> None:
+    config = StreamConfig(modality=Modality.IMU, unit="g;deg/s", frame="optical")
+    (decision,) = map_streams((imu("/imu"),), ALL, {"/imu": config}).decisions
+    assert decision.reason == (
+        "asked for, with frame=optical, unit=g;deg/s (accelerations times 9.80665, "
+        "rates times 0.0174533)"
+    )
+
+
+def test_audio_without_a_rate_is_read_with_one() -> None:
+    config = StreamConfig(modality=Modality.AUDIO, rate_hz=8000.0)
+    info = audio("/mic", "")
+    mapping = map_streams((info,), ALL, {"/mic": config})
+    assert mapping.selected == {"/mic": config}
+    (_, decision) = map_streams((imu("/imu"), info), ALL, {}).decisions
+    assert decision.hint == "--stream /mic=audio,rate=16000,format=S16LE,channels=1"
+    with pytest.raises(InputError, match=r"'/mic' does not tell its sample rate; give it, for ex"):
+        map_streams((info,), ALL, {"/mic": StreamConfig(modality=Modality.AUDIO)})
+
+
+@pytest.mark.parametrize("half", ["acceleration", "angular velocity", "vector"])
+def test_half_an_imu_is_refused_on_request(half: str) -> None:
+    config = StreamConfig(modality=Modality.IMU)
+    with pytest.raises(InputError, match=r"'/half' has .*; join two streams: --stream '/accel\+"):
+        map_streams((imu("/half", half),), ALL, {"/half": config})
 
 
 def test_streams_without_an_encoder_are_skipped_with_the_reason() -> None:

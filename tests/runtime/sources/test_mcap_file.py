@@ -19,7 +19,7 @@ from sensebind.sources.base import SourceReport, StreamKind
 from sensebind.sources.mcap_file import McapFile
 from sensebind.types import SampleBlock
 from tests.support import bags
-from tests.support.blocks import all_streams, plain, read_all
+from tests.support.blocks import all_streams, plain, read_all, reading_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,7 +143,7 @@ def test_a_damaged_chunk_is_skipped_and_noted(tmp_path: Path, compression: str) 
     missing = sorted(set(range(200)) - set(values))
     assert 0 < len(missing) < 60
     assert missing == list(range(missing[0], missing[-1] + 1))
-    assert source.report.notes == [
+    assert reading_notes(source) == [
         f"a.mcap: the chunk at byte {place.position} is skipped: "
         + ("damaged chunk" if compression == "none" else "damaged compression")
     ]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from sensebind.config import StreamConfig
 from sensebind.sources import containers, open_source
 from sensebind.sources.camera_facts import read_focal_length
 from sensebind.sources.wire import DecodeError
-from sensebind.types import FrameBlock, SampleBlock
+from sensebind.types import FrameBlock, Modality, SampleBlock
 from tests.support import bags, realsense
 from tests.support.blocks import read_all
 
@@ -37,7 +38,11 @@ def test_a_database_gives_the_devices_stamps(
 ) -> None:
     monkeypatch.setattr(containers, "STRETCH_MESSAGES", stretch_messages)
     source = open_source(realsense.write_db3(tmp_path / "a.db3", 40))
-    blocks = read_all(source)
+    selected = {
+        realsense.DEPTH_DB3: StreamConfig(modality=Modality.DEPTH),
+        realsense.ACCEL: StreamConfig(modality=Modality.IMU),
+    }
+    blocks = list(source.blocks(selected, "stamp"))
     depth = [block for block in blocks if isinstance(block, FrameBlock)]
     assert [block.stamp_ns for block in depth] == device_stamps_ns(40)
     readings = [block for block in blocks if isinstance(block, SampleBlock)]
@@ -66,16 +71,18 @@ def test_both_generations_tell_depth_unit_and_focal_length(tmp_path: Path) -> No
         assert [block.stamp_ns for block in found] == device_stamps_ns(3)
 
 
-def test_a_focal_length_of_another_size_is_not_used(tmp_path: Path) -> None:
+def test_a_focal_length_of_another_size_is_scaled(tmp_path: Path) -> None:
     info = realsense._camera_info("/cam/camera_info", START_NS)
     pictures = [
         bags.image(f"/cam/{name}", START_NS + k, np.zeros((4, width), np.uint8), "mono8")
-        for k, (name, width) in enumerate([("same", realsense.WIDTH), ("half", 4)])
+        for k, (name, width) in enumerate(
+            [("same", realsense.WIDTH), ("half", realsense.WIDTH // 2)]
+        )
     ]
     source = open_source(bags.write_mcap(tmp_path / "a.mcap", [info, *pictures]))
     assert {b.stream: b.frame.focal_px for b in frames(source)} == {
         "/cam/same": 390.5,
-        "/cam/half": None,
+        "/cam/half": 390.5 / 2,
     }
 
 

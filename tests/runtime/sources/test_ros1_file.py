@@ -17,7 +17,7 @@ from sensebind.sources.base import SourceReport
 from sensebind.sources.ros1_file import Ros1File
 from sensebind.types import SampleBlock
 from tests.support import bags
-from tests.support.blocks import read_all
+from tests.support.blocks import read_all, reading_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_a_bag_whose_index_was_cut_off_is_scanned(tmp_path: Path, compression: s
     path.write_bytes(whole.read_bytes()[:index_at])
     source = open_source(path)
     assert [(info.name, info.count) for info in source.streams()] == [("/imu", 200)]
-    assert source.report.notes == [NO_INDEX]
+    assert reading_notes(source) == [NO_INDEX]
     assert first_column(path) == list(range(200))
 
 
@@ -64,7 +64,7 @@ def test_a_cut_bag_gives_what_is_before_the_cut(
     source = open_source(path)
     values = [x for b in read_all(source) if isinstance(b, SampleBlock) for x in b.values[:, 0]]
     assert values == list(range(len(values)))
-    assert source.report.notes == [NO_INDEX]
+    assert reading_notes(source) == [NO_INDEX]
     kept = path.read_bytes()
     assert len(values) == sum(bags.serialize(row, ros1=True) in kept for row in rows(60))
 
@@ -105,7 +105,7 @@ def test_chunks_of_another_kind(tmp_path: Path, name: bytes, content: bytes, exp
     path.write_bytes(data[:4109] + data[4109:].replace(name, content, 1))
     source = open_source(path)
     assert read_all(source) == []
-    assert source.report.notes == [f"a.bag: the chunk at byte 4109 is skipped: {expected}"]
+    assert reading_notes(source) == [f"a.bag: the chunk at byte 4109 is skipped: {expected}"]
 
 
 def test_header_fields_in_any_order_are_read(tmp_path: Path) -> None:
