@@ -154,8 +154,9 @@ def _input_tensors(encoder: EncoderSpec) -> object:
     """What an encoder must take: dtype and shape by name for text, of one tensor else."""
     spec = encoder.preprocess
     if isinstance(spec, TextSpec):
-        tokens = ("int64", ("batch", "tokens"))
-        return {"input_ids": tokens, "attention_mask": tokens}
+        tokens = ("int64", ("batch", spec.pad_to or "tokens"))
+        names = ["input_ids", *(["attention_mask"] if spec.attention_mask else [])]
+        return dict.fromkeys(names, tokens)
     return {("float32", ("batch", *features_shape(encoder)))}
 
 

@@ -83,11 +83,25 @@ class VisionSpec(Strict, frozen=True, tag="vision", tag_field="type"):
 
 
 class TextSpec(Strict, frozen=True, tag="text", tag_field="type"):
-    """Token ids and attention mask, int64 [tokens], from a tokenizers file of the bundle."""
+    """Token ids and attention mask, int64 [tokens], from a tokenizers file of the bundle.
+
+    Attributes:
+        tokenizer: name of the file.
+        tokenizer_sha256: of its bytes, so that it is part of the encoder's identity.
+        max_tokens: longer texts lose words; what the tokenizer puts around them stays.
+        pad_to: length every text is padded to at its end, for graphs of a fixed shape (ImageBind
+            and CLIP: 77); none if None.
+        pad_id: id of the padding.
+        attention_mask: whether the graph takes the mask (1 for a token, 0 for padding) beside the
+            ids.
+    """
 
     tokenizer: str
     tokenizer_sha256: Sha256
     max_tokens: Count
+    pad_to: Count | None = None
+    pad_id: Annotated[int, Meta(ge=0)] = 0
+    attention_mask: bool = True
 
 
 class LogMelSpec(Strict, frozen=True, tag="log_mel", tag_field="type"):

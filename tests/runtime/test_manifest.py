@@ -170,10 +170,13 @@ def test_ids_are_defined_by_this(content: dict[str, Any]) -> None:
 
     manifest = decode_manifest(json.dumps(content).encode())
     imu = identity("imu", {"type": "imu", "rate_hz": 100.0}, 1.0)
-    text = identity("text", content["encoders"]["text"]["preprocess"], None)
-    spec = content["encoders"]["vision"]["preprocess"]
-    named = {name: spec[name] for name in ("type", "size", "mean", "std")}
-    vision = identity("vision", named, 0.5)
+
+    def stated(modality: str, *names: str) -> dict[str, Any]:
+        return {name: content["encoders"][modality]["preprocess"][name] for name in names}
+
+    names = ("type", "tokenizer", "tokenizer_sha256", "max_tokens")
+    text = identity("text", stated("text", *names), None)
+    vision = identity("vision", stated("vision", "type", "size", "mean", "std"), 0.5)
     assert manifest.encoder_id(Modality.IMU) == imu
     assert manifest.space_id == digest({"anchor": [text, vision], "dim": 32})
 
@@ -191,6 +194,18 @@ def test_ids_are_defined_by_this(content: dict[str, Any]) -> None:
 def test_feature_shapes(content: dict[str, Any], modality: str, shape: tuple[int, ...]) -> None:
     manifest = decode_manifest(json.dumps(content).encode())
     assert features_shape(manifest.encoders[Modality(modality)]) == shape
+
+
+def test_text_takes_what_its_preprocessing_makes(content: dict[str, Any]) -> None:
+    other = copy.deepcopy(content)
+    other["encoders"]["text"]["preprocess"]["pad_to"] = 77
+    with pytest.raises(BundleError, match=r"text.inputs are .* make .*'batch', 77\)"):
+        decode_manifest(json.dumps(other).encode())
+    other["encoders"]["text"]["preprocess"]["attention_mask"] = False
+    ids = {"name": "input_ids", "dtype": "int64", "shape": ["batch", 77]}
+    other["encoders"]["text"]["inputs"] = [ids]
+    text = decode_manifest(json.dumps(other).encode()).encoders[Modality.TEXT]
+    assert [tensor.shape for tensor in text.inputs] == [("batch", 77)]
 
 
 def test_several_frames_add_an_axis(content: dict[str, Any]) -> None:
