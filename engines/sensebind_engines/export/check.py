@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import torch
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, helper
 
 from sensebind.backends.onnxruntime import open_session
 from sensebind.errors import BundleError
 from sensebind.storage import atomic_path
 from sensebind_engines.export.canonical import IR_VERSION, canonicalise
-from sensebind_engines.export.lean import LeanGraph, full_graph
+from sensebind_engines.export.lean import LeanGraph, data_bytes, write_full
 from sensebind_engines.export.onnx_export import OPSET
 
 if TYPE_CHECKING:
@@ -52,17 +52,17 @@ def write_lean(graph: LeanGraph, path: Path, limit_bytes: int = DATA_LIMIT_BYTES
         BundleError: as `write_graph`.
     """
     check_graph(graph, path.name)
-    if sum(_bytes(weight) for weight in graph.external) <= limit_bytes:
-        content = full_graph(graph).SerializeToString(deterministic=True)
-    else:
-        beside = path.with_name(f"{path.name}.data")
-        model = ModelProto()
-        model.CopyFrom(graph.model)
-        with atomic_path(beside) as temporary:
-            _write_data(LeanGraph(model, graph.weights), temporary, beside.name)
-        content = model.SerializeToString(deterministic=True)
+    if sum(data_bytes(weight) for weight in graph.external) <= limit_bytes:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            write_full(graph, file)
+        return
+    beside = path.with_name(f"{path.name}.data")
+    model = ModelProto()
+    model.CopyFrom(graph.model)
+    with atomic_path(beside) as temporary:
+        _write_data(LeanGraph(model, graph.weights), temporary, beside.name)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _write_data(graph: LeanGraph, path: Path, location: str) -> None:
@@ -72,14 +72,9 @@ def _write_data(graph: LeanGraph, path: Path, location: str) -> None:
             offset = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
             file.seek(offset)
             graph.array(weight.name).tofile(file)
-            entries = {"location": location, "offset": offset, "length": _bytes(weight)}
+            entries = {"location": location, "offset": offset, "length": data_bytes(weight)}
             for key, value in entries.items():
                 weight.external_data.add(key=key, value=str(value))
-
-
-def _bytes(weight: TensorProto) -> int:
-    item = helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
-    return int(np.prod(weight.dims, dtype=np.int64)) * int(item)
 
 
 def check_graph(graph: LeanGraph, name: str) -> None:

@@ -7,11 +7,11 @@ bytes: only the small part of a graph is a message, and weights are handed on on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from sensebind_engines.export.canonical import canonicalise
 
@@ -74,3 +74,78 @@ def full_graph(graph: LeanGraph) -> ModelProto:
             weight.ClearField("data_location")
             weight.raw_data = graph.array(weight.name).tobytes()
     return model
+
+
+def write_full(graph: LeanGraph, file: BinaryIO) -> None:
+    """Write the bytes of `full_graph`, with one weight in memory at a time.
+
+    A message is its fields in the order of their numbers, each with its length before it, so the
+    parts before, between and behind the weights are serialised as messages of their own.
+    """
+    before, after = ModelProto(), ModelProto()
+    before.CopyFrom(graph.model)
+    before.ClearField("graph")
+    after.opset_import.extend(before.opset_import)
+    before.ClearField("opset_import")
+    head, tail = GraphProto(), GraphProto()
+    head.node.extend(graph.model.graph.node)
+    head.name = graph.model.graph.name
+    tail.input.extend(graph.model.graph.input)
+    tail.output.extend(graph.model.graph.output)
+    lengths = [_weight_bytes(graph, weight) for weight in graph.model.graph.initializer]
+    total = head.ByteSize() + tail.ByteSize()
+    total += sum(length + len(_prefix(_INITIALIZER, length)) for length in lengths)
+    file.write(_bytes(before) + _prefix(_GRAPH, total) + _bytes(head))
+    for weight, length in zip(graph.model.graph.initializer, lengths, strict=True):
+        file.write(_prefix(_INITIALIZER, length))
+        if weight.name not in graph.weights:
+            file.write(_bytes(weight))
+            continue
+        array = graph.array(weight.name)
+        file.write(_bytes(_without_place(weight)) + _prefix(_RAW_DATA, array.nbytes))
+        file.write(array.reshape(-1).view(np.uint8).data)
+    file.write(_bytes(tail) + _bytes(after))
+
+
+_GRAPH = ModelProto.DESCRIPTOR.fields_by_name["graph"].number
+_INITIALIZER = GraphProto.DESCRIPTOR.fields_by_name["initializer"].number
+_RAW_DATA = TensorProto.DESCRIPTOR.fields_by_name["raw_data"].number
+_LENGTH_DELIMITED = 2
+
+
+def _weight_bytes(graph: LeanGraph, weight: Tensor) -> int:
+    if weight.name not in graph.weights:
+        return int(weight.ByteSize())
+    size = data_bytes(weight)
+    return int(_without_place(weight).ByteSize()) + len(_prefix(_RAW_DATA, size)) + size
+
+
+def data_bytes(weight: Tensor) -> int:
+    """Bytes of an initialiser's values, by its type and shape."""
+    item = helper.tensor_dtype_to_np_dtype(weight.data_type).itemsize
+    return int(np.prod(weight.dims, dtype=np.int64)) * int(item)
+
+
+def _without_place(weight: Tensor) -> Tensor:
+    copy = TensorProto()
+    copy.CopyFrom(weight)
+    copy.ClearField("data_location")
+    return copy
+
+
+def _prefix(field: int, length: int) -> bytes:
+    """What stands before a field that has a length: both as base-128 numbers, low digits first."""
+    return _base_128(field << 3 | _LENGTH_DELIMITED) + _base_128(length)
+
+
+def _base_128(number: int) -> bytes:
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def _bytes(message: ModelProto | GraphProto | Tensor) -> bytes:
+    content: bytes = message.SerializeToString(deterministic=True)
+    return content

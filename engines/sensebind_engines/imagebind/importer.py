@@ -70,7 +70,7 @@ def import_imagebind(
     *,
     tokenizer: bytes | None = None,
     still: bool = False,
-    began: Callable[[Modality], None] | None = None,
+    advance: Callable[[float], None] | None = None,
 ) -> Imported:
     """Read towers of ``imagebind_huge.pth`` and write them as the bundle `out`.
 
@@ -84,7 +84,7 @@ def import_imagebind(
         modalities: towers to import.
         tokenizer: bytes of CLIP's tokenizer.json; needed for text.
         still: vision takes one picture instead of the first and last frame of a 2 s clip.
-        began: called with each modality before its tower is exported.
+        advance: told the share done after each tower.
 
     Raises:
         InputError: the checkpoint or `out` cannot be used as given, naming what and why.
@@ -104,8 +104,6 @@ def import_imagebind(
     with new_bundle(out) as draft:
         draft.put("NOTICE-imagebind.txt", NOTICE.encode())
         for modality in wanted:
-            if began is not None:
-                began(modality)
             config = _config(draft, modality, tokenizer, still=still)
             # Opened anew: pages of the tower before are given back with its mapping.
             encoder = load_tower(open_checkpoint(checkpoint), modality, config)
@@ -113,6 +111,8 @@ def import_imagebind(
             differences[modality] = draft.export(encoder, _BATCHES).largest_difference
             del encoder
             gc.collect()  # a module's graph has cycles; the next tower needs the room
+            if advance is not None:
+                advance(len(differences) / len(wanted))
         assumed = _assumed(draft)
         draft.finish(
             name=NAME,

@@ -58,7 +58,7 @@ def build_encoders(
 
     Raises:
         ConfigError: a shared trunk is asked for encoders that are no transformers of equal width,
-            blocks, heads, bias_key_value and drop_path, naming the first that differs.
+            blocks, heads, bias_key_value, drop_path and norm_eps, naming the first that differs.
     """
     if trunk == "separate":
         return {modality: build_encoder(config) for modality, config in configs.items()}
@@ -87,9 +87,9 @@ def _common_trunk(configs: Mapping[Modality, EncoderConfig]) -> Transformer:
         first = first or network
         if network.trunk != first.trunk:
             raise ConfigError(
-                f"the {modality} encoder's (width, blocks, heads, bias_key_value, drop_path) are "
-                f"{network.trunk}, expected {first.trunk} as of the first encoder: a shared trunk "
-                "has one size; set trunk to 'separate' or make the sizes equal"
+                f"the {modality} encoder's (width, blocks, heads, bias_key_value, drop_path, "
+                f"norm_eps) are {network.trunk}, expected {first.trunk} as of the first encoder: "
+                "a shared trunk has one size; set trunk to 'separate' or make the sizes equal"
             )
     if first is None:
         raise ConfigError("no encoders were given, expected at least one")

@@ -17,6 +17,7 @@ from sensebind.specs import (
     SPEC_OF_MODALITY,
     Count,
     EncoderSpec,
+    Positive,
     Preprocess,
     Strict,
     TensorSpec,
@@ -44,6 +45,7 @@ class Transformer(Strict, frozen=True, tag="transformer", tag_field="family"):
         bias_key_value: one learned key and value in every block, beside those of the tokens.
         drop_path: chance that a block is skipped, rising linearly to this at the last one.
         dropout: before the head's matrix.
+        norm_eps: of every LayerNorm but that of the patches; 1e-6 is ImageBind's, 1e-5 CLIP's.
         motion_scale: "log" brings IMU features to a few units inside the graph; else as they come.
         vocabulary: tokens the text stem knows.
         context: most tokens of a text.
@@ -58,6 +60,7 @@ class Transformer(Strict, frozen=True, tag="transformer", tag_field="family"):
     bias_key_value: bool = True
     drop_path: Probability = 0.0
     dropout: Probability = 0.0
+    norm_eps: Positive = 1e-6
     motion_scale: MotionScale = "log"
     vocabulary: Count = 49408
     context: Count = 77
@@ -70,9 +73,11 @@ class Transformer(Strict, frozen=True, tag="transformer", tag_field="family"):
             )
 
     @property
-    def trunk(self) -> tuple[int, int, int, bool, float]:
+    def trunk(self) -> tuple[int, int, int, bool, float, float]:
         """What two encoders must have in common to share a trunk."""
-        return self.width, self.blocks, self.heads, self.bias_key_value, self.drop_path
+        return (
+            self.width, self.blocks, self.heads, self.bias_key_value, self.drop_path, self.norm_eps
+        )  # fmt: skip
 
 
 class Convolutional(Strict, frozen=True, tag="conv", tag_field="family"):

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sensebind.types import Modality
-from sensebind_engines.models.transformer import NORM_EPS
 
 if TYPE_CHECKING:
     from sensebind_engines.models.config import EncoderConfig, Transformer
@@ -95,7 +94,7 @@ class Head(nn.Module):
 
     def __init__(self, sizes: Transformer, dim: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(sizes.width, eps=NORM_EPS)
+        self.norm = nn.LayerNorm(sizes.width, eps=sizes.norm_eps)
         self.dropout = nn.Dropout(sizes.dropout)
         self.project = nn.Linear(sizes.width, dim, bias=False)
 

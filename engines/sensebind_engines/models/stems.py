@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from sensebind.errors import ConfigError
 from sensebind_engines.models.motion import compress_motion
-from sensebind_engines.models.transformer import NORM_EPS
 
 if TYPE_CHECKING:
     from sensebind_engines.models.config import Transformer
@@ -96,7 +95,7 @@ class TokenFinish(nn.Module):
     def __init__(self, sizes: Transformer, patches: int, std: float) -> None:
         super().__init__()
         norms = {"none": None, "patches": nn.LayerNorm(sizes.width),
-                 "tokens": nn.LayerNorm(sizes.width, eps=NORM_EPS)}  # fmt: skip
+                 "tokens": nn.LayerNorm(sizes.width, eps=sizes.norm_eps)}  # fmt: skip
         self.norm = norms[sizes.stem_norm]
         self.norm_last = sizes.stem_norm == "tokens"
         self.first = nn.Parameter(torch.empty(1, 1, sizes.width))

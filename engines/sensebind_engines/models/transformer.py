@@ -17,9 +17,6 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from sensebind_engines.models.config import Transformer
 
-NORM_EPS = 1e-6
-"""ImageBind's, in all norms but those of its patches."""
-
 _WIDENING = 4
 _HIDDEN = -1e4
 """Added to the score of a hidden token: its weight is exactly 0 in FP32, and FP16 can hold it."""
@@ -56,9 +53,9 @@ class Block(nn.Module):
 
     def __init__(self, sizes: Transformer, drop_path: float) -> None:
         super().__init__()
-        self.norm_1 = nn.LayerNorm(sizes.width, eps=NORM_EPS)
+        self.norm_1 = nn.LayerNorm(sizes.width, eps=sizes.norm_eps)
         self.attention = Attention(sizes.width, sizes.heads, bias=sizes.bias_key_value)
-        self.norm_2 = nn.LayerNorm(sizes.width, eps=NORM_EPS)
+        self.norm_2 = nn.LayerNorm(sizes.width, eps=sizes.norm_eps)
         self.widen = _linear(sizes.width, _WIDENING * sizes.width)
         self.narrow = _linear(_WIDENING * sizes.width, sizes.width)
         self.drop_path = drop_path

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 GROUP = "sensebind.commands"
 
-_OURS = {"recipe": ("recipes", "Build the shipped bundles and recordings from their sources.")}
+_OURS = {
+    "evaluate": ("train", "Measure a bundle: zero-shot, retrieval, sense against sense."),
+    "recipe": ("recipes", "Build the shipped bundles and recordings from their sources."),
+    "train": ("train", "Train the encoders of a binding graph into a shared space."),
+    "export": ("train", "Make a bundle from a finished training run."),
+    "import-imagebind": ("train", "Make a bundle from your own ImageBind weights."),
+}
 """Name to the extra that installs what the command needs, and its help in the list of commands."""
 
 

@@ -56,6 +56,12 @@ def test_the_full_graph_is_the_exported_one(module: nn.Module, graph: LeanGraph)
     assert full_graph(graph) == export_onnx(module, [FEATURES])
 
 
+def test_writing_it_piece_by_piece_gives_its_bytes(graph: LeanGraph, tmp_path: Path) -> None:
+    write_lean(graph, tmp_path / "x.onnx")
+    whole = full_graph(graph).SerializeToString(deterministic=True)
+    assert (tmp_path / "x.onnx").read_bytes() == whole
+
+
 @pytest.mark.parametrize("limit_bytes", [0, 1 << 20])
 def test_both_ways_of_writing_compute_the_same(
     module: nn.Module, graph: LeanGraph, tmp_path: Path, limit_bytes: int
