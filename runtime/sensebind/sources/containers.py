@@ -23,6 +23,9 @@ STRETCH_BYTES = 4 << 20
 STRETCH_MESSAGES = 1024
 """It ends as well once it holds as many messages."""
 
+FIRST_STRETCH_MESSAGES = 64
+"""The first stretch is shorter, for those who only look at the first messages of a topic."""
+
 
 class RawMessage(NamedTuple):
     """A serialized message: its topic, its receive time in ns and its bytes."""
@@ -144,6 +147,7 @@ class ColumnBuilder:
         self.newest_ns = EARLIEST_NS
         self._bytes = 0
         self._messages = 0
+        self._limit = FIRST_STRETCH_MESSAGES
 
     def add(self, topic: str, log_ns: int, data: Payload) -> None:
         """Add a message."""
@@ -160,13 +164,14 @@ class ColumnBuilder:
     @property
     def is_full(self) -> bool:
         """Whether it is time to pass the stretch on."""
-        return self._bytes >= STRETCH_BYTES or self._messages >= STRETCH_MESSAGES
+        return self._messages >= self._limit or self._bytes >= STRETCH_BYTES
 
     def taken(self, behind_ns: int = 0) -> Stretch:
         """What was gathered, known up to `behind_ns` before the newest message; begins anew."""
         stretch = Stretch(self.columns, max(self.newest_ns - behind_ns, EARLIEST_NS))
         self.columns = {}
         self._bytes = self._messages = 0
+        self._limit = STRETCH_MESSAGES
         return stretch
 
 

@@ -36,7 +36,8 @@ def device_stamps_ns(count: int) -> list[int]:
 def test_a_database_gives_the_devices_stamps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_messages: int
 ) -> None:
-    monkeypatch.setattr(containers, "STRETCH_MESSAGES", stretch_messages)
+    for name in ("STRETCH_MESSAGES", "FIRST_STRETCH_MESSAGES"):
+        monkeypatch.setattr(containers, name, stretch_messages)
     source = open_source(realsense.write_db3(tmp_path / "a.db3", 40))
     selected = {
         realsense.DEPTH_DB3: StreamConfig(modality=Modality.DEPTH),
