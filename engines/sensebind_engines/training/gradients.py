@@ -110,7 +110,10 @@ class Gradients:
         return {modality: torch.cat([part[modality] for part in made]) for modality in made[0]}
 
     def _embed(self, part: Part, seed: int) -> Vectors:
-        torch.manual_seed(seed)
+        # torch.manual_seed would also queue a call for every accelerator that is not in use.
+        torch.default_generator.manual_seed(seed)
+        if self._training.device == "cuda":
+            torch.cuda.manual_seed(seed)
         half = self._training.precision == "bf16"
         with torch.autocast(self._training.device, torch.bfloat16, enabled=half):
             made = {
