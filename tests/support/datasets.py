@@ -88,7 +88,7 @@ def imu_csv(path: Path, rows: NDArray[np.float64], start_ns: int = 0) -> Path:
 
 
 def recording(path: Path, seconds: int = 4, seed: int = 0) -> Path:
-    """An .mcap of camera (10 Hz), depth (10 Hz), microphone (16 kHz) and IMU (100 Hz)."""
+    """An .mcap of camera, depth and thermal (10 Hz), microphone (16 kHz) and IMU (100 Hz)."""
     messages: list[Any] = [bags.audio_info("/mic/info", START_NS)]
     rng = np.random.default_rng(seed)
     for index, row in enumerate(imu_rows(100 * seconds, seed)):
@@ -99,6 +99,8 @@ def recording(path: Path, seconds: int = 4, seed: int = 0) -> Path:
         picture(seed * 1000 + index).save(content, "JPEG", quality=90)
         messages.append(bags.compressed_image("/camera", stamp_ns, content.getvalue(), "jpeg"))
         messages.append(bags.image("/depth", stamp_ns, depth_mm(index), "16UC1"))
+        grey = np.asarray(picture(seed + index + 500).convert("L"))
+        messages.append(bags.image("/thermal", stamp_ns, grey, "mono8"))
         samples = rng.integers(-8000, 8000, 1600).astype(np.int16)
         messages.append(bags.audio("/mic", stamp_ns, samples))
     messages.sort(key=lambda message: message.log_ns)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sensebind import Pipeline, PipelineConfig, StreamConfig, open_source
-from sensebind.preprocess import can_preprocess, make_preprocessor
+from sensebind.preprocess import make_preprocessor
 from sensebind.types import Modality
 from sensebind_engines.data.config import DataConfig
 from sensebind_engines.data.paired import ManifestData
@@ -28,6 +28,7 @@ FOCAL_PX = 60.0
 STREAMS = {
     Modality.VISION: "/camera",
     Modality.DEPTH: "/depth",
+    Modality.THERMAL: "/thermal",
     Modality.AUDIO: "/mic",
     Modality.IMU: "/imu",
 }
@@ -59,8 +60,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 
 def wanted(bundle: Bundle, *modalities: Modality) -> dict[Modality, EncoderSpec]:
-    encoders = bundle.manifest.encoders
-    return {m: encoders[m] for m in modalities if can_preprocess(encoders[m])}
+    return {m: bundle.manifest.encoders[m] for m in modalities}
 
 
 def by_instant(data: ManifestData) -> Seen:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensebind.preprocess.depth import METRES_PER_UNIT
-from sensebind.preprocess.grey_frames import grey_pixels
+from sensebind.preprocess.grey_frames import grey_pixels, holds_counts
 from sensebind.preprocess.pictures import decode_frame
 from sensebind.specs import LogMelSpec
 from sensebind.types import Frame, Modality
@@ -115,16 +115,25 @@ def _changed(
     view: View,
     aligned: bool,
 ) -> Frame:
+    if config.format is not None and frame.width:  # raw, and its encoding is told wrongly
+        frame = replace(frame, encoding=config.format)
     if config.modality is Modality.VISION:
         picture = seen(np.asarray(decode_frame(frame)), view)
         pixels = augment_picture(picture, amount.vision, rng, aligned=aligned)
         return _raw(frame, pixels, "rgb8")
     if config.modality is Modality.THERMAL:
-        pixels = augment_thermal(seen(grey_pixels(frame), view), amount.thermal, rng)
+        pixels = augment_thermal(seen(_thermal_pixels(frame), view), amount.thermal, rng)
     else:
         pixels = seen(grey_pixels(frame), view)
         pixels = augment_depth(pixels, _unit_m(frame, pixels, config), amount.depth, rng)
     return _raw(frame, pixels, _RAW_ENCODINGS[pixels.dtype.newbyteorder("=").name])
+
+
+def _thermal_pixels(frame: Frame) -> NDArray[Any]:
+    """Counts, or the grey of a picture, as the thermal front end reads them."""
+    if holds_counts(frame):
+        return grey_pixels(frame)
+    return np.asarray(decode_frame(frame).convert("L"))
 
 
 def _unit_m(frame: Frame, pixels: NDArray[Any], config: StreamConfig) -> float:

@@ -44,7 +44,8 @@ def augment_thermal(
 ) -> NDArray[Any]:
     """A changed copy of thermal values (h, w), same type."""
     values = pixels.astype(np.float64)
-    spread = float(values.max() - values.min()) if values.size else 0.0
+    measured = values[np.isfinite(values)]
+    spread = float(np.ptp(measured)) if measured.size else 0.0
     change = np.full(pixels.shape, amount.offset * rng.standard_normal())
     if amount.columns:
         change += amount.columns * rng.standard_normal(pixels.shape[1])

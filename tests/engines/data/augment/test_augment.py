@@ -281,6 +281,39 @@ def test_depth_noise_grows_with_the_square_of_the_distance() -> None:
     assert spread[1] == pytest.approx(0.16, rel=0.05)
 
 
+def test_thermal_noise_is_a_share_of_the_range_and_leaves_what_is_invalid() -> None:
+    warm = np.linspace(280, 300, 40_000, dtype=np.float32).reshape(200, 200)
+    warm[0, 0] = np.nan
+    rng = np.random.default_rng(0)
+    changed = augment_thermal(warm, ThermalAugment(noise=0.05), rng)
+    assert np.array_equal(np.isnan(changed), np.isnan(warm))
+    assert np.nanstd(changed - warm) == pytest.approx(1.0, rel=0.05)
+    striped = augment_thermal(warm, ThermalAugment(columns=0.05), rng) - warm
+    assert np.nanstd(striped, axis=0).max() < 1e-4
+    counts = np.full((3, 4), 7, np.uint8)
+    assert augment_thermal(counts, STRONG.thermal, rng).dtype == np.uint8
+
+
+def test_a_wrong_encoding_is_mended_before_the_change() -> None:
+    picture = np.asarray(datasets.picture(0))
+    frame = raw(np.ascontiguousarray(picture[..., ::-1]), "rgb8")
+    window = Window("c", 0, 0, 0, 0, 1.0, NOTHING, np.empty((0, 0)), (frame,))
+    config = StreamConfig(modality=Modality.VISION, format="bgr8")
+    rng = np.random.default_rng(0)
+    view = View(0.0, 0.0, 1.0, flipped=True)
+    (changed,) = augment_window(window, config, Augmentation(), rng, view=view).frames
+    assert np.array_equal(np.asarray(decode_frame(changed)), picture[:, ::-1])
+
+
+def test_thermal_pictures_in_colour_are_grey() -> None:
+    frame = raw(np.asarray(datasets.picture(0)), "rgb8")
+    window = Window("c", 0, 0, 0, 0, 1.0, NOTHING, np.empty((0, 0)), (frame,))
+    config, rng = StreamConfig(modality=Modality.THERMAL), np.random.default_rng(0)
+    (changed,) = augment_window(window, config, Augmentation(), rng, view=View(flipped=True)).frames
+    grey = np.asarray(datasets.picture(0).convert("L"))
+    assert np.array_equal(grey_pixels(changed), grey[:, ::-1])
+
+
 def test_geometric_changes_are_left_out_where_frames_must_agree() -> None:
     picture = np.zeros((40, 60, 3), np.uint8)
     picture[10:30, 20:40] = 200
