@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensebind as sb
+from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
 from sensebind.preprocess import log_mel
 from sensebind.types import Embedding, Modality, UniformBlock
@@ -101,6 +102,17 @@ def test_another_start_gives_nearly_the_same_vectors(bundle: sb.Bundle) -> None:
     assert len(late) >= 3
     for embedding in late:
         assert embedding.vector @ early[embedding.grid_ns].vector >= 1 - 1e-6
+
+
+def test_one_preprocessor_for_several_streams_mixes_nothing(bundle: sb.Bundle) -> None:
+    encoder = bundle.encoder("audio")
+    stream = sb.StreamConfig(modality=Modality.AUDIO)
+    shared = encoder.preprocessor(stream)
+    for seed_hz in (16000, 22050):
+        block = UniformBlock("mic", 0, 16000.0, noise(2.0, seed_hz)[:32000])
+        (window, *_) = cut_blocks(encoder.spec, stream, [block], 0).windows
+        alone = encoder.preprocessor(stream).prepare(window).features["features"]
+        assert shared.prepare(window).features["features"].tobytes() == alone.tobytes()
 
 
 def test_a_waveform_at_hand_is_the_stream_from_its_first_sample(bundle: sb.Bundle) -> None:

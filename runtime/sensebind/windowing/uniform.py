@@ -11,6 +11,7 @@ whole frame of the front end, so overlapping windows share their frames.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 """Rates outside are taken for a mistake: below, no sound is left; above, no microphone is."""
+_SEGMENT_NUMBERS = count(1)
+"""Of all streams: a preprocessor must not take another stream's window for one of its own."""
 _NO_STAMPS = np.empty(0, np.int64)
 
 
@@ -47,7 +50,6 @@ class UniformWindower(SegmentedWindower["Lattice"]):
         super().__init__(stream, rules.hop_ns)
         self._rules = rules
         self._channels = 0
-        self._segments = 0
 
     def push(self, block: UniformBlock) -> list[Window]:
         """Take contiguous samples and return the windows that closed.
@@ -141,8 +143,7 @@ class UniformWindower(SegmentedWindower["Lattice"]):
         segment.expected_ns = stamp_ns + len(values) * NS_PER_S / segment.rate
 
     def _begin(self, stamp_ns: int, rate: Fraction, *, after_gap: bool) -> Lattice:
-        self._segments += 1
-        return Lattice(self._segments, stamp_ns, rate, self._rules, after_gap=after_gap)
+        return Lattice(next(_SEGMENT_NUMBERS), stamp_ns, rate, self._rules, after_gap=after_gap)
 
     def _begin_after_gap(self, ended: Lattice, stamp_ns: int) -> list[Window]:
         """End a segment and begin the next; its windows follow those already closed."""

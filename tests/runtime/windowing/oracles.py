@@ -265,4 +265,5 @@ def uniform_windows(
             windows.append((grid, len(inside) / len(span), *at, n, start, values.tobytes()))
         counts["used"] += len(used)
         counts["unused"] += sum(v is not None for v in seg.x) - len(used)
-    return windows, +counts
+    emitting = sorted({window[5] for window in windows})
+    return [(*w[:5], emitting.index(w[5]), *w[6:]) for w in windows], +counts

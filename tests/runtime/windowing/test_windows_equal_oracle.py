@@ -170,10 +170,11 @@ def run_uniform(
             at = stamp + round(a * 10**9 / rate_hz)
             windows += windower.push(UniformBlock("mic", at, rate_hz, values[a:b]))
     windows += windower.flush()
+    segments = sorted({w.segment for w in windows})
     rows: Rows = [
         (
             *(w.grid_ns, w.coverage, w.start_ns, w.end_ns, w.stamp_ns),
-            *(w.segment - 1, w.start_index, w.values.tobytes()),
+            *(segments.index(w.segment), w.start_index, w.values.tobytes()),
         )
         for w in windows
     ]
