@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.sources.table_file import COLUMNS
+from sensebind.sources.table_columns import COLUMNS
 from sensebind.types import SampleBlock
 
 if TYPE_CHECKING:

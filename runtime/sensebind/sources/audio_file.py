@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensebind.errors import SourceError
+from sensebind.errors import ConfigError, SourceError
 from sensebind.grid import NS_PER_S
 from sensebind.sources.base import StreamInfo, StreamKind
 from sensebind.sources.image_files import time_in_name
@@ -14,6 +14,8 @@ from sensebind.types import UniformBlock
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sensebind.config import StreamConfig
 
 _BLOCK_SAMPLES = 4096
 
@@ -38,18 +40,24 @@ class AudioFile:
             return StreamInfo(self.name, StreamKind.OTHER, "audio file", note=note)
         return StreamInfo(self.name, StreamKind.UNIFORM, "audio file", format_name)
 
-    def blocks(self) -> Iterator[tuple[int, UniformBlock]]:
+    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, UniformBlock]]:
         """Yield the first stamp in ns and the samples of blocks of up to 4096 samples.
 
         Raises:
+            ConfigError: if the options tell another format than the file.
             SourceError: if the file is damaged on the way.
         """
         import soundfile
 
+        if config.format is not None or config.channels is not None:
+            raise ConfigError(
+                f"stream {self.name!r} is an audio file, which tells format and channels itself; "
+                "leave these options out"
+            )
         done = 0
         try:
             with soundfile.SoundFile(str(self._path)) as sound:
-                rate_hz = float(sound.samplerate)
+                rate_hz = config.rate_hz or float(sound.samplerate)
                 while len(values := sound.read(_BLOCK_SAMPLES, "float32", always_2d=True)):
                     stamp_ns = self._start_ns + round(done * NS_PER_S / rate_hz)
                     done += len(values)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
 from sensebind.sources.audio_file import AudioFile
+from sensebind.sources.finishing import Finishing
 from sensebind.sources.image_files import ImageFiles
+from sensebind.sources.imu_pairs import pairs_in
 from sensebind.sources.layout import (
     AUDIO_SUFFIXES,
     FILE_SUFFIXES,
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
 )
+from sensebind.sources.parquet_table import ParquetTable
 from sensebind.sources.session import Session, check_selection
 from sensebind.sources.table_file import TableFile
 
@@ -27,11 +30,11 @@ if TYPE_CHECKING:
     from sensebind.sources.base import StreamInfo
     from sensebind.types import Block
 
-    FileStream = ImageFiles | TableFile | AudioFile
+    FileStream = ImageFiles | TableFile | ParquetTable | AudioFile
 
 
 class FileSource(Session):
-    """Images (.jpg, .png), audio files (.wav, .flac, .ogg) and IMU tables (.csv).
+    """Images (.jpg, .png), audio files (.wav, .flac, .ogg) and IMU tables (.csv, .parquet).
 
     Pictures directly in the folder are the stream of the folder's name; those of a folder inside,
     and every other file, are streams named by their path in the folder.
@@ -55,19 +58,29 @@ class FileSource(Session):
         with self:
             check_selection(self.streams(), selected)
             self._begin_counting()
-            streams = [self._streams[name] for name in sorted(selected)]
-            merged: Iterator[tuple[int, Block]] = heapq.merge(
-                *(stream.blocks() for stream in streams), key=itemgetter(0)
-            )
-            for _, block in merged:
+            finishing = Finishing(selected, self.streams(), self.report)
+            for block in finishing.blocks(self._merged(selected, finishing)):
                 self._count_block(block)
-                self._progress = sum(stream.fraction for stream in streams) / len(streams)
                 yield block
             self._progress = 1.0
 
     def progress(self) -> float:
         """Share of the files read so far, 0..1."""
         return self._progress
+
+    def _merged(self, selected: dict[str, StreamConfig], finishing: Finishing) -> Iterator[Block]:
+        """The blocks of the files of the selected streams, in stamp order."""
+        configs = {
+            name: selected[target[0] if target else name]
+            for name, target in sorted(finishing.streams.items())
+        }
+        streams = [self._streams[name] for name in configs]
+        merged: Iterator[tuple[int, Block]] = heapq.merge(
+            *(stream.blocks(configs[stream.name]) for stream in streams), key=itemgetter(0)
+        )
+        for _, block in merged:
+            self._progress = sum(stream.fraction for stream in streams) / len(streams)
+            yield block
 
     def _open(self) -> None:
         self._streams = {stream.name: stream for stream in self._find()}
@@ -77,7 +90,8 @@ class FileSource(Session):
         self._streams = {}
 
     def _describe(self) -> list[StreamInfo]:
-        return [stream.info() for stream in self._streams.values()]
+        infos = [stream.info() for stream in self._streams.values()]
+        return infos + pairs_in(infos)
 
     def _find(self) -> Iterator[FileStream]:
         folder = self._path if self._path.is_dir() else self._path.parent
@@ -90,7 +104,7 @@ class FileSource(Session):
                 group = name if path == self._path else name.rpartition("/")[0] or top
                 pictures.setdefault(group, []).append(path)
             elif suffix in TABLE_SUFFIXES:
-                yield TableFile(name, path)
+                yield (ParquetTable if suffix == ".parquet" else TableFile)(name, path)
             elif suffix in AUDIO_SUFFIXES:
                 yield AudioFile(name, path)
         for name, paths in pictures.items():

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sensebind.config import StreamConfig
     from sensebind.sources.base import SourceReport
 
-_SECONDS = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?")
+_TIME = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*[_-])?(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]{1,9}))?")
+_DIGITS_OF_SECONDS = (9, 10)
 _UNITS_NS = {13: 1_000_000, 16: 1_000, 18: 1, 19: 1}  # by the digits of a time since 2001
 _HEAD_BYTES = 32  # magic and the PNG header's bit depth
 
@@ -31,9 +33,9 @@ class ImageFiles:
         self.name = name
         self.fraction = 0.0
         self._paths = sorted(paths, key=natural_order)
+        self._rate_hz = rate_hz
         self._report = report
-        self._times_known = True
-        self._stamps_ns = self._choose_stamps(rate_hz)
+        self._times_ns = _times_of(self._paths)
 
     def info(self) -> StreamInfo:
         """Describe the stream; the first picture stands for all."""
@@ -41,14 +43,15 @@ class ImageFiles:
             head = stream.read(_HEAD_BYTES)
         encoding = frame_encoding(Frame(head, compressed_encoding(head)))
         count = len(self._paths)
-        stills = not self._times_known
+        stills = self._times_ns is None
         return StreamInfo(
             self.name, StreamKind.FRAMES, "image files", encoding, count, stills=stills
         )
 
-    def blocks(self) -> Iterator[tuple[int, FrameBlock]]:
+    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, FrameBlock]]:
         """Yield stamps in ns and frames; what is neither JPEG nor PNG is counted."""
-        pairs = sorted(zip(self._stamps_ns, self._paths, strict=True))
+        stamps_ns = self._times_ns or self._regular_stamps(config.rate_hz or self._rate_hz)
+        pairs = sorted(zip(stamps_ns, self._paths, strict=True))
         for number, (stamp_ns, path) in enumerate(pairs):
             self.fraction = number / len(pairs)
             picture = path.read_bytes()
@@ -58,24 +61,32 @@ class ImageFiles:
             else:
                 self._report.skip(self.name, "neither JPEG nor PNG")
 
-    def _choose_stamps(self, rate_hz: float) -> list[int]:
-        times = [time_in_name(path.stem) for path in self._paths]
-        known = [time for time in times if time is not None]
-        if len(known) == len(times) == len(set(known)):
-            return known
-        self._times_known = False
-        if len(times) > 1:
-            self._report.note(f"{self.name}: names are no times; {rate_hz:g} pictures per second")
-        return [round(index * NS_PER_S / rate_hz) for index in range(len(times))]
+    def _regular_stamps(self, rate_hz: float) -> list[int]:
+        count = len(self._paths)
+        if count > 1:
+            self._report.note(
+                f"{self.name}: names are no times; {rate_hz:g} pictures per second (rate=)"
+            )
+        return [round(index * NS_PER_S / rate_hz) for index in range(count)]
+
+
+def _times_of(paths: list[Path]) -> list[int] | None:
+    """The times in the names of files, None if one has none or two have the same."""
+    times = [time_in_name(path.stem) for path in paths]
+    known = [time for time in times if time is not None]
+    return known if len(known) == len(times) == len(set(known)) else None
 
 
 def time_in_name(stem: str) -> int | None:
-    """The time in ns that a file name is: seconds, or an integer of ms, µs or ns by its length."""
-    seconds = _SECONDS.fullmatch(stem)
-    if seconds:
-        fraction = (seconds[2] or "").ljust(9, "0")
-        return int(seconds[1]) * NS_PER_S + int(fraction)
-    if not stem.isascii() or not stem.isdigit():
+    """The time in ns that a file name is: seconds, or an integer of ms, µs or ns by its length.
+
+    A word may come before it: "frame_1700000000.25".
+    """
+    match = _TIME.fullmatch(stem)
+    if match is None:
         return None
-    unit_ns = _UNITS_NS.get(len(stem))
-    return None if unit_ns is None else int(stem) * unit_ns
+    whole, fraction = match["whole"], match["fraction"]
+    if len(whole) in _DIGITS_OF_SECONDS:
+        return int(whole) * NS_PER_S + int((fraction or "").ljust(9, "0"))
+    unit_ns = _UNITS_NS.get(len(whole))
+    return None if unit_ns is None or fraction else int(whole) * unit_ns

@@ -16,7 +16,7 @@ Layout = Literal["mcap", "db3", "ros1", "packed", "bag folder", "files"]
 BAG_SUFFIXES = (".mcap", ".db3", ".bag", ".zstd")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
-TABLE_SUFFIXES = (".csv",)
+TABLE_SUFFIXES = (".csv", ".parquet")
 FILE_SUFFIXES = IMAGE_SUFFIXES + AUDIO_SUFFIXES + TABLE_SUFFIXES
 
 _MAGIC: tuple[tuple[bytes, Layout], ...] = (
@@ -28,7 +28,7 @@ _MAGIC: tuple[tuple[bytes, Layout], ...] = (
 _LFS_POINTER = b"version https://git-lfs"
 _EXPECTED = (
     "expected a rosbag2 recording (.mcap, .db3 or its folder), a ROS 1 .bag, "
-    "or images, audio files and IMU tables (.jpg, .png, .wav, .flac, .ogg, .csv)"
+    "or images, audio files and IMU tables (.jpg, .png, .wav, .flac, .ogg, .csv, .parquet)"
 )
 
 

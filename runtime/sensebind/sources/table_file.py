@@ -4,23 +4,24 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal, InvalidOperation
 from io import TextIOWrapper
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from sensebind.errors import SourceError
+from sensebind.grid import NS_PER_S
 from sensebind.sources.base import StreamInfo, StreamKind
 from sensebind.sources.batching import ROWS_PER_BLOCK, sample_block
+from sensebind.sources.table_columns import COLUMNS, STAMPS, TableColumns, find_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sensebind.config import StreamConfig
     from sensebind.sources.cdr import Row
     from sensebind.types import SampleBlock
-
-COLUMNS = ("t_ns", "ax", "ay", "az", "gx", "gy", "gz")
-"""Header of a table: stamps in ns, accelerations in m/s², angular velocities in rad/s."""
 
 _STAMP_LIMIT_NS = 2**63
 
@@ -37,17 +38,18 @@ class TableFile:
         """Describe the stream after checking the table's header."""
         try:
             with self._path.open("rb") as raw:
-                self._columns(next(self._lines(raw), (1, []))[1])
+                columns = self._columns(next(self._lines(raw), (1, []))[1])
         except SourceError as error:
             return StreamInfo(self.name, StreamKind.OTHER, "CSV table", note=str(error))
-        return StreamInfo(self.name, StreamKind.SAMPLES, "CSV table")
+        return StreamInfo(self.name, StreamKind.SAMPLES, "CSV table", columns.encoding)
 
-    def blocks(self) -> Iterator[tuple[int, SampleBlock]]:
+    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, SampleBlock]]:
         """Yield the first stamp in ns and the readings of up to 64 lines.
 
         Raises:
             SourceError: naming line and column of a value that is no number.
         """
+        del config
         with self._path.open("rb") as raw:
             lines = self._lines(raw)
             columns = self._columns(next(lines, (1, []))[1])
@@ -71,37 +73,47 @@ class TableFile:
                     f"expected the header {','.join(COLUMNS)} and numbers below it"
                 ) from None
 
-    def _columns(self, header: list[str]) -> list[int]:
-        """Where each of COLUMNS is in the table."""
-        names = [name.strip() for name in header]
-        missing = [name for name in COLUMNS if name not in names]
-        if missing:
+    def _columns(self, header: list[str]) -> TableColumns:
+        """Where stamps and readings are in the table."""
+        columns = find_columns(header)
+        if isinstance(columns, list):
+            got = ",".join(name.strip() for name in header) or "nothing"
             raise SourceError(
-                f"{self._path}: line 1 lacks the columns {', '.join(missing)}; expected the header "
-                f"{','.join(COLUMNS)}, got {','.join(names) or 'nothing'!r}"
+                f"{self._path}: line 1 lacks the columns {', '.join(columns)}; expected the header "
+                f"{','.join(COLUMNS)}, got {got!r}"
             )
-        return [names.index(name) for name in COLUMNS]
+        return columns
 
-    def _reading(self, cells: list[str], columns: list[int], line: int) -> tuple[int, Row]:
-        texts = [cells[place] if place < len(cells) else "" for place in columns]
-        values = []
-        for name, text in zip(COLUMNS, texts, strict=True):
-            value = _number(name, text)
-            if value is None:
-                kind = "a whole number of nanoseconds" if name == COLUMNS[0] else "a number"
-                raise SourceError(
-                    f"{self._path}: line {line}, column {name!r}: {text!r} is not {kind}; "
-                    "correct or remove the line"
-                )
-            values.append(value)
-        return int(values[0]), tuple(float(value) for value in values[1:])
+    def _reading(self, cells: list[str], columns: TableColumns, line: int) -> tuple[int, Row]:
+        texts = [cells[place] if place < len(cells) else "" for place in columns.places]
+        stamp_ns = stamp_of(columns.stamp, texts[0])
+        if stamp_ns is None:
+            kind = "a whole number of nanoseconds" if columns.stamp == STAMPS[0] else "seconds"
+            raise self._fault(line, columns.stamp, texts[0], kind)
+        row = []
+        for name, text in zip(columns.names, texts[1:], strict=True):
+            try:
+                row.append(float(text))
+            except ValueError:  # noqa: PERF203 - the first bad cell ends the reading
+                raise self._fault(line, name, text, "a number") from None
+        return stamp_ns, tuple(row)
+
+    def _fault(self, line: int, column: str, text: str, expected: str) -> SourceError:
+        return SourceError(
+            f"{self._path}: line {line}, column {column!r}: {text!r} is not {expected}; "
+            "correct or remove the line"
+        )
 
 
-def _number(column: str, text: str) -> int | float | None:
+def stamp_of(column: str, text: str) -> int | None:
+    """The stamp in ns that a cell tells; None if it is none an int64 holds."""
     try:
-        if column != COLUMNS[0]:
-            return float(text)
-        stamp_ns = int(text)
-    except ValueError:
+        if column == STAMPS[0]:
+            stamp_ns = int(text)
+        else:
+            if not abs(float(text)) * NS_PER_S < _STAMP_LIMIT_NS:
+                return None
+            stamp_ns = round(Decimal(text.strip()) * NS_PER_S)
+    except (ValueError, InvalidOperation):
         return None
     return stamp_ns if abs(stamp_ns) < _STAMP_LIMIT_NS else None

@@ -7,17 +7,20 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 from PIL import Image
 
+from sensebind.config import StreamConfig
 from sensebind.errors import InputError, SourceError
 from sensebind.sources import open_source
 from sensebind.sources.base import StreamKind
 from sensebind.sources.image_files import time_in_name
 from sensebind.sources.mapping import map_streams
 from sensebind.types import FrameBlock, Modality, SampleBlock, UniformBlock
-from tests.support.blocks import all_streams, read_all
+from tests.support.blocks import all_streams, plain, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +54,9 @@ def stamps_of(path: Path, **options: Any) -> list[tuple[str, int]]:
         ("frame_0001", None),
         ("²²²²²²²²²²", None),
         ("-1700000000", None),
+        ("rgb_1305031102.175304", 1305031102175304000),
+        ("cam0-1403636579763555584", 1403636579763555584),
+        ("1700000000123.5", None),
     ],
 )
 def test_times_in_names(stem: str, time_ns: int | None) -> None:
@@ -73,7 +79,7 @@ def test_a_folder_of_pictures_is_a_stream_of_its_name(tmp_path: Path) -> None:
     blocks = [block for block in read_all(source) if isinstance(block, FrameBlock)]
     assert [block.stamp_ns for block in blocks] == [0, SECOND_NS, 2 * SECOND_NS]
     assert [bytes(block.frame.data)[-1] for block in blocks] == [1, 2, 10]
-    assert source.report.notes == ["color: names are no times; 1 pictures per second"]
+    assert source.report.notes == ["color: names are no times; 1 pictures per second (rate=)"]
     assert source.report.read == {"color": 3}
 
 
@@ -192,6 +198,131 @@ def test_a_table_without_its_header_says_what_is_missing(tmp_path: Path, header:
     source = open_source(path)
     with pytest.raises(InputError, match=r"line 1 lacks the columns t_ns.* the header t_ns"):
         map_streams(source.streams(), set(Modality), {})
+
+
+def table(names: str, rows: list[list[float]]) -> pa.Table:
+    return pa.table(dict(zip(names.split(","), map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
+    rows = [[k, k + 0.5, -k, 9.81, 0.001 * k, 0.0, 1e-3] for k in range(5000)]
+    lines = [",".join(str(value) for value in row) for row in rows]
+    (tmp_path / "imu.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    pq.write_table(table(HEADER.strip(), rows), tmp_path / "imu.parquet")
+    csv_blocks = read_all(open_source(tmp_path / "imu.csv"))
+    source = open_source(tmp_path / "imu.parquet")
+    parquet_blocks = read_all(source)
+    assert [p[1:] for p in plain(parquet_blocks)] == [p[1:] for p in plain(csv_blocks)]
+    assert source.streams()[0].count == 5000
+    assert source.progress() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (table("t_ns,ax", [[1, 2]]), r"imu\.parquet: lacks the columns ay, az, gx, gy, gz; exp"),
+        (table(HEADER.strip(), [[1, *[0.0] * 6], [2, 0, None, 0, 0, 0, 0]]),
+         r"row 2, column 'ay' is empty; correct or remove"),
+        (table(HEADER.strip(), [[1.5, *[0.0] * 6]]), r"'t_ns' has float64, expected whole nanos"),
+        (table(HEADER.replace("t_ns", "t_s").strip(), [[0, *[0.0] * 6], [1e12, *[0.0] * 6]]),
+         r"row 2, column 't_s' is not seconds"),
+        (table(HEADER.strip(), [[1, *["x"] * 6]]), r"'ax' has values of type string, expected num"),
+    ],
+)  # fmt: skip
+def test_a_bad_parquet_table_names_row_and_column(
+    tmp_path: Path, content: pa.Table, message: str
+) -> None:
+    path = tmp_path / "imu.parquet"
+    pq.write_table(content, path)
+    source = open_source(path)
+    with pytest.raises(InputError, match=message):
+        map_streams(source.streams(), set(Modality), {})
+        read_all(source)
+
+
+def test_a_parquet_file_that_is_none_says_so(tmp_path: Path) -> None:
+    (tmp_path / "imu.parquet").write_bytes(b"PAR1 nothing")
+    (info,) = open_source(tmp_path / "imu.parquet").streams()
+    assert info.kind is StreamKind.OTHER
+    assert "not a readable Parquet file (" in info.note
+
+
+def test_stamps_may_be_seconds_or_times(tmp_path: Path) -> None:
+    header = HEADER.replace("t_ns", "t_s")
+    (tmp_path / "imu.csv").write_text(header + "1700000000.123456789,1,2,3,4,5,6\n")
+    (block,) = read_all(open_source(tmp_path / "imu.csv"))
+    assert isinstance(block, SampleBlock)
+    assert block.stamps_ns.tolist() == [1700000000123456789]
+    times = pa.array([1700000000123456], pa.timestamp("us"))
+    columns = {"t_ns": times, **{name: [1.0] for name in HEADER.strip().split(",")[1:]}}
+    pq.write_table(pa.table(columns), tmp_path / "imu.parquet")
+    (block,) = read_all(open_source(tmp_path / "imu.parquet"))
+    assert isinstance(block, SampleBlock)
+    assert block.stamps_ns.tolist() == [1700000000123456000]
+
+
+@pytest.mark.parametrize("stamp", ["x", "nan", "inf", "1e300", "1e999999999"])
+def test_impossible_seconds_name_the_line(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "imu.csv"
+    path.write_text(HEADER.replace("t_ns", "t_s") + stamp + ",1,2,3,4,5,6\n")
+    with pytest.raises(SourceError, match=r"line 2, column 't_s': '.*' is not seconds"):
+        read_all(open_source(path))
+
+
+def test_tables_of_the_euroc_sets_are_understood(tmp_path: Path) -> None:
+    header = "#timestamp [ns]," + ",".join(
+        [f"w_RS_S_{axis} [rad s^-1]" for axis in "xyz"] + [f"a_RS_S_{a} [m s^-2]" for a in "xyz"]
+    )
+    (tmp_path / "data.csv").write_text(header + "\n1403636579758555392,4,5,6,1,2,3\n")
+    (block,) = read_all(open_source(tmp_path / "data.csv"))
+    assert isinstance(block, SampleBlock)
+    assert block.values.tolist() == [[1, 2, 3, 4, 5, 6]]
+    assert block.stamps_ns.tolist() == [1403636579758555392]
+
+
+def test_two_halves_in_two_tables_are_joined(tmp_path: Path) -> None:
+    accel = "".join(f"{k * 20_000_000},0,0,{9.8 + k}\n" for k in range(4))
+    (tmp_path / "accel.csv").write_text("t_ns,ax,ay,az\n" + accel)
+    (tmp_path / "gyro.csv").write_text(
+        "t_ns,gx,gy,gz\n10000000,1,2,3\n50000000,4,5,6\n70000000,7,8,9\n"
+    )
+    source = open_source(tmp_path)
+    mapping = map_streams(source.streams(), set(Modality), {})
+    assert {n: str(c.modality) for n, c in mapping.selected.items()} == {
+        "accel.csv+gyro.csv": "imu"
+    }
+    blocks = [b for b in source.blocks(mapping.selected, "stamp") if isinstance(b, SampleBlock)]
+    values = np.concatenate([block.values for block in blocks])
+    np.testing.assert_allclose(values, [[0, 0, 10.3, 1, 2, 3], [0, 0, 12.3, 4, 5, 6]])
+    assert source.report.read == {"accel.csv+gyro.csv": 2}
+    assert source.report.skipped == {"accel.csv+gyro.csv": {"after the last acceleration": 1}}
+
+
+def test_the_unit_of_a_table_is_an_option(tmp_path: Path) -> None:
+    (tmp_path / "imu.csv").write_text(HEADER + "1,0,0,1,180,0,0\n")
+    source = open_source(tmp_path / "imu.csv")
+    config = StreamConfig(modality=Modality.IMU, unit="g;deg/s")
+    (block,) = source.blocks({"imu.csv": config}, "stamp")
+    assert isinstance(block, SampleBlock)
+    np.testing.assert_allclose(block.values, [[0, 0, 9.80665, np.pi, 0, 0]])
+
+
+def test_rate_and_format_options_of_files(tmp_path: Path) -> None:
+    for k in range(2):
+        (tmp_path / f"{k}.jpg").write_bytes(picture())
+    soundfile.write(tmp_path / "a.wav", np.zeros(5000, np.float32), 16_000)
+    source = open_source(tmp_path)
+    selected = {
+        tmp_path.name: StreamConfig(modality=Modality.VISION, rate_hz=10.0),
+        "a.wav": StreamConfig(modality=Modality.AUDIO, rate_hz=8_000.0),
+    }
+    blocks = list(source.blocks(selected, "stamp"))
+    frames = [block.stamp_ns for block in blocks if isinstance(block, FrameBlock)]
+    assert frames == [0, SECOND_NS // 10]
+    assert {block.rate_hz for block in blocks if isinstance(block, UniformBlock)} == {8_000.0}
+    config = StreamConfig(modality=Modality.AUDIO, format="S16LE")
+    with pytest.raises(InputError, match=r"'a\.wav' is an audio file, which tells format and cha"):
+        list(source.blocks({"a.wav": config}, "stamp"))
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
