@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.preprocess._compile import kernel
-from sensebind.preprocess._log_mel_packed import unpack
+from sensebind.preprocess._log_mel_packed import part, unpack
 from sensebind.preprocess._log_polynomial import LN2_HIGH, LN2_LOW, LOG_TERMS, SQRT_HALF_BITS
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def log_mel_lanes(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
         numbers, indices
     )
     preemphasis, dc_share, quiet, floor, scale, offset = levels
-    points = halves.shape[0]
+    points = halves.size // 2
     frames = out.shape[1]
     rows = np.empty((2, points * LANES), np.float32)
     spare = np.empty((2, points * LANES), np.float32)
@@ -55,7 +55,7 @@ def log_mel_lanes(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
         _filter(power, filters, weights, floor, scale, offset, used, start, out)
 
 
-@kernel
+@part
 def _load(
     samples: F32, first: int, shift: int, used: int, length: int, quiet: float, rows: F32
 ) -> None:
@@ -70,7 +70,7 @@ def _load(
         rows[n & 1, (n >> 1) * LANES : ((n >> 1) + 1) * LANES] = 0
 
 
-@kernel
+@part
 def _shape(rows: F32, sums: F32, window: F32, preemphasis: float, dc_share: float) -> None:
     """Take the mean off, pre-emphasise and window, in place."""
     partial = sums[: 4 * LANES]
@@ -95,7 +95,7 @@ def _shape(rows: F32, sums: F32, window: F32, preemphasis: float, dc_share: floa
             before[lane] = sample
 
 
-@kernel
+@part
 def _transform(rows: F32, spare: F32, twiddles: F32, points: int) -> F32:
     """Complex Fourier transform of rows[0] + i rows[1]; returns the one of the two it ends in."""
     source, target = rows, spare
@@ -118,7 +118,7 @@ def _transform(rows: F32, spare: F32, twiddles: F32, points: int) -> F32:
     return source
 
 
-@kernel
+@part
 def _stage(
     re: F32, im: F32, to_re: F32, to_im: F32, quarter: int, stride: int, twiddles: F32
 ) -> None:
@@ -147,12 +147,12 @@ def _stage(
             ur[n], ui[n] = pr * w3r - pi * w3i, pr * w3i + pi * w3r
 
 
-@kernel
+@part
 def _power(spectrum: F32, halves: F32, magnitude: bool, power: F32) -> None:
     """Four times the power (twice the magnitude) of all frequencies but 0 and Nyquist's."""
-    points = halves.shape[0]
+    points = halves.size // 2
     for k in range(1, points // 2 + 1):
-        wr, wi = halves[k, 0], halves[k, 1]
+        wr, wi = halves[2 * k], halves[2 * k + 1]
         a, b = k * LANES, (points - k) * LANES
         ar, ai = spectrum[0, a : a + LANES], spectrum[1, a : a + LANES]
         br, bi = spectrum[0, b : b + LANES], spectrum[1, b : b + LANES]
@@ -170,7 +170,7 @@ def _power(spectrum: F32, halves: F32, magnitude: bool, power: F32) -> None:
             power[n] = np.sqrt(power[n])
 
 
-@kernel
+@part
 def _filter(
     power: F32,
     filters: I64,
@@ -184,9 +184,9 @@ def _filter(
 ) -> None:
     """Sum each filter's band, take the logarithm and normalise."""
     total = np.empty(LANES, np.float32)
-    for m in range(filters.shape[0]):
+    for m in range(filters.size // 3):
         total[:] = 0
-        first, begin, end = filters[m]
+        first, begin, end = filters[3 * m], filters[3 * m + 1], filters[3 * m + 2]
         for t in range(begin, end):
             weight = weights[t]
             row = power[(first + t - begin) * LANES : (first + t - begin + 1) * LANES]
@@ -199,7 +199,7 @@ def _filter(
             out[m, start + lane] = total[lane]
 
 
-@kernel
+@part
 def _log(values: F32, scale: float, offset: float) -> None:
     """Replace positive values by scale · ln(value) + offset."""
     bits = values.view(np.int32)

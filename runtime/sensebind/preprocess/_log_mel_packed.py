@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan's tables as two flat arrays, because every argument of a kernel costs 50 ns or more."""
+"""What both log-mel kernels are made with: parts, and the tables packed for a call."""
 
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from sensebind.preprocess._compile import kernel
+from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,15 +17,18 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
     I64 = NDArray[np.int64]
 
+part = njit(error_model="numpy")
+"""Compile a part of a kernel; it is stored with the kernel's code, not by itself."""
+
 _LEVELS = 6
-_SIZES = 6
+_SIZES = 5
 
 
 def pack(tables: Tables) -> tuple[F32, I64]:
-    """Tables as float32 (n,) and int64 (n,)."""
+    """Tables as float32 (n,) and int64 (n,): every argument of a kernel costs 50 ns or more."""
     t = tables
     levels = [t.preemphasis, t.dc_share, t.quiet, t.floor, t.scale, t.offset]
-    sizes = [t.shift, t.magnitude, t.window.size, len(t.halves), len(t.filters), t.twiddles.size]
+    sizes = [t.shift, t.magnitude, t.window.size, len(t.halves), t.twiddles.size]
     parts = [np.array(levels), t.window, t.twiddles, t.halves.ravel(), t.weights]
     numbers = np.concatenate(parts, dtype=np.float32)
     indices = np.concatenate([np.array(sizes), t.order, t.filters.ravel()], dtype=np.int64)
@@ -34,22 +36,21 @@ def pack(tables: Tables) -> tuple[F32, I64]:
     return numbers, indices
 
 
-@kernel
+@part
 def unpack(numbers: F32, indices: I64) -> tuple[int, bool, F32, F32, F32, F32, F32, I64, I64]:
-    """Shift, magnitude, levels, window, twiddles, halves, weights, order and filters."""
-    shift, magnitude, length, points, bins, factors = indices[:_SIZES]
+    """Shift, magnitude, levels, window, twiddles, halves, weights, order, filters; arrays flat."""
+    shift, magnitude, length, points, factors = indices[:_SIZES]
     window = numbers[_LEVELS : _LEVELS + length]
     rest = numbers[_LEVELS + length :]
     twiddles, halves = rest[:factors], rest[factors : factors + 2 * points]
-    order, spans = indices[_SIZES : _SIZES + points], indices[_SIZES + points :]
     return (
         shift,
         magnitude != 0,
         numbers[:_LEVELS],
         window,
         twiddles,
-        halves.reshape(points, 2),
+        halves,
         rest[factors + 2 * points :],
-        order,
-        spans.reshape(bins, 3),
+        indices[_SIZES : _SIZES + points],
+        indices[_SIZES + points :],
     )

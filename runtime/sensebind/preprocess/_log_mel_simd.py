@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.preprocess._compile import kernel
-from sensebind.preprocess._log_mel_packed import unpack
+from sensebind.preprocess._log_mel_packed import part, unpack
 from sensebind.preprocess._simd import (
     LANES,
     at_least,
@@ -52,7 +52,7 @@ def log_mel_simd(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
         numbers, indices
     )
     preemphasis, dc_share, quiet, floor, scale, offset = levels
-    points = halves.shape[0]
+    points = halves.size // 2
     memory = np.empty(points * (PAIR + LANES) + _CACHE_LINE // 4, np.float32)
     # A vector that straddles two cache lines costs twice.
     skipped = (-memory.ctypes.data % _CACHE_LINE) // 4
@@ -70,7 +70,7 @@ def log_mel_simd(samples: F32, out: F32, numbers: F32, indices: I64) -> None:
         _filter(power, filters, weights, floor, scale, offset, used, start, out)
 
 
-@kernel
+@part
 def _shape(rows: F32, window: F32, preemphasis: float, dc_share: float) -> None:
     """Take the mean off, pre-emphasise and window, in place; zeros after the frame."""
     length = window.size
@@ -93,7 +93,7 @@ def _shape(rows: F32, window: F32, preemphasis: float, dc_share: float) -> None:
         store(rows, n * LANES, splat(_ZERO))
 
 
-@kernel
+@part
 def _transform(rows: F32, twiddles: F32, points: int) -> None:
     """Complex Fourier transform in place, radix 4; frequencies end where `order` tells."""
     size, at = points, 0
@@ -115,7 +115,7 @@ def _transform(rows: F32, twiddles: F32, points: int) -> None:
                 store(rows, part + PAIR, low - high)
 
 
-@kernel
+@part
 def _butterfly(rows: F32, first: int, step: int, w1: Complex, w2: Complex, w3: Complex) -> None:
     """Transform four numbers `step` apart and turn all but the first."""
     ar, ai = load(rows, first), load(rows, first + LANES)
@@ -131,7 +131,7 @@ def _butterfly(rows: F32, first: int, step: int, w1: Complex, w2: Complex, w3: C
     _store_turned(rows, first + 3 * step, gap_r - turn_r, gap_i - turn_i, w3)
 
 
-@kernel
+@part
 def _store_turned(rows: F32, at: int, re: Vector, im: Vector, w: Complex) -> None:
     """Store a complex product."""
     minus = splat(_ZERO) - im
@@ -139,13 +139,12 @@ def _store_turned(rows: F32, at: int, re: Vector, im: Vector, w: Complex) -> Non
     store(rows, at + LANES, muladd(re, w[1], im * w[0]))
 
 
-@kernel
+@part
 def _power(rows: F32, halves: F32, order: I64, magnitude: bool, power: F32) -> None:
     """Four times the power (twice the magnitude) of all frequencies but 0 and Nyquist's."""
-    points = halves.shape[0]
-    flat = halves.reshape(halves.size)
+    points = halves.size // 2
     for k in range(1, points // 2 + 1):
-        wr, wi = splat_at(flat, 2 * k), splat_at(flat, 2 * k + 1)
+        wr, wi = splat_at(halves, 2 * k), splat_at(halves, 2 * k + 1)
         a, b = order[k] * PAIR, order[points - k] * PAIR
         ar, ai = load(rows, a), load(rows, a + LANES)
         br, bi = load(rows, b), load(rows, b + LANES)
@@ -160,7 +159,7 @@ def _power(rows: F32, halves: F32, order: I64, magnitude: bool, power: F32) -> N
             store(power, k * LANES, square_root(load(power, k * LANES)))
 
 
-@kernel
+@part
 def _filter(
     power: F32,
     filters: I64,
@@ -173,8 +172,8 @@ def _filter(
     out: F32,
 ) -> None:
     """Sum each filter's band, take the logarithm and normalise."""
-    for m in range(filters.shape[0]):
-        row, begin, end = filters[m, 0] * LANES, filters[m, 1], filters[m, 2]
+    for m in range(filters.size // 3):
+        row, begin, end = filters[3 * m] * LANES, filters[3 * m + 1], filters[3 * m + 2]
         total = splat(_ZERO)
         for t in range(begin, end):
             total = muladd(splat_at(weights, t), load(power, row), total)

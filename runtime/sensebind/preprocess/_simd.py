@@ -6,8 +6,7 @@ without reassociation: what a lane computes depends on nothing but that lane. `m
 wherever the processor can fuse.
 Arrays are indexed along their last axis, which must be contiguous, without check or wrap-around.
 
-Numba's cache on disk is keyed by processor and features, which determine `LANES`; but of sources it
-watches the kernel's own file alone: after a change here, touch the kernels' files.
+Numba's cache on disk is keyed by processor and features, which determine `LANES`.
 """
 
 # mypy: disable-error-code="no-untyped-call"

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,35 @@ def test_where_simd_fails_the_portable_kernel_serves(
     assert made.tobytes() == expected.tobytes()
     with pytest.raises(InputError, match=r"does not work on this machine \(no such instruction\)"):
         LogMel(LogMelSpec(), kernel="simd")
+
+
+ONE_VALUE = """
+import sys
+import numpy as np
+from sensebind.preprocess._log_mel_kernels import compiled
+from sensebind.preprocess.spectrogram import LogMel
+from sensebind.specs import LogMelSpec
+plan = LogMel(LogMelSpec(mean=0, std=1))
+made = np.empty((128, 1), np.float32)
+plan.frames(np.zeros(400, np.float32), made)
+np.savez(sys.argv[2], made=made)
+print(sum(compiled("simd").stats.cache_hits.values()))
+"""
+
+
+def test_stored_code_goes_when_any_of_its_sources_changes(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "_data")
+    package = shutil.copytree(
+        Path(sensebind.__file__).parent, tmp_path / "sensebind", ignore=ignored
+    )
+    hits, values = [], []
+    for _ in range(2):
+        said, made = run(ONE_VALUE, tmp_path, PYTHONPATH=str(tmp_path))
+        hits.append(int(said))
+        values.append(float(made["made"][0, 0]))
+    source = package / "preprocess" / "_log_polynomial.py"
+    source.write_text(source.read_text().replace("LN2_HIGH = 0.693359375", "LN2_HIGH = 0.75"))
+    said, made = run(ONE_VALUE, tmp_path, PYTHONPATH=str(tmp_path))
+    assert hits == [0, 1]
+    assert values[0] == values[1] == pytest.approx(np.log(2.0**-23))
+    assert float(made["made"][0, 0]) == pytest.approx(values[0] - 23 * (0.75 - 0.693359375))
