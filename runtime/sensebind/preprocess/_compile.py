@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,19 +23,12 @@ _OPTIONS = {"nogil": True, "error_model": "numpy"}
 def kernel(function: Function) -> Function:
     """Compile `function` with Numba on first call and keep the machine code on disk.
 
-    Numba stores it beside the source or in the user's cache. Where it can write to neither (a
-    read-only install without a home) it refuses; SenseBind's cache folder is used then.
+    Numba looks only at the file a kernel is in to tell whether its code is stale, but the code
+    holds the kernels and constants of other files too. So what is kept lies in a folder that is
+    named after all of them, in SenseBind's cache (or in NUMBA_CACHE_DIR).
     """
-    try:
-        compiled: Function = njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:
-        compiled = _cached_elsewhere(function)
-    return compiled
-
-
-def _cached_elsewhere(function: Function) -> Function:
     chosen = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder() / "numba")
+    config.CACHE_DIR = str(_folder(chosen))
     try:
         compiled: Function = njit(cache=True, **_OPTIONS)(function)
     finally:
@@ -41,12 +36,15 @@ def _cached_elsewhere(function: Function) -> Function:
     return compiled
 
 
-@kernel
-def _nothing() -> None:
-    pass
+@lru_cache
+def _folder(chosen: str) -> Path:
+    base = Path(chosen) if chosen else cache_folder() / "numba"
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("_*.py")):
+        digest.update(source.read_bytes())
+    return base / digest.hexdigest()[:16]
 
 
 def kernel_cache() -> Path:
-    """Folder in which the machine code of this package's kernels is kept."""
-    compiled: Any = _nothing
-    return Path(compiled.stats.cache_path)
+    """Folder in which the machine code of the kernels as they are now is kept."""
+    return _folder(config.CACHE_DIR)

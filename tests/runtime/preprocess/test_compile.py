@@ -84,3 +84,16 @@ def test_two_processes_compile_into_one_cache(install: Path, tmp_path: Path) -> 
     assert {path.suffix for path in compiled} == {".nbi", ".nbc"}
     run(install, HOME="/proc/none", SENSEBIND_CACHE=str(cache))
     assert compiled == {path: path.stat().st_mtime_ns for path in cache.rglob("*.nb?")}
+
+
+def test_code_is_compiled_anew_when_another_kernels_file_changes(
+    install: Path, tmp_path: Path
+) -> None:
+    """Compiled code holds constants and kernels of other files; Numba looks at its own only."""
+    _, first = run(install, HOME=str(tmp_path / "home"))
+    other = install / "sensebind" / "preprocess" / "_depth_kernels.py"
+    other.write_text(other.read_text() + "# another version\n")
+    _, second = run(install, HOME=str(tmp_path / "home"))
+    assert first.parent != second.parent
+    assert list(first.glob("*.nbi"))
+    assert list(second.glob("*.nbi"))
