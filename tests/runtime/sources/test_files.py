@@ -25,6 +25,8 @@ from tests.support.blocks import all_streams, plain, read_all
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sensebind.sources.base import Source
+
 SECOND_NS = 1_000_000_000
 HEADER = "t_ns,ax,ay,az,gx,gy,gz\n"
 
@@ -200,7 +202,11 @@ def test_a_table_without_its_header_says_what_is_missing(tmp_path: Path, header:
         map_streams(source.streams(), set(Modality), {})
 
 
-def table(names: str, rows: list[list[float]]) -> pa.Table:
+def read_mapped(source: Source) -> None:
+    list(source.blocks(map_streams(source.streams(), set(Modality), {}).selected, "stamp"))
+
+
+def table(names: str, rows: list[list[Any]]) -> pa.Table:
     return pa.table(dict(zip(names.split(","), map(list, zip(*rows, strict=True)), strict=True)))
 
 
@@ -236,8 +242,7 @@ def test_a_bad_parquet_table_names_row_and_column(
     pq.write_table(content, path)
     source = open_source(path)
     with pytest.raises(InputError, match=message):
-        map_streams(source.streams(), set(Modality), {})
-        read_all(source)
+        read_mapped(source)
 
 
 def test_a_parquet_file_that_is_none_says_so(tmp_path: Path) -> None:
