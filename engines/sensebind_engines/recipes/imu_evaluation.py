@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from sensebind_engines.evaluation import metrics
 from sensebind_engines.recipes.imu_baseline import StatisticsBaseline
 from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
 from sensebind_engines.recipes.simulation.windows import INPUT_RATES_HZ
@@ -75,17 +76,18 @@ def prototypes(prompts: dict[str, list[str]], embed_texts: EmbedTexts) -> NDArra
 def score(predicted: NDArray[np.int64], windows: WindowSet) -> Score:
     """Compare predicted class numbers with the labels of windows of `CLASSES`."""
     truth = np.array([CLASSES.index(label) for label in windows.labels])
-    right = predicted == truth
+    right = (predicted == truth).astype(np.float64)
+    found = metrics.recalls(right, truth, len(CLASSES))
     recall = {
-        label: float(right[truth == number].mean())
-        for number, label in enumerate(CLASSES)
-        if (truth == number).any()
+        label: float(value)
+        for label, value in zip(CLASSES, found, strict=True)
+        if np.isfinite(value)
     }
     return Score(
         windows=len(truth),
         episodes=len(np.unique(windows.episodes)),
         accuracy=float(right.mean()),
-        balanced=float(np.mean(list(recall.values()))),
+        balanced=metrics.balanced(right, truth, len(CLASSES)),
         recall=recall,
     )
 
