@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -39,8 +40,8 @@ def open_checkpoint(path: Path) -> dict[str, Tensor]:
         raise InputError(f"cannot read the checkpoint {str(path)!r}: {error.strerror}") from None
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{str(path)!r} holds more than tensors, and running what is in it was refused: "
-            f"{_first_line(error)}; expected the state dict of a model"
+            f"{str(path)!r} holds more than tensors{_foreign(error)}, and nothing of it was run; "
+            "expected the state dict of a model, tensors by name"
         ) from None
     except (RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
@@ -76,6 +77,12 @@ def _state_dict(path: Path, content: object) -> dict[str, Tensor]:
                 "tensors by name"
             )
     return dict(content)
+
+
+def _foreign(error: Exception) -> str:
+    """What else is in it, out of torch's message, whose advice is to run it all the same."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f" (it calls {found[1]})" if found else ""
 
 
 def _first_line(error: Exception) -> str:

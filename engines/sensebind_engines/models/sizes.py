@@ -4,7 +4,7 @@
 Sizes "imagebind": Girdhar et al. 2023, "ImageBind: One Embedding Space To Bind Them All", the
 encoders called "huge" in the authors' release. "base", "small" and "tiny" are this project's; all
 modalities of one such size have the same trunk, so that they can share it. "conv-base",
-"conv-small" and "conv-tiny" have about 0.6, 0.3 and 0.1 million parameters.
+"conv-small" and "conv-tiny" have about 0.6, 0.2 and 0.1 million parameters.
 """
 
 from __future__ import annotations

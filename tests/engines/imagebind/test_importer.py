@@ -136,12 +136,14 @@ import torch
 from sensebind.types import Modality
 from sensebind_engines.imagebind.checkpoint import open_checkpoint
 from sensebind_engines.imagebind.keys import require_towers
+from sensebind_engines.imagebind.layout import tower_weights
 from sensebind_engines.imagebind.tower import load_tower
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 path, modality = Path(sys.argv[1]), Modality(sys.argv[2])
+tower_weights(modality)  # loads what torch needs to build without memory, once for all towers
 before = peak()
 state = open_checkpoint(path)
 require_towers(path, state, [modality])
