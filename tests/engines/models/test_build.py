@@ -131,7 +131,10 @@ def test_a_shared_trunk_is_one() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"audio": "tiny", "imu": "small"}, r"the imu encoder's .* are \(256, 6, 4, True, 0.05, 1e-06\)"),
+        (
+            {"audio": "tiny", "imu": "small"},
+            r"imu .* are \(256, 6, 4, True, 0.05, 1e-06\)",
+        ),
         ({"audio": "tiny", "imu": "conv-tiny"}, "the imu encoder is convolutional"),
         ({}, "no encoders were given"),
     ],
