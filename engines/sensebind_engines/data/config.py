@@ -24,8 +24,8 @@ class DataConfig(Strict, frozen=True):
             with "one" a row is an item: a window drawn anew each time, the middle one where
             nothing is drawn.
         hop_s: time between windows; the encoders' if None. Modalities meet at equal instants.
-        jitter_s: drawn anew each time: how far the second and later modalities of an item may be
-            from the first in time. Moves whole hops.
+        jitter_s: drawn anew each time: how far the window of each modality may be from the item's
+            instant. Moves whole hops, inside the row's range; what a frozen tower embeds stays.
         cache: folder for cut windows and features; None keeps what fits in memory.
         augment: how much is changed when a batch is drawn with a generator.
     """
