@@ -60,7 +60,8 @@ def hops(plan: LogMel, samples: F32, frames: int, times: int = 1) -> Callable[[]
     """As a stream does: `frames` new ones into the ring, the ordered window out; `times` over."""
     shift, held = plan.frame_shift, plan.frame_count(samples.size)
     part = samples[: plan.frame_length + (frames - 1) * shift]
-    ring, window = FrameRing(plan.spec.mel_bins, HELD_FRAMES), np.empty((128, 204), np.float32)
+    ring = FrameRing(plan.spec.mel_bins, HELD_FRAMES)
+    window = np.empty((plan.spec.mel_bins, plan.spec.frames), np.float32)[:, :held]
     ring.begin_at(0, 0)
     plan.frames(samples, ring.extend(held))
     first = 0
@@ -71,7 +72,7 @@ def hops(plan: LogMel, samples: F32, frames: int, times: int = 1) -> Callable[[]
             first += frames
             known = ring.begin_at(0, first)
             plan.frames(part, ring.extend(held - known))
-            window[:, :held] = ring.columns(held)
+            np.copyto(window, ring.columns(held))
 
     return work
 

@@ -80,9 +80,8 @@ def _watch_sources(kernel: Dispatcher) -> None:
     Numba compares the one file a function stands in; the kernels have parts in others.
     """
     index = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
-    sources = sorted(Path(__file__).parent.glob("_log*.py")) + [
-        Path(__file__).with_name("_simd.py")
-    ]
+    folder = Path(__file__).parent
+    sources = [*sorted(folder.glob("_log*.py")), folder / "_simd.py"]
     if index is not None and all(path.is_file() for path in sources):
         contents = b"".join(path.read_bytes() for path in sources)
         index._source_stamp = hashlib.sha256(contents).hexdigest()  # noqa: SLF001 - no other way

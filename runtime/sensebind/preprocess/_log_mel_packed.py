@@ -4,12 +4,14 @@
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from sensebind.preprocess._log_mel_tables import Tables
@@ -17,11 +19,16 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
     I64 = NDArray[np.int64]
 
-part = njit(error_model="numpy")
-"""Compile a part of a kernel; it is stored with the kernel's code, not by itself."""
+Function = TypeVar("Function", bound="Callable[..., Any]")
 
 _LEVELS = 6
 _SIZES = 5
+
+
+def part(function: Function) -> Function:
+    """Compile a part of a kernel; it is stored with the kernel's code, not by itself."""
+    compiled: Function = njit(error_model="numpy")(function)
+    return compiled
 
 
 def pack(tables: Tables) -> tuple[F32, I64]:
