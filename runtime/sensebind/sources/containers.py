@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 
 Payload = bytes | memoryview
@@ -117,6 +117,24 @@ class Container(Protocol):
     def close(self) -> None:
         """Release the file."""
         ...
+
+
+def by_topic(
+    lists: Mapping[int, Column], names: Mapping[int, str], chunk_bytes: int
+) -> dict[str, Column]:
+    """A chunk's messages per channel as columns per topic.
+
+    Views keep the whole chunk in memory while they wait for their turn; where they are less than
+    half of it, they are copied.
+    """
+    columns: dict[str, Column] = {}
+    kept_bytes = sum(len(data) for column in lists.values() for data in column.data)
+    for key, column in lists.items():
+        data = column.data if 2 * kept_bytes > chunk_bytes else list(map(bytes, column.data))
+        known = columns.setdefault(names[key], Column([], []))
+        known.logs_ns.extend(column.logs_ns)  # a topic can have several channels
+        known.data.extend(data)
+    return columns
 
 
 def within(column: Column, span: Span) -> Column:

@@ -18,6 +18,7 @@ from sensebind.sources.containers import (
     ColumnBuilder,
     Stretch,
     Topic,
+    by_topic,
     merged_topics,
 )
 from sensebind.sources.layout import check_content
@@ -130,18 +131,14 @@ class McapFile:
     def _columns(self, record: Record, wanted: dict[int, str]) -> dict[str, Column]:
         """The messages of a chunk; up to the damage, if it is damaged."""
         lists = {key: Column([], []) for key in wanted}
+        chunk_bytes = 0
         try:
             payload, begin = unpacked_chunk(read_body(self._stream, record))
+            chunk_bytes = len(payload)
             messages_of(payload, begin, lists)
         except DecodeError as error:
             self._note(f"the chunk at byte {record.position} is skipped: {error}")
-        columns: dict[str, Column] = {}
-        for key, column in lists.items():
-            known = columns.setdefault(wanted[key], column)
-            if known is not column:  # two channels of one topic
-                known.logs_ns.extend(column.logs_ns)
-                known.data.extend(column.data)
-        return columns
+        return by_topic(lists, wanted, chunk_bytes)
 
     def _note(self, sentence: str) -> None:
         self._report.note(f"{self._path.name}: {sentence}")

@@ -101,6 +101,7 @@ class _Held:
     stamps_ns: Times = field(default_factory=lambda: np.empty(0, np.int64))
     rows: NDArray[np.float64] | None = None
     blocks: list[FrameBlock | UniformBlock] = field(default_factory=list)
+    sizes: Times = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def size(self) -> int:
@@ -111,6 +112,8 @@ class _Held:
         self.stamps_ns = np.concatenate([self.stamps_ns, content.stamps_ns])
         if isinstance(content, Pieces):
             self.blocks.extend(content.blocks)
+            sizes = np.array([_bytes(block) for block in content.blocks], np.int64)
+            self.sizes = np.concatenate([self.sizes, sizes])
         elif self.rows is None:
             self.rows = content.rows
         else:
@@ -139,14 +142,12 @@ class _Held:
 
     def _leaving(self) -> tuple[Times, int]:
         """When each message leaves at the latest; how many need not wait for that to be known."""
-        leaves_ns = np.minimum(self.logs_ns, _NEVER_NS - HORIZON_NS) if self.by_stamp else (
-            self.logs_ns
-        )  # fmt: skip
+        leaves_ns = self.logs_ns
         if self.by_stamp:
-            leaves_ns = leaves_ns + HORIZON_NS
+            leaves_ns = np.minimum(leaves_ns, _NEVER_NS - HORIZON_NS) + HORIZON_NS
         overtaken = np.arange(self.size) + HELD_MESSAGES
         if self.blocks:
-            received = np.cumsum([_bytes(block) for block in self.blocks])
+            received = np.cumsum(self.sizes)
             overtaken = np.minimum(overtaken, np.searchsorted(received, received + HELD_BYTES))
         early = int(np.searchsorted(overtaken, self.size))
         if early:
@@ -168,6 +169,7 @@ class _Held:
             self.rows = self.rows[chosen]
         else:
             self.blocks = _picked(self.blocks, chosen)
+            self.sizes = self.sizes[chosen]
 
 
 def _by_stamp(logs_ns: Times, stamps_ns: Times, leaves_ns: Times) -> tuple[NDArray[np.intp], Times]:

@@ -13,6 +13,7 @@ from sensebind.sources.containers import (
     Span,
     Stretch,
     Topic,
+    by_topic,
     merged_topics,
 )
 from sensebind.sources.layout import check_content
@@ -87,19 +88,16 @@ class Ros1File:
     def _columns(self, chunk: ChunkPlace, wanted: dict[int, str]) -> dict[str, Column]:
         """The messages of a chunk; up to the damage, if it is damaged."""
         lists = {key: Column([], []) for key in wanted}
+        chunk_bytes = 0
         try:
-            messages_of(read_chunk(self._stream, chunk.position, self._size), lists)
+            payload = read_chunk(self._stream, chunk.position, self._size)
+            chunk_bytes = len(payload)
+            messages_of(payload, lists)
         except (CutError, DecodeError) as error:
             cause = str(error) or "damaged index"
             if not self._index.cut:
                 self._note(f"the chunk at byte {chunk.position} is skipped: {cause}")
-        columns: dict[str, Column] = {}
-        for key, column in lists.items():
-            known = columns.setdefault(wanted[key], column)
-            if known is not column:  # two connections of one topic
-                known.logs_ns.extend(column.logs_ns)
-                known.data.extend(column.data)
-        return columns
+        return by_topic(lists, wanted, chunk_bytes)
 
     def _note(self, sentence: str) -> None:
         self._report.note(f"{self._path.name}: {sentence}")

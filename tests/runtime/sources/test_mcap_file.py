@@ -17,11 +17,13 @@ from sensebind.errors import SourceError
 from sensebind.sources import mcap_file, mcap_index, open_source, ordering
 from sensebind.sources.base import SourceReport, StreamKind
 from sensebind.sources.mcap_file import McapFile
+from sensebind.sources.ros1_file import Ros1File
 from sensebind.types import SampleBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, plain, read_all, reading_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -85,6 +87,25 @@ def test_chunks_without_selected_topics_are_not_read(
     assert sum(len(column.data) for s in stretches for column in s.columns.values()) == 10
     container.close()
     assert sum(read) < 20_000 < path.stat().st_size
+
+
+@pytest.mark.parametrize("write", [bags.write_mcap, bags.write_ros1])
+def test_messages_do_not_keep_what_was_not_selected_in_memory(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    pixels = {"/big": np.zeros((90, 1000), np.uint8), "/small": np.zeros((6, 1000), np.uint8)}
+    frames = [
+        bags.image(topic, START_NS + k * MS, pixels[topic], "mono8")
+        for k in range(40)
+        for topic in ("/big", "/small")
+    ]
+    path = write(tmp_path / "a", frames, chunk_bytes=1 << 20)
+    for topics, kind in ((["/small"], bytes), (["/big", "/small"], memoryview)):
+        container = (McapFile if write is bags.write_mcap else Ros1File)(path, SourceReport())
+        data = [d for s in container.stretches(topics) for c in s.columns.values() for d in c.data]
+        assert len(data) == 40 * len(topics)
+        assert {type(each) for each in data} == {kind}
+        container.close()
 
 
 def test_receive_times_that_stand_still_do_not_gather_the_file(
