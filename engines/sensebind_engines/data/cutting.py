@@ -102,7 +102,7 @@ def cut_file(path: Path, config: StreamConfig, spec: EncoderSpec) -> list[Window
 
 def _blocks_of_file(path: Path, config: StreamConfig) -> Iterator[Block]:
     if config.modality is Modality.IMU and path.suffix.lower() in SUFFIXES:
-        yield read_imu_table(path)
+        yield read_imu_table(path, config.unit)
         return
     with open_source(path) as source:
         infos = source.streams()

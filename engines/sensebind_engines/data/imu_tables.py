@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IMU readings in Parquet and NumPy files; CSV tables are read by the runtime."""
+"""IMU readings in NumPy files; CSV and Parquet tables are read by the runtime."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ import numpy as np
 from sensebind.errors import InputError
 from sensebind.sources.table_columns import COLUMNS
 from sensebind.types import SampleBlock
+from sensebind.units import imu_factors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-SUFFIXES = (".parquet", ".npz")
+SUFFIXES = (".npz",)
 _VALUES = "values"
 
 
-def read_imu_table(path: Path) -> SampleBlock:
-    """All readings of a file with the columns of `sensebind.sources.table_file.COLUMNS`.
+def read_imu_table(path: Path, unit: str | None = None) -> SampleBlock:
+    """All readings of an .npz file.
 
-    A `.npz` may hold the six values as one array `values` (n, 6) instead of six columns.
+    Args:
+        path: its arrays are `sensebind.sources.table_columns.COLUMNS`, or `t_ns` and one array
+            `values` (n, 6) instead of six.
+        unit: of the values, as in `StreamConfig`; m/s² and rad/s if None.
 
     Raises:
         InputError: naming the file and what is missing or of the wrong form.
     """
-    columns = _parquet(path) if path.suffix.lower() == ".parquet" else _npz(path)
+    columns = _npz(path)
     if _VALUES in columns and columns[_VALUES].ndim == 2:
         columns |= dict(zip(COLUMNS[1:], columns[_VALUES].T, strict=False))
     missing = [name for name in COLUMNS if name not in columns]
@@ -45,18 +49,8 @@ def read_imu_table(path: Path) -> SampleBlock:
         values = np.stack([columns[name].astype(np.float64) for name in COLUMNS[1:]], axis=1)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: its values are no numbers ({error})") from None
+    values *= np.repeat(imu_factors(unit), 3)
     return SampleBlock(path.name, columns["t_ns"].astype(np.int64), np.ascontiguousarray(values))
-
-
-def _parquet(path: Path) -> dict[str, NDArray[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -153,3 +153,18 @@ def test_an_imu_file_in_any_format_gives_the_same(bundle: Bundle, tmp_path: Path
         assert vectors.tobytes() == expected.tobytes()
         instants_ns = [data.item(i).instant_ns for i in range(len(data))]
         assert instants_ns[:2] == [1_000_000_000, 1_500_000_000]
+
+
+def test_units_of_an_imu_file_apply_in_any_format(bundle: Bundle, tmp_path: Path) -> None:
+    rows = datasets.imu_rows(250)
+    datasets.imu_csv(tmp_path / "a.csv", rows)
+    np.savez(tmp_path / "a.npz", t_ns=np.arange(250) * 10 * datasets.MS, values=rows)
+    spec = {Modality.IMU: bundle.manifest.encoders[Modality.IMU]}
+    found = []
+    for name in ("a.csv", "a.npz"):
+        table = {"file": name, "unit": "g;deg/s"}
+        datasets.manifest(tmp_path / "m.jsonl", {"imu": table})
+        data = ManifestData(DataConfig(manifest="m.jsonl"), spec, folder=tmp_path)
+        found.append(data.batch(np.array([0]), None).features[Modality.IMU]["features"].numpy())
+    assert found[0].tobytes() == found[1].tobytes()
+    assert found[0][0, 2].mean() > 50  # 9.81 g
