@@ -17,6 +17,9 @@ _ENCAPSULATION_BYTES = 4
 _LONGEST_TEXT_BYTES = 1 << 16
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LARGEST_MESSAGE_BYTES = 1 << 28
+_USUAL_RATIO = 16  # frames that claim to unpack to more are unpacked piece by piece
+_SMALL_BYTES = 1 << 20
+_PIECE_BYTES = 256
 _UINT16 = {order: Struct(order + "H") for order in "<>"}
 _UINT32 = {order: Struct(order + "I") for order in "<>"}
 _FLOAT64 = {order: Struct(order + "d") for order in "<>"}
@@ -136,11 +139,33 @@ def unpacked_zstd(packed: bytes | memoryview, limit: int) -> bytes:
     import zstandard
 
     try:
-        if zstandard.frame_content_size(packed) > limit:
+        size = zstandard.frame_content_size(packed)
+        if size > limit:
             raise DecodeError("damaged compression")
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=limit)
+        if 0 <= size <= max(_USUAL_RATIO * len(packed), _SMALL_BYTES):
+            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=limit)
+        return _unpacked_in_pieces(packed, limit)
     except zstandard.ZstdError:
         raise DecodeError("damaged compression") from None
+
+
+def _unpacked_in_pieces(packed: bytes | memoryview, limit: int) -> bytes:
+    """Unpack a zstd frame whatever it claims: nothing is allocated before it is there.
+
+    A piece of 256 bytes holds at most 64 blocks of 128 KiB.
+    """
+    import zstandard
+
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    pieces = []
+    for begin in range(0, len(packed), _PIECE_BYTES):
+        pieces.append(unpacker.decompress(packed[begin : begin + _PIECE_BYTES]))
+        limit -= len(pieces[-1])
+        if limit < 0:
+            raise DecodeError("damaged compression")
+        if unpacker.eof:
+            return b"".join(pieces)
+    raise DecodeError("damaged compression")
 
 
 def unpacked_lz4(packed: bytes | memoryview, limit: int) -> bytes:

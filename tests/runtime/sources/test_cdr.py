@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from sensebind.sources.cdr import (
     read_imu,
 )
 from sensebind.sources.cdr_audio import read_audio_info, read_stamped_audio
-from sensebind.sources.wire import Cursor, DecodeError
+from sensebind.sources.wire import Cursor, DecodeError, unpacked_zstd
 from tests.support import bags
 
 if TYPE_CHECKING:
@@ -267,3 +268,31 @@ def test_what_rosbags_reads_is_read_alike(kind: str, data: st.DataObject) -> Non
         assert (content.width, content.height) == (other.width, other.height)
     else:
         assert bytes(content.data) == other.data.tobytes()
+
+
+@pytest.mark.parametrize("size_told", [True, False])
+def test_zstd_is_undone_whatever_its_ratio(size_told: bool) -> None:
+    for content in (bytes(5_000_000), bytes(range(256)) * 10, b""):
+        packer = zstandard.ZstdCompressor(write_content_size=size_told).compressobj(
+            size=len(content) if size_told else -1
+        )
+        packed = packer.compress(content) + packer.flush()
+        assert unpacked_zstd(packed, 5_000_000) == content
+        if content:
+            with pytest.raises(DecodeError, match="damaged compression"):
+                unpacked_zstd(packed, len(content) - 1)
+            with pytest.raises(DecodeError, match="damaged compression"):
+                unpacked_zstd(packed[:-1], 5_000_000)
+
+
+def test_what_a_damaged_zstd_frame_claims_is_not_allocated() -> None:
+    packed = bytearray(zstandard.ZstdCompressor().compress(bytes(5_000_000)))
+    size_at = packed.index(pack("<I", 5_000_000))
+    packed[size_at : size_at + 4] = pack("<I", 200_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="damaged compression"):
+            unpacked_zstd(bytes(packed), 1 << 28)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()

@@ -218,7 +218,7 @@ def test_without_its_packages_protobuf_names_the_extra(
 
 
 def test_a_definition_that_is_none_says_so(tmp_path: Path) -> None:
-    schema = b"linear_acceleration angular_velocity $"
+    schema = b"linear_acceleration[ angular_velocity"
     rows = [("/a", "foxglove.Imu", "protobuf", schema, b"")]
     (info,) = open_source(write(tmp_path / "a.mcap", "protobuf", rows)).streams()
     assert info.note == "foxglove.Imu cannot be read: its definition cannot be understood"
