@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soundfile
 
+from sensebind.config import StreamConfig
 from sensebind.errors import InputError
 from sensebind.sources import open_source
 from sensebind.sources.base import StreamKind
 from sensebind.sources.mapping import map_streams
-from sensebind.types import FrameBlock, Modality, SampleBlock
+from sensebind.types import FrameBlock, Modality, SampleBlock, UniformBlock
 from tests.support.blocks import read_all
 
 if TYPE_CHECKING:
@@ -93,3 +95,44 @@ def test_a_folder_of_sounds(test_data: Path) -> None:
     infos = source.streams()
     assert len(infos) == 32
     assert {info.kind for info in infos} == {StreamKind.UNIFORM}
+
+
+def test_a_d435s_depth_has_its_unit_and_focal_length(test_data: Path) -> None:
+    source = open_source(test_data / "bags" / "realsense_d435_depth_color.bag")
+    name = "/device_0/sensor_0/Depth_0/image/data"
+    blocks = list(source.blocks({name: StreamConfig(modality=Modality.DEPTH)}, "stamp"))
+    frames = [block.frame for block in blocks if isinstance(block, FrameBlock)]
+    assert [frame.scale for frame in frames] == [0.001, 0.001]
+    assert [frame.focal_px for frame in frames] == pytest.approx([390.43] * 2, abs=0.01)
+    assert source.report.notes == [
+        f"{name}: 0.001 m per count, focal length 390.43 px, as the recording tells"
+    ]
+
+
+def test_real_sensors_are_not_doubted_but_for_what_is_odd(test_data: Path) -> None:
+    source = open_source(test_data / "bags" / "ardrone_imu.bag")
+    for unit, finding in (
+        (None, None),
+        ("mg", "is 0.09518 m/s², expected about 9.8; is gravity taken off"),
+        ("mrad/s", None),
+    ):
+        config = StreamConfig(modality=Modality.IMU, unit=unit)
+        source.report.notes.clear()
+        list(source.blocks({"/ardrone/imu": config}, "stamp"))
+        assert len(source.report.notes) == (finding is not None), source.report.notes
+        assert finding is None or finding in source.report.notes[0]
+
+
+def test_real_sounds_are_read_whole(test_data: Path) -> None:
+    source = open_source(test_data / "esc10" / "009 - Rooster")
+    infos = source.streams()
+    selected = {info.name: StreamConfig(modality=Modality.AUDIO) for info in infos}
+    samples: dict[str, int] = {}
+    for block in source.blocks(selected, "stamp"):
+        assert isinstance(block, UniformBlock)
+        samples[block.stream] = samples.get(block.stream, 0) + len(block.values)
+        assert block.rate_hz == 44_100
+        assert abs(block.values).max() <= 1.5  # Vorbis may overshoot
+    folder = test_data / "esc10" / "009 - Rooster"
+    assert samples == {path.name: soundfile.info(str(path)).frames for path in folder.iterdir()}
+    assert source.report.skipped == {}

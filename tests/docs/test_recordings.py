@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page on recordings: its commands run, and its tables are complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from sensebind.config import FRAMES, StreamConfig
+from sensebind.sources.audio import SAMPLE_FORMATS
+from sensebind.sources.imu_join import MAX_INTERVAL_NS
+from sensebind.units import ACCELERATION_UNITS, RATE_UNITS
+from tests.docs.test_docs import FENCE, ROOT, commands, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = ROOT / "docs" / "recordings.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+COMMANDS = [words[1:] for words in commands(PAGE) if words[0] == "sensebind"]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recordings the page speaks of."""
+    folder = tmp_path_factory.mktemp("recordings")
+    sample = ROOT / "runtime" / "sensebind" / "_data" / "sample" / "sample.mcap"
+    for name in ("drive", "a", "b"):
+        (folder / f"{name}.mcap").symlink_to(sample)
+    (folder / "pictures").mkdir()
+    for number in range(4):
+        Image.new("RGB", (64, 48), (60 * number, 0, 0)).save(folder / "pictures" / f"{number}.jpg")
+    (folder / "walk").mkdir()
+    stamps_ns = range(0, 5_000_000_000, 10_000_000)
+    for name, row in (("accel", "0.1,-9.8,0"), ("gyro", "0,0.1,0")):
+        lines = [f"{stamp_ns},{row}" for stamp_ns in stamps_ns]
+        columns = ",".join(f"{name[0]}{axis}" for axis in "xyz")
+        (folder / "walk" / f"{name}.csv").write_text("\n".join([f"t_ns,{columns}", *lines]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_its_commands_run(workplace: Path, words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sensebind", *words], cwd=workplace, env=environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for out in (workplace / word for word in words if word.endswith(".parquet")):
+        assert out.stat().st_size > 0
+
+
+def test_every_option_format_frame_and_unit_is_told() -> None:
+    told = set(re.findall(r"`\"?([^`\"\n]+)\"?`", FENCE.sub("", TEXT)))
+    options = {re.sub("_(s|hz|px)$", "", name) for name in StreamConfig.__struct_fields__}
+    assert options - {"modality"} <= told
+    assert set(SAMPLE_FORMATS) <= told
+    assert set(FRAMES) <= told
+    assert {"m/s^2", *ACCELERATION_UNITS} - {"m/s²", "m/s2"} <= told
+    assert set(RATE_UNITS) - {"dps"} <= told
+
+
+def test_the_limit_of_joining_is_the_one_told() -> None:
+    (told_ms,) = re.findall(r"at most (\d+) ms apart", TEXT)
+    assert int(told_ms) * 1_000_000 == MAX_INTERVAL_NS
