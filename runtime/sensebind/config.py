@@ -170,9 +170,11 @@ _EXPECTED = {
     "jitter_s": "seconds above 0, at most 3600",
     "frame": f"one of {', '.join(FRAMES)}, or nine numbers joined by ';'",
     "rate_hz": "a rate above 0 in hertz",
+    "format": "the name of a sample or pixel format",
     "channels": "1 to 64",
     "scale": "a number above 0, the unit per count",
     "offset": "a number, kelvin at count 0",
+    "unit": "the name of a unit",
     "focal_px": "a number above 0 in pixels",
 }
 
@@ -200,12 +202,12 @@ def stream_config_from_options(stream: str, options: Mapping[str, str]) -> Strea
         return msgspec.convert(values, StreamConfig, strict=False)
     except msgspec.ValidationError as error:
         option = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
-        if option not in _EXPECTED:  # a check of StreamConfig's own
-            raise ConfigError(f"stream {stream!r}: {error}") from None
         value = next(text for given, text in options.items() if _full_name(given) == option)
         raise ConfigError(
             f"stream {stream!r}: {_short_name(option)}={value}: expected {_EXPECTED[option]}"
         ) from None
+    except ConfigError as error:  # a check of StreamConfig's own
+        raise ConfigError(f"stream {stream!r}: {error}") from None
 
 
 def _full_name(option: str) -> str | None:

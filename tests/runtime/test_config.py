@@ -52,7 +52,11 @@ def test_frames_turn_up_to_z(name: str) -> None:
         ("imu", {"frame": "sideways"}, r"frame=sideways: expected one of body, flu, optical"),
         ("imu", {"frame": "1;0;0"}, r"frame=1;0;0: expected one of .* or nine numbers"),
         ("imu", {"frame": "1;x;0;0;1;0;0;0;1"}, r"frame=1;x;.*: expected one of body"),
-        ("imu", {"unit": "g;kg"}, r"unit=g;kg: 'kg' is not expected; give one of m/s\^2"),
+        (
+            "imu",
+            {"unit": "g;kg"},
+            r"stream '/s': unit=g;kg: 'kg' is not expected; give one of m/s\^2",
+        ),
         ("imu", {"unit": "g;g"}, r"unit=g;g: 'g' is not expected"),
         ("imu", {"scale": "0.1"}, r"scale=0.1 does not apply to imu; it is an option of depth, th"),
         ("vision", {"frame": "optical"}, r"frame=optical does not apply to vision.* of imu"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
-_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6}
+_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _ROWS = 64
 
 
