@@ -13,7 +13,7 @@ from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
 from sensebind.one_shot import one_shot_windows
-from sensebind.specs import TextSpec
+from sensebind.specs import ImuSpec, TextSpec
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
@@ -199,6 +199,13 @@ class Bundle:
             self.backend, self.folder.file(spec.onnx), spec.inputs, spec.output, self._threads
         )
         encoder_id = self.manifest.encoder_id(modality)
+        if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:
+            _log.warning(
+                "%s: its authors never published the IMU's %s; this bundle assumes them (see "
+                "sensebind bundle show), so check that the embeddings make sense",
+                self.name,
+                ", ".join(spec.preprocess.assumed),
+            )
         return Encoder(modality, spec, encoder_id, self.dim, engine)
 
     def _opened_tokenizer(self, encoder: Encoder) -> TextPreprocessor:

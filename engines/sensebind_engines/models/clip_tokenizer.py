@@ -30,8 +30,13 @@ BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 CONTEXT = 77
 """Tokens of a text of CLIP and ImageBind, padding included."""
 
-_WORDS = 49408
-_MERGES = _WORDS - 2 * 256 - 2
+WORDS = 49408
+"""Ids beyond have no vector in a text tower of CLIP's layout."""
+
+MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
+"""CLIP's merges, as its authors and the package open_clip_torch call the file."""
+
+_MERGES = WORDS - 2 * 256 - 2
 _WORD_END = "</w>"
 _PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _ENTITIES = {
@@ -64,9 +69,9 @@ def clip_tokenizer(merges_file: Path) -> Tokenizer:
     letters = _byte_letters()
     words = [*letters, *(letter + _WORD_END for letter in letters), *map("".join, merges)]
     vocabulary = {word: index for index, word in enumerate([*words, BEGIN, END])}
-    if len(vocabulary) != _WORDS:
+    if len(vocabulary) != WORDS:
         raise InputError(
-            f"{str(merges_file)!r} makes {len(vocabulary)} different words, expected {_WORDS}; "
+            f"{str(merges_file)!r} makes {len(vocabulary)} different words, expected {WORDS}; "
             "give CLIP's own file"
         )
     try:
@@ -99,7 +104,7 @@ def _read_merges(merges_file: Path) -> list[tuple[str, str]]:
     if len(pairs) < _MERGES or any(len(pair) != 2 for pair in pairs):
         raise InputError(
             f"{str(merges_file)!r} does not hold {_MERGES} pairs, one a line after the first line; "
-            "give CLIP's bpe_simple_vocab_16e6.txt.gz"
+            f"give CLIP's {MERGES_FILE}"
         )
     return [(first, second) for first, second in pairs]
 

@@ -10,7 +10,7 @@ modalities of one such size have the same trunk, so that they can share it. "con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -139,8 +139,16 @@ def _front_end(modality: Modality, size: str) -> Preprocess | None:
     if modality is Modality.AUDIO:
         return LogMelSpec()
     if modality is Modality.DEPTH:
-        # Statistics of SUN RGB-D's disparity in ImageBind's training, as its users report them.
-        return DepthSpec(size=side, representation="disparity", mean=0.0418, std=0.0295)
+        # Statistics of SUN RGB-D's disparity in ImageBind's training, as its users report them;
+        # depth out of range was clipped there.
+        outside: Literal["clip", "hole"] = "clip" if size == "imagebind" else "hole"
+        return DepthSpec(
+            size=side,
+            representation="disparity",
+            mean=0.0418,
+            std=0.0295,
+            out_of_range=outside,
+        )
     if modality is Modality.THERMAL:
         return ThermalSpec(size=side)
     if modality is Modality.IMU:

@@ -4,10 +4,8 @@
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
-import hashlib
 import logging
 from importlib import import_module
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
@@ -68,20 +66,6 @@ def _for_signature(kernel: Callable[..., None]) -> Callable[..., None]:
     if isinstance(kernel, Dispatcher):  # a plain function where Numba is switched off
         with _COMPILING:
             if not kernel.signatures:
-                _watch_sources(kernel)
                 kernel.compile(_SIGNATURE)
                 kernel.disable_compile()
     return kernel
-
-
-def _watch_sources(kernel: Dispatcher) -> None:
-    """Have machine code on disk replaced when any source it was made of changes.
-
-    Numba compares the one file a function stands in; the kernels have parts in others.
-    """
-    index = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
-    folder = Path(__file__).parent
-    sources = [*sorted(folder.glob("_log*.py")), folder / "_simd.py"]
-    if index is not None and all(path.is_file() for path in sources):
-        contents = b"".join(path.read_bytes() for path in sources)
-        index._source_stamp = hashlib.sha256(contents).hexdigest()  # noqa: SLF001 - no other way

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An accelerometer and a gyroscope with stamps of their own to joint samples.
+"""An accelerometer and a gyroscope with stamps of their own to joint samples, as arrays.
 
-Definition. There is one sample per gyroscope reading, at its stamp: gyroscopes are the faster of
-the two in cameras and phones. The acceleration there is the accelerometer's reading with the same
-stamp, else the line between the readings on either side. A gyroscope reading is left out where
-the accelerometer has not begun, has ended, or pauses for more than `max_interval_s` around it:
-nothing is extrapolated, and the pause stays a pause.
+`sensebind.joining` has the definition.
 """
 
 from __future__ import annotations
@@ -16,6 +12,7 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.grid import nanoseconds
+from sensebind.joining import accelerations_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +29,7 @@ def join_imu(
     *,
     max_interval_s: float = 0.05,
 ) -> tuple[Stamps, Readings]:
-    """Join two sensors' readings as this module's docstring defines.
+    """Join two sensors' readings; a gyroscope reading without accelerations around it is left out.
 
     Args:
         accel_stamps_ns: int64 (a,), strictly rising.
@@ -50,19 +47,8 @@ def join_imu(
     """
     _check("accelerometer", accel_stamps_ns, accel)
     _check("gyroscope", gyro_stamps_ns, gyro)
-    left = np.searchsorted(accel_stamps_ns, gyro_stamps_ns, side="right") - 1
-    right = np.searchsorted(accel_stamps_ns, gyro_stamps_ns)
-    kept = np.flatnonzero((left >= 0) & (right < len(accel)))
-    interval_ns = accel_stamps_ns[right[kept]] - accel_stamps_ns[left[kept]]
-    kept = kept[interval_ns <= nanoseconds(max_interval_s)]
-    left, right, stamps = left[kept], right[kept], gyro_stamps_ns[kept]
-    # A reading at the very stamp is left and right; its interval has no length.
-    interval_ns = np.maximum(accel_stamps_ns[right] - accel_stamps_ns[left], 1)
-    share = (stamps - accel_stamps_ns[left]) / interval_ns
-    values = np.empty((len(kept), 6))
-    values[:, :3] = accel[left] + share[:, np.newaxis] * (accel[right] - accel[left])
-    values[:, 3:] = gyro[kept]
-    return stamps, values
+    found = accelerations_at(gyro_stamps_ns, accel_stamps_ns, accel, nanoseconds(max_interval_s))
+    return gyro_stamps_ns[found.near], np.hstack([found.values, gyro[found.near]])
 
 
 def _check(sensor: str, stamps_ns: Stamps, readings: Readings) -> None:

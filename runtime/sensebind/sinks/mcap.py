@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from mcap.writer import CompressionType, Writer
 
-from sensebind import __version__
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.sinks.atomic import AtomicFile
@@ -53,7 +52,7 @@ class McapSink:
         self._file = AtomicFile(path)
         with self._file.writing():
             self._writer = Writer(self._file.stream, compression=CompressionType.ZSTD)
-            self._writer.start(profile="ros2", library=f"sensebind {__version__}")
+            self._writer.start(profile="ros2", library=f"sensebind {metadata.version}")
             self._writer.add_metadata(METADATA_NAME, metadata.encode())
 
     def write(self, record: Record) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One IMU stream of two: accelerations, interpolated at the stamps of the angular velocities.
 
-Each angular velocity gets the line between the accelerations before and after it, if these are no
-more than MAX_INTERVAL_NS apart. What becomes of a sample depends on the stamps alone, not on how
+`sensebind.joining` has the rule; accelerations more than MAX_INTERVAL_NS apart are not interpolated
+between. What becomes of a sample depends on the stamps alone, not on how
 samples arrive in blocks or how the two streams alternate, as long as neither is more than
 MAX_WAITING samples ahead of the other and the clock does not jump back.
 """
@@ -15,6 +15,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sensebind.joining import accelerations_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,21 +132,10 @@ class ImuJoiner:
     def _interpolated(self, stamps_ns: Stamps) -> tuple[NDArray[np.bool_], Values]:
         """Which stamps have accelerations close around them, and the lines between these."""
         known = self._queues[Half.ACCELERATION]
-        if not len(stamps_ns):
-            return np.empty(0, np.bool_), np.empty((0, 3))
-        right = np.searchsorted(known.stamps_ns, stamps_ns)
-        exact = known.stamps_ns[right] == stamps_ns
-        left = np.where(exact, right, right - 1)
-        first, left = left < 0, np.maximum(left, 0)
-        interval_ns = known.stamps_ns[right] - known.stamps_ns[left]
-        wide = ~first & (interval_ns > MAX_INTERVAL_NS)
-        self._lose("before the first acceleration", int(first.sum()))
-        self._lose("gap in the accelerations", int(wide.sum()))
-        kept = ~(first | wide)
-        left, right, interval_ns = left[kept], right[kept], interval_ns[kept]
-        share = (stamps_ns[kept] - known.stamps_ns[left]) / np.maximum(interval_ns, 1)
-        begin, end = known.values[left], known.values[right]
-        return kept, begin + share[:, np.newaxis] * (end - begin)
+        found = accelerations_at(stamps_ns, known.stamps_ns, known.values, MAX_INTERVAL_NS)
+        self._lose("before the first acceleration", int((~found.enclosed).sum()))
+        self._lose("gap in the accelerations", int((found.enclosed & ~found.near).sum()))
+        return found.near, found.values
 
     def _trim(self) -> None:
         """Forget accelerations no later sample can need, and samples that waited too long."""

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 
 from sensebind.errors import InputError
 from sensebind_engines.imagebind import tokenizer
-from sensebind_engines.imagebind.tokenizer import _byte_letters, clip_tokenizer_json
+from sensebind_engines.imagebind.tokenizer import clip_tokenizer_json
+from sensebind_engines.models.clip_tokenizer import _byte_letters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +60,9 @@ def test_without_a_file_and_without_the_package(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.txt", b"#version\na b", "holds 1 lines of merges, expected CLIP's 48894 pairs"),
-        ("x.txt", b"\xff\xfe", "cannot read CLIP's tokenizer"),
-        ("x.txt.gz", b"no gzip", "cannot read CLIP's tokenizer"),
+        ("x.txt", b"#version\na b", "does not hold 48894 pairs"),
+        ("x.txt", b"\xff\xfe", "cannot read CLIP's merges"),
+        ("x.txt.gz", b"no gzip", "cannot read CLIP's merges"),
         ("x.json", b"{}", "is not a tokenizers file"),
     ],
 )
@@ -78,6 +79,6 @@ def test_a_finished_file_is_taken_if_its_words_fit(
     finished = merges.with_name("tokenizer.json")
     finished.write_bytes(content)
     assert clip_tokenizer_json(finished) == content
-    monkeypatch.setattr(tokenizer, "VOCABULARY", 1000)
+    monkeypatch.setattr(tokenizer, "WORDS", 1000)
     with pytest.raises(InputError, match="has 49408 words, expected at most CLIP's 1000"):
         clip_tokenizer_json(finished)
