@@ -22,6 +22,14 @@ RECIPES: dict[str, Recipe] = {
         "sensebind_engines.recipes.demo_imu",
         "the demo bundle: image and text anchor, IMU encoder trained on simulated robot episodes",
     ),
+    "esc10": Recipe(
+        "sensebind_engines.recipes.esc10.dataset",
+        "manifests and configuration to bind real sounds to text: ESC-10",
+    ),
+    "object-renders": Recipe(
+        "sensebind_engines.recipes.object_renders.dataset",
+        "named 3-D models as colour and depth pictures, and four binding graphs to train on them",
+    ),
     "sample-recording": Recipe(
         "sensebind_engines.recipes.sample_recording.build",
         "the sample recording with its truth: a simulated robot seen, heard and felt",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public-domain 3-D models of the Debian package `sweethome3d-furniture`.
 
-The package holds several model libraries. Only `BlendSwap-CC-0` is read here: its catalogue and
-each model's folder state Creative Commons Zero. A `.deb` is an `ar` archive holding a compressed
-tar, the library is a zip inside that tar; both are read with the standard library alone.
+The package holds several model libraries. What is shipped shows `BlendSwap-CC-0` only: its
+catalogue and each model's folder state Creative Commons Zero. The others are CC BY 3.0 by the
+package's copyright file. A `.deb` is an `ar` archive holding a compressed tar, a library is a zip
+inside that tar; both are read with the standard library alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 PACKAGE = "sweethome3d-furniture"
 DEB_NAME = f"{PACKAGE}_1.8-1_all.deb"
 DEB_SHA256 = "3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668"
-LIBRARY_MEMBER = "./usr/share/sweethome3d/furniture/BlendSwap-CC-0.sh3f"
+LIBRARIES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Reallusion", "Scopia")
 
 LICENCE = "CC0-1.0"
 SOURCE_URL = "http://www.blendswap.com/blends/view/{blend}"
@@ -83,13 +84,19 @@ def _download(cache: Path) -> None:
     subprocess.run(command, cwd=cache, check=False, capture_output=True)  # noqa: S603 -- fixed
 
 
-def open_library(deb: Path) -> zipfile.ZipFile:
-    """Open the CC0 model library held in the package file `deb`."""
+def member_of(name: str = LIBRARIES[0]) -> str:
+    """Where a library lies in the package."""
+    return f"./usr/share/sweethome3d/furniture/{name}.sh3f"
+
+
+def open_library(deb: Path, name: str = LIBRARIES[0]) -> zipfile.ZipFile:
+    """Open a model library held in the package file `deb`; by default the CC0 one."""
+    path = member_of(name)
     data = _ar_member(deb.read_bytes(), "data.tar")
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        member = tar.extractfile(LIBRARY_MEMBER) if LIBRARY_MEMBER in tar.getnames() else None
+        member = tar.extractfile(path) if path in tar.getnames() else None
         if member is None:
-            raise SourceError(f"{str(deb)!r} does not hold {LIBRARY_MEMBER}; expected {DEB_NAME}")
+            raise SourceError(f"{str(deb)!r} does not hold {path}; expected {DEB_NAME}")
         return zipfile.ZipFile(io.BytesIO(member.read()))
 
 

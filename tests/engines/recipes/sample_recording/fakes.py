@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from sensebind_engines.recipes.sample_recording.library import LIBRARY_MEMBER
+from sensebind_engines.recipes.sample_recording.library import member_of
 
 # A unit cube, Y-up, facing +z; two materials, one with a texture; one face counts backwards.
 CUBE_OBJ = """mtllib cube.mtl
@@ -63,7 +63,7 @@ def model_library(keys: tuple[str, ...], size_cm: tuple[int, int, int]) -> zipfi
     return zipfile.ZipFile(buffer)
 
 
-def package(member: str = LIBRARY_MEMBER, content: bytes = b"") -> bytes:
+def package(member: str = member_of(), content: bytes = b"") -> bytes:
     """A Debian package (an ar archive) whose data.tar.xz holds one file."""
     tar_bytes = io.BytesIO()
     with tarfile.open(fileobj=tar_bytes, mode="w:xz") as tar:
