@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sensebind.sources.base import SourceReport
 
 _LONGEST_RECORDING_S = 1e8  # three years; larger numbers are seconds since 1970
+_FRACTION = re.compile(r"(?<=\d:\d\d)[.,](\d+)")
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 
 
@@ -90,8 +91,10 @@ def parse_instant(text: str) -> Instant:
             return Instant(nanoseconds(seconds), absolute=False)
         if seconds * NS_PER_S < LATEST_NS:  # a float would lose the nanoseconds
             return Instant(int(whole) * NS_PER_S + int(f"{fraction:0<9.9}"), absolute=True)
+    # Python 3.10 reads neither Z nor fractions of other than 3 or 6 digits.
+    fraction = match[1] if (match := _FRACTION.search(text)) else ""
     try:
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", _FRACTION.sub("", text)))
     except ValueError:
         raise InputError(
             f"{text!r} is not a time; expected seconds after the recording's begin (12.5), seconds "
@@ -100,9 +103,8 @@ def parse_instant(text: str) -> Instant:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     past = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return Instant(
-        (past.days * 86_400 + past.seconds) * NS_PER_S + past.microseconds * 1000, absolute=True
-    )
+    since_ns = (past.days * 86_400 + past.seconds) * NS_PER_S + int(f"{fraction:0<9.9}")
+    return Instant(since_ns, absolute=True)
 
 
 def _shown(instant_ns: int, span: Span) -> str:

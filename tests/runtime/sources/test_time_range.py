@@ -46,6 +46,8 @@ def numbers(source: Source) -> list[float]:
         ("1700000000", Instant(START_NS, absolute=True)),
         ("1700000000.123456789", Instant(START_NS + 123_456_789, absolute=True)),
         ("2023-11-14T22:13:20Z", Instant(START_NS, absolute=True)),
+        ("2023-11-14T22:13:20.35Z", Instant(START_NS + 350_000_000, absolute=True)),
+        ("2023-11-14T23:13:20.000000007+01:00", Instant(START_NS + 7, absolute=True)),
         ("2023-11-14 22:13:20", Instant(START_NS, absolute=True)),
         ("2023-11-14T23:13:20.000001+01:00", Instant(START_NS + 1000, absolute=True)),
         ("2023-11-15", Instant(START_NS + 6_400 * 10**9, absolute=True)),
