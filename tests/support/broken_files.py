@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings damaged at random, and what a reader must make of them.
+"""Recordings, plain files and manifests damaged at random, and what a reader must make of them.
 
 `python -m tests.support.broken_files SEED COUNT FOLDER` reads COUNT of them under a limit on
-memory, and exits non-zero at the first that is neither read nor refused with a SourceError.
+memory, and exits non-zero at the first that is neither read nor refused with an error of ours.
 """
 
 from __future__ import annotations
@@ -15,22 +15,54 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+from PIL import Image
 
-from sensebind.errors import SourceError
+from sensebind.errors import SenseBindError
+from sensebind.manifest import decode_manifest
 from sensebind.sources import open_source
+from sensebind.storage import data_folder
 from tests.support import bags, realsense
 from tests.support.blocks import all_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
 START_NS = 1_700_000_000_000_000_000
 LONGEST_S = 20.0
 MEMORY_BYTES = 1 << 30
 """Beyond what the process has mapped when it begins."""
+
+
+def wholes(folder: Path) -> list[tuple[str, bytes]]:
+    """Name and bytes of one small file of every kind, undamaged."""
+    plain = [(path.name, path.read_bytes()) for path in plain_files(folder)]
+    manifest = ("bundle.json", (data_folder() / "bundles/demo/bundle.json").read_bytes())
+    return [("mutated", data) for data in recordings(folder)] + plain + [manifest]
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Pictures, sounds and tables."""
+    rng = np.random.default_rng(0)
+    paths = [folder / f"0.{s}" for s in ("csv", "parquet", "wav", "flac", "ogg", "png", "jpg")]
+    csv, parquet, *sounds, png, jpg = paths
+    table: dict[str, NDArray[Any]] = {"t_ns": np.arange(40) * 10_000_000 + START_NS}
+    table |= {name: rng.normal(size=40) for name in ("ax", "ay", "az", "gx", "gy", "gz")}
+    rows = [",".join(map(str, row)) for row in zip(*table.values(), strict=True)]
+    csv.write_text("\n".join([",".join(table), *rows]) + "\n")
+    pq.write_table(pa.table(table), parquet)
+    for sound in sounds:
+        soundfile.write(sound, 0.1 * rng.normal(size=1600), 16000)
+    Image.fromarray(rng.integers(0, 65536, (6, 8), dtype=np.uint16)).save(png)
+    Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).save(jpg)
+    return paths
 
 
 def recordings(folder: Path) -> list[bytes]:
@@ -102,7 +134,10 @@ def mutated(whole: bytes, rng: random.Random) -> bytes:
 
 
 def read(path: Path) -> None:
-    """Read whatever can be read of a file; a SourceError refuses it."""
+    """Read whatever can be read of a file; an error of ours refuses it."""
+    if path.suffix == ".json":
+        decode_manifest(path.read_bytes())
+        return
     source = open_source(path)
     for order in ("stamp", "log"):
         with source:
@@ -113,18 +148,20 @@ def read(path: Path) -> None:
 def main(seed: int, count: int, folder: Path) -> int:
     """Read damaged files; returns the exit code."""
     faulthandler.enable()
-    wholes = recordings(folder)
+    kinds = wholes(folder)
     _limit_memory()
     rng = random.Random(seed)
     refused = 0
     for number in range(count):
-        data = mutated(wholes[number % len(wholes)], rng)
-        path = folder / "mutated"
+        name, whole = kinds[number % len(kinds)]
+        data = mutated(whole, rng)
+        path = folder / "damaged" / name
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
         begin_s = time.process_time()
         try:
             read(path)
-        except SourceError:
+        except SenseBindError:
             refused += 1
         except BaseException:  # noqa: BLE001 - any other end of reading is a find
             traceback.print_exc()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of every format damaged at random are read or refused, within time and memory."""
+"""Files of every kind damaged at random are read or refused, within time and memory."""
 
 from __future__ import annotations
 
