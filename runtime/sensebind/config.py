@@ -138,7 +138,9 @@ def _check_frame(frame: str | tuple[float, ...] | None) -> None:
 
 def _as_option(value: object) -> str:
     """A value as it is written on the command line."""
-    return ";".join(f"{x:g}" for x in value) if isinstance(value, tuple) else f"{value}"
+    if isinstance(value, tuple):
+        return ";".join(map(_as_option, value))
+    return f"{value:.12g}" if isinstance(value, float) else f"{value}"
 
 
 class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -64,7 +64,7 @@ class Encoder:
         """A new preprocessor for one stream of this modality.
 
         Raises:
-            InputError: if this version cannot preprocess the modality.
+            InputError: if the encoder is one of text, which has no windows.
         """
         return make_preprocessor(self.spec, stream)
 

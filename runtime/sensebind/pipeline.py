@@ -16,7 +16,6 @@ from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.config import PipelineConfig
 from sensebind.errors import BackendError, ConfigError, InputError
-from sensebind.preprocess import can_preprocess
 from sensebind.records import RunMetadata, StreamMetadata
 from sensebind.sources.mapping import Decision, map_streams
 from sensebind.types import FrameBlock, SampleBlock, UniformBlock
@@ -114,8 +113,8 @@ class Pipeline:
         """
         with source:
             encoders = self.bundle.manifest.encoders
-            encodable = [m for m, spec in encoders.items() if can_preprocess(spec)]
-            mapping = map_streams(source.streams(), encodable, self.config.streams)
+            windowed = [modality for modality, spec in encoders.items() if spec.window]
+            mapping = map_streams(source.streams(), windowed, self.config.streams)
             self.decisions = mapping.decisions
             self.report.source = source.report
             for name, stream in mapping.selected.items():

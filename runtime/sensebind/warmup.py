@@ -17,7 +17,7 @@ import numpy as np
 from sensebind.config import StreamConfig
 from sensebind.cutting import cut_blocks
 from sensebind.grid import NS_PER_S
-from sensebind.preprocess import can_preprocess, make_preprocessor
+from sensebind.preprocess import make_preprocessor
 from sensebind.specs import ImuSpec, LogMelSpec
 from sensebind.types import Frame, FrameBlock, Modality, SampleBlock, UniformBlock
 from sensebind.windowing import make_windower, rules_for
@@ -64,7 +64,7 @@ class Warmed:
         modality: the encoder.
         open_s: checking its files and loading its engine.
         prepare_first_s: making features for the first time, compiling or loading what that
-            needs; None for text and for what this version cannot preprocess.
+            needs; None for text.
         prepare_again_s: making the features of one window afterwards.
         encode_first_s: running the engine for the first time; for text with its tokenizer.
         encode_again_s: running it again.
@@ -74,8 +74,8 @@ class Warmed:
     open_s: float
     prepare_first_s: float | None
     prepare_again_s: float | None
-    encode_first_s: float | None
-    encode_again_s: float | None
+    encode_first_s: float
+    encode_again_s: float
 
 
 def warm_up(bundle: Bundle) -> Iterator[Warmed]:
@@ -89,10 +89,8 @@ def warm_up(bundle: Bundle) -> Iterator[Warmed]:
         if modality is Modality.TEXT:
             encode = partial(bundle.encode_text, ["a word"])
             yield Warmed(modality, open_s, None, None, _timed(encode)[1], _timed(encode)[1])
-        elif can_preprocess(encoder.spec):
-            yield Warmed(modality, open_s, *_run(encoder))
         else:
-            yield Warmed(modality, open_s, None, None, None, None)
+            yield Warmed(modality, open_s, *_run(encoder))
 
 
 def _run(encoder: Encoder) -> tuple[float, float, float, float]:

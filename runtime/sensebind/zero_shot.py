@@ -136,7 +136,10 @@ def parse_prompts(text: str) -> dict[str, list[str]]:
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the prompts in {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"cannot read the prompts in {path}: {reason}; expected a text file in UTF-8"
+        ) from None
     return reader(content, path)
 
 

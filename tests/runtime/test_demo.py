@@ -173,7 +173,9 @@ def test_the_sample_is_simulated_and_its_bindings_are_told(shipped: Shipped) -> 
     }
 
 
-@pytest.mark.parametrize("modality", [Modality.IMU, Modality.VISION])
+@pytest.mark.parametrize(
+    "modality", [Modality.IMU, pytest.param(Modality.VISION, marks=pytest.mark.slow)]
+)
 def test_with_the_stream_permuted_only_chance_remains(shipped: Shipped, modality: Modality) -> None:
     run = shipped.runs[modality]
     ((stream, _),) = run.metadata.windows.items()

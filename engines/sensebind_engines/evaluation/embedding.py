@@ -11,8 +11,6 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.grid import nanoseconds
-from sensebind.preprocess import can_preprocess
-from sensebind.types import Modality
 from sensebind_engines.data.items import Item, item_key, items_of
 from sensebind_engines.data.library import Library
 from sensebind_engines.data.store import Store, digest
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from sensebind import Bundle
     from sensebind.specs import EncoderSpec
+    from sensebind.types import Modality
     from sensebind_engines.data.config import Windows
     from sensebind_engines.data.library import Stock
     from sensebind_engines.data.manifest import Entry
@@ -110,7 +109,7 @@ def embed_entries(
     """
     manifest = bundle.manifest
     specs: dict[Modality, EncoderSpec] = {
-        m: s for m, s in manifest.encoders.items() if m is not Modality.TEXT and can_preprocess(s)
+        modality: spec for modality, spec in manifest.encoders.items() if spec.window
     }
     embedder = _Embedder(bundle, Library(specs, Store(cache), hop_s))
     items: list[Item] = []

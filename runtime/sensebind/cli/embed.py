@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sensebind embed`: pictures, IMU tables and texts to vectors."""
+"""`sensebind embed`: pictures, sounds, IMU tables and texts to vectors."""
 
 import sys
 from enum import Enum
@@ -31,8 +31,8 @@ def embed(
         list[str] | None,
         typer.Argument(
             metavar="[FILES|FOLDERS|-]…",
-            help="Pictures, IMU tables (.csv), lines of text (.txt), folders of them; - reads "
-            "paths from standard input, or texts with --modality text.",
+            help="Pictures, sounds, IMU tables (.csv, .parquet), lines of text (.txt), folders of "
+            "them; - reads paths from standard input, or texts with --modality text.",
         ),
     ] = None,
     text: Annotated[
@@ -52,7 +52,7 @@ def embed(
     ] = Clips.ALL,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write FILE.parquet or FILE.jsonl."),
+        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
     ] = None,
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
@@ -60,7 +60,7 @@ def embed(
     threads: ThreadsOption = 1,
     json: JsonOption = False,
 ) -> None:
-    """Embed pictures, IMU tables and texts; print a table or write a file."""
+    """Embed pictures, sounds, IMU tables and texts; print a table or write a file."""
     from sensebind.bundle import Bundle
     from sensebind.cli.inputs import find_items
     from sensebind.cli.items_run import embed_items

@@ -84,7 +84,9 @@ def _from_path(path: Path, modality: Modality | None) -> Iterator[Item]:
     if path.is_dir():
         yield from _from_folder(path, modality)
     elif not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
+        raise InputError(
+            f"{path}: no such file or folder; check the path, or give a text by --text"
+        )
     elif path.suffix.lower() == TEXT_SUFFIX:
         yield from _from_lines(_read_lines(path))
     else:
@@ -97,7 +99,8 @@ def _from_folder(folder: Path, modality: Modality | None) -> Iterator[Item]:
     paths = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes]
     if not paths:
         raise InputError(
-            f"{folder}: no file in this folder can be embedded; expected {', '.join(suffixes)}"
+            f"{folder}: no file in this folder can be embedded, and folders inside are not looked "
+            f"into; expected {', '.join(suffixes)}"
         )
     for path in sorted(paths, key=natural_order):
         yield Item(str(path), _modality_of(path, modality), path, named=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sensebind.bundle import Bundle
 from sensebind.cli import output
 from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
-from sensebind.errors import SenseBindError
+from sensebind.errors import InputError, SenseBindError
 from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import open_sink
@@ -99,7 +99,12 @@ def _record(
 ) -> LabelCounts:
     """Write every embedding; returns how often each label was the best, per stream."""
     embeddings = pipeline.run(source)
-    first = next(embeddings, None)  # by now the streams are mapped
+    try:
+        first = next(embeddings, None)  # by now the streams are mapped
+    except InputError:
+        for line in source_lines(source.report):  # what was met may be why nothing fits
+            output.warning(line)
+        raise
     for line in decision_lines(pipeline.decisions):
         say(line)
     if first is None:

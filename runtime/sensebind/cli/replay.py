@@ -21,12 +21,12 @@ def replay(
     bags: Annotated[
         list[Path],
         typer.Argument(metavar="BAG", help="rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense "
-                       "recording, or a folder of pictures and IMU tables. Several are read as "
-                       "one, in order of time."),
+                       "recording, or a folder of pictures, sounds and IMU tables. Several are "
+                       "read as one, in order of time."),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Where to write: FILE.parquet or FILE.jsonl."),
+        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
     ] = None,
     bundle: BundleOption = "demo",
     stream: Annotated[
@@ -59,7 +59,7 @@ def replay(
     ] = None,
     json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Encode a recording: one vector per window of each camera and IMU stream."""
+    """Encode a recording: one vector per window of each camera, microphone and IMU."""
     from sensebind.cli.recording_run import write_recording
     from sensebind.cli.settings import pipeline_config
     from sensebind.sinks import check_output

@@ -15,17 +15,29 @@ if TYPE_CHECKING:
 
 _UNUSED = ("unused", "late", "duplicate", "invalid")
 _INCOMPLETE = ("warming", "gap", "ending")
+_ALIKE = 3
+"""Of more skipped streams with the same reason only the first is listed."""
 _EVENTS = ("resets", "gaps", "relocks", "rate_changes", "filled")
 
 
 def decision_lines(decisions: Sequence[Decision]) -> Iterator[str]:
     """One line per stream: what it is read as or why not, and the flag that decides otherwise.
 
-    Streams that are no sense at all share a line.
+    Streams that are no sense at all share a line, and so do many of which the same is said.
     """
     senseless = [d for d in decisions if d.modality is None and not d.hint]
+    alike = Counter(map(_said, decisions))
+    told: set[tuple[object, ...]] = set()
     for decision in decisions:
-        if decision in senseless:
+        if decision in senseless or _said(decision) in told:
+            continue
+        if not decision.used and alike[_said(decision)] > _ALIKE:
+            told.add(_said(decision))
+            others = alike[_said(decision)] - 1
+            yield (
+                f"skips {decision.stream} and {others} more: {decision.reason} "
+                f"(otherwise, for instance: {decision.hint})"
+            )
             continue
         what = f"skips {decision.stream}"
         if decision.used:
@@ -59,6 +71,10 @@ def source_lines(report: SourceReport) -> Iterator[str]:
         listed = ", ".join(f"{count} {cause}" for cause, count in causes.items())
         yield f"{stream}: messages skipped: {listed}"
     yield from report.notes
+
+
+def _said(decision: Decision) -> tuple[object, ...]:
+    return decision.modality, decision.used, decision.reason, bool(decision.hint)
 
 
 def counted(number: int, noun: str) -> str:

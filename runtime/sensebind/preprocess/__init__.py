@@ -11,14 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
-from sensebind.specs import (
-    SPEC_OF_MODALITY,
-    DepthSpec,
-    ImuSpec,
-    LogMelSpec,
-    ThermalSpec,
-    VisionSpec,
-)
+from sensebind.specs import DepthSpec, ImuSpec, LogMelSpec, ThermalSpec, VisionSpec
 
 if TYPE_CHECKING:
     from sensebind.config import StreamConfig
@@ -46,18 +39,12 @@ _HOME = {
 }
 
 __all__ = [
-    "can_preprocess",
     "depth_features",
     "join_imu",
     "log_mel",
     "make_preprocessor",
     "resample_imu",
 ]
-
-
-def can_preprocess(spec: EncoderSpec) -> bool:
-    """Whether this version can turn windows into the encoder's features."""
-    return type(spec.preprocess) in _MAKERS
 
 
 def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> Preprocessor:
@@ -68,21 +55,13 @@ def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> 
         stream: how the stream is configured; its `frame` applies to IMU.
 
     Raises:
-        InputError: if this version cannot preprocess what the bundle asks for.
+        InputError: if the encoder is one of text, which has no windows.
     """
     module = _MAKERS.get(type(spec.preprocess))
     if module is None:
-        raise InputError(
-            f"this version cannot preprocess {_modality(type(spec.preprocess))} windows; it can: "
-            f"{', '.join(map(_modality, _MAKERS))} (text has no windows). Leave the stream out or "
-            "use a newer SenseBind"
-        )
+        raise InputError("text has no windows to preprocess; encode it with Bundle.encode_text")
     preprocessor: Preprocessor = import_module(module).make(spec, stream)
     return preprocessor
-
-
-def _modality(kind: type) -> str:
-    return next(m.value for m, wanted in SPEC_OF_MODALITY.items() if wanted is kind)
 
 
 def __getattr__(name: str) -> object:

@@ -38,7 +38,7 @@ def open_source(
     Args:
         path: rosbag2 .mcap, .db3 or folder, ROS 1 .bag, RealSense recording, or plain files:
             images, audio files and IMU tables (.csv), one or a folder of them. Several of them
-            are read as one, in order of time.
+            are read as one, in order of time; none may be named twice.
         frame_rate_hz: rate of a folder of images whose names are not times.
         time_range: the part to read, by receive times in bags and by stamps in plain files.
 
@@ -52,6 +52,10 @@ def open_source(
         return _open_one(paths[0], frame_rate_hz, time_range)
     if not paths:
         raise SourceError("no recording was given; name at least one file or folder")
+    named = [each.resolve() for each in paths]
+    for number, each in enumerate(paths):
+        if named[number] in named[:number]:
+            raise SourceError(f"{each} is named twice; name each recording once")
     # The range of several bags counts from the first of them; SeveralSources knows which it is.
     sources = [
         _open_one(each, frame_rate_hz, time_range if layout_of(each) == "files" else None)

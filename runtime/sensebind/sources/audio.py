@@ -168,12 +168,17 @@ def waveform(octets: bytes | memoryview, layout: AudioFormat) -> NDArray[np.floa
     """PCM bytes as float32 (n, channels), full scale ±1.
 
     Raises:
-        DecodeError: if there are none or the last sample is incomplete.
+        DecodeError: if there are none, or no whole number of them for every channel.
     """
     dtype, silence, full_scale = SAMPLE_FORMATS[layout.sample_format]
     size = 3 if dtype is _PACKED_24_BIT else np.dtype(dtype).itemsize
-    if not len(octets) or len(octets) % (size * layout.channels):
-        raise DecodeError("malformed message")
+    if not len(octets):
+        raise DecodeError("message without samples")
+    if len(octets) % (size * layout.channels):
+        raise DecodeError(
+            f"message that is no whole number of samples of {layout}; give format= "
+            "and channels= as they are"
+        )
     if dtype is _PACKED_24_BIT:
         samples = _unpacked_24_bit(octets)
     else:

@@ -65,7 +65,8 @@ class ImageFiles:
         count = len(self._paths)
         if count > 1:
             self._report.note(
-                f"{self.name}: names are no times; {rate_hz:g} pictures per second (rate=)"
+                f"{self.name}: names are no times; taken as a picture every {1 / rate_hz:g} s "
+                "(rate= sets another)"
             )
         return [round(index * NS_PER_S / rate_hz) for index in range(count)]
 

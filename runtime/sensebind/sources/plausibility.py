@@ -37,6 +37,9 @@ _FRAMES = 5
 _FARTHEST_M = 100.0
 _CLIPPED = 0.999
 _CLIPPED_SHARE = 0.01
+_FEWEST_BLOCKS = 10
+_MOST_BLOCKS = 10_000
+_SAME_RATE = 0.1  # share; sound cards are off by less than a thousandth
 
 _AXES = ("+x", "+y", "+z", "-x", "-y", "-z")
 _FRAME_FOR_UP = {
@@ -164,25 +167,33 @@ class DepthCheck:
 
 
 class AudioCheck:
-    """Whether there is sound, and whether it is cut off."""
+    """Whether there is sound, whether it is cut off, and whether its rate is that of its stamps."""
 
     def __init__(self) -> None:
+        self._lengths: list[int] = []
+        self._stamps_ns: list[int] = []
+        self._rate_hz = 0.0
         self._samples = 0
         self._clipped = 0
         self._peak = 0.0
 
     def add(self, block: Block) -> None:
-        """Look at a block's loudness."""
+        """Look at a block's stamp and loudness."""
         if isinstance(block, UniformBlock) and block.values.size:
             loudness = np.abs(block.values)
+            if len(self._lengths) < _MOST_BLOCKS:
+                self._lengths.append(len(block.values))
+                self._stamps_ns.append(block.stamp_ns)
+                self._rate_hz = block.rate_hz
             self._samples += block.values.size
             self._clipped += int(np.count_nonzero(loudness >= _CLIPPED))
             self._peak = max(self._peak, float(loudness.max()))
 
     def findings(self) -> Iterator[str]:
-        """A sentence if it is silent or clipped."""
+        """Sentences on rate and loudness."""
         if not self._samples:
             return
+        yield from self._odd_rate()
         if self._peak == 0:
             yield f"all {self._samples} audio samples are 0; check the microphone"
         elif self._clipped > _CLIPPED_SHARE * self._samples:
@@ -190,6 +201,24 @@ class AudioCheck:
             yield (
                 f"{share:.0%} of the audio samples are at full scale: clipped, or of another "
                 "format (see format=)"
+            )
+
+    def _odd_rate(self) -> Iterator[str]:
+        """A sentence if the stamps tell another rate, in all and of most blocks.
+
+        Bursts put off the rate of most blocks, pauses that of all; neither puts off both alike.
+        """
+        if len(self._lengths) < _FEWEST_BLOCKS:
+            return
+        lengths, steps_s = np.array(self._lengths[:-1]), np.diff(self._stamps_ns) / 1e9
+        if not (steps_s > 0).all():
+            return
+        usual_hz = float(np.median(lengths / steps_s))
+        mean_hz = float(lengths.sum() / steps_s.sum())
+        if abs(usual_hz / mean_hz - 1) < _SAME_RATE < abs(usual_hz / self._rate_hz - 1):
+            yield (
+                f"its stamps tell about {mean_hz:.0f} samples per second, not {self._rate_hz:g}; "
+                "check rate= and channels="
             )
 
 

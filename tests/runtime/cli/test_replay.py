@@ -265,3 +265,32 @@ def test_a_missing_bundle_names_the_built_in_ones(
     ran = run("replay", recording, "--bundle", "nowhere", "--out", tmp_path / "a.parquet")
     assert ran.code == 2
     assert "error: no bundle 'nowhere'" in ran.err
+
+
+def test_streams_left_out_for_the_same_reason_share_a_line(
+    run: Run, imu_table: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "walks"
+    folder.mkdir()
+    for name in "abcde":
+        (folder / f"{name}.csv").write_bytes(imu_table.read_bytes())
+    ran = run("replay", folder, "--bundle", bundle_folder, "--out", tmp_path / "out.jsonl")
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("skips")]
+    assert line == (
+        "skips b.csv and 3 more: CSV table is an IMU; imu is taken from 'a.csv' "
+        "(otherwise, for instance: --stream b.csv=imu)"
+    )
+
+
+def test_what_reading_met_is_told_where_nothing_maps(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.mcap").write_bytes(recording.read_bytes()[:300])
+    ran = run(
+        "replay", tmp_path / "cut.mcap", "--bundle", bundle_folder, "--out", tmp_path / "o.jsonl"
+    )
+    assert ran.code == 2
+    *_, warning, error = ran.err.splitlines()
+    assert warning.startswith("warning: cut.mcap: ")
+    assert "cut short" in warning or "truncated" in warning
+    assert error == "error: nothing to encode: the recording has no streams (0 messages)"

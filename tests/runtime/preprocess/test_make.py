@@ -67,8 +67,7 @@ def test_vision_needs_no_stream(bundle_folder: Path) -> None:
 
 def test_what_has_no_windows_is_said(bundle_folder: Path) -> None:
     spec = open_bundle(bundle_folder).encoder(Modality.TEXT)
-    assert not preprocess.can_preprocess(spec)
-    with pytest.raises(InputError, match=r"cannot preprocess text windows; it can: .*depth, .*imu"):
+    with pytest.raises(InputError, match=r"text has no windows .* Bundle\.encode_text"):
         make_preprocessor(spec)
 
 

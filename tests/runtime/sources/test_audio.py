@@ -61,9 +61,11 @@ def test_channels_are_interleaved() -> None:
 
 @pytest.mark.parametrize("name", sorted(SAMPLE_FORMATS))
 def test_incomplete_samples_are_a_cause(name: str) -> None:
-    for octets in (b"", bytes(25)):
-        with pytest.raises(DecodeError, match="malformed"):
-            waveform(octets, AudioFormat(16_000, 2, name))
+    layout = AudioFormat(16_000, 2, name)
+    with pytest.raises(DecodeError, match="message without samples"):
+        waveform(b"", layout)
+    with pytest.raises(DecodeError, match=f"no whole number of samples of {name}, 16000 Hz, 2 ch"):
+        waveform(bytes(25), layout)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def test_a_folder_of_pictures_is_a_stream_of_its_name(tmp_path: Path) -> None:
     blocks = [block for block in read_all(source) if isinstance(block, FrameBlock)]
     assert [block.stamp_ns for block in blocks] == [0, SECOND_NS, 2 * SECOND_NS]
     assert [bytes(block.frame.data)[-1] for block in blocks] == [1, 2, 10]
-    assert source.report.notes == ["color: names are no times; 1 pictures per second (rate=)"]
+    assert source.report.notes == [
+        "color: names are no times; taken as a picture every 1 s (rate= sets another)"
+    ]
     assert source.report.read == {"color": 3}
 
 

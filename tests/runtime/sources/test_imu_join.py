@@ -18,7 +18,7 @@ from sensebind.sources.imu_pairs import half_by_name, halves_of, pairs_in, with_
 MS = 1_000_000
 Samples = list[tuple[int, tuple[float, float, float]]]
 
-stamps = st.lists(st.integers(0, 300), max_size=40, unique=True).map(sorted)
+stamps = st.lists(st.integers(0, 300), max_size=16, unique=True).map(sorted)
 
 
 def samples(stamps_ms: list[int], seed: int) -> Samples:

@@ -191,5 +191,33 @@ def test_sound_is_doubted_if_silent_or_clipped() -> None:
     assert findings([], Modality.AUDIO) == []
 
 
+def sounds(rate_hz: float, stamps_s: Sequence[float]) -> list[Block]:
+    """A block of 1600 samples at each stamp."""
+    values = np.sin(np.arange(1600, dtype=np.float32))[:, np.newaxis] / 2
+    return [UniformBlock("/a", round(stamp * 1e9), rate_hz, values) for stamp in stamps_s]
+
+
+def test_a_rate_that_the_stamps_contradict_is_told() -> None:
+    steady = [0.1 * k for k in range(20)]
+    assert findings(sounds(16_000.0, steady), Modality.AUDIO) == []
+    assert findings(sounds(48_000.0, steady[:9]), Modality.AUDIO) == []  # too few to tell
+    (found,) = findings(sounds(48_000.0, steady), Modality.AUDIO)
+    assert found == (
+        "its stamps tell about 16000 samples per second, not 48000; check rate= and channels="
+    )
+
+
+@pytest.mark.parametrize(
+    "stamps_s",
+    [
+        [0.1 * k + (5 if k > 10 else 0) for k in range(20)],  # a pause
+        [0.5 * (k // 5) + 0.001 * (k % 5) for k in range(20)],  # in bursts
+        [0.0] * 20,
+    ],
+)
+def test_pauses_and_bursts_are_no_other_rate(stamps_s: Sequence[float]) -> None:
+    assert findings(sounds(16_000.0, stamps_s), Modality.AUDIO) == []
+
+
 def test_cameras_are_not_checked() -> None:
     assert make_check(StreamConfig(modality=Modality.VISION)) is None

@@ -42,6 +42,12 @@ def parts(tmp_path: Path) -> list[Path]:
     ]
 
 
+def test_a_recording_named_twice_is_refused(parts: list[Path]) -> None:
+    again = parts[0].parent / "." / parts[0].name
+    with pytest.raises(SourceError, match=r"late\.bag is named twice; name each recording once"):
+        open_source([*parts, again])
+
+
 def test_recordings_are_read_in_order_of_time(parts: list[Path]) -> None:
     source = open_source(parts)
     assert source.name == "late.bag + early.mcap"
