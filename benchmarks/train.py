@@ -62,6 +62,10 @@ class Tensors:
     def __len__(self) -> int:
         return len(next(iter(self._rows.values())))
 
+    def describe(self, index: int) -> str:
+        """The row's number."""
+        return f"row {index}"
+
     def batch(self, indices: NDArray[np.int64], _rng: np.random.Generator | None) -> Batch:
         """Rows at `indices`."""
         rows = torch.from_numpy(indices)

@@ -49,6 +49,10 @@ class PairedData(Protocol):
         """Number of items."""
         ...
 
+    def describe(self, index: int) -> str:
+        """Where an item is found: its row, files and instant."""
+        ...
+
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         """Features of the items at `indices`.
 

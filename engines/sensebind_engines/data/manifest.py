@@ -26,7 +26,7 @@ from sensebind.specs import Strict
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -147,6 +147,13 @@ class Entry:
     def path(self, name: str) -> Path:
         """A file that the row names."""
         return self.manifest.parent / name
+
+    def names(self, modalities: Collection[Modality]) -> list[str]:
+        """The row's recording, or the files it names for some modalities."""
+        if self.row.recording is not None:
+            return [self.row.recording]
+        refs = [source[0] for m in modalities if (source := self.source(m)) is not None]
+        return [ref.file for ref in refs if isinstance(ref, FileRef)]
 
     def error(self, problem: object) -> InputError:
         """A problem of this row."""

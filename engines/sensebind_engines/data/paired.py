@@ -101,6 +101,15 @@ class ManifestData:
             return items[len(items) // 2]
         return items[int(np.random.default_rng(seed).integers(len(items)))]
 
+    def describe(self, index: int) -> str:
+        """Where an item is found, as in "row 3 (dog.jpg, dog.wav) at 2.500 s"."""
+        each = self._config.windows == "each"
+        entry = self._items[index].entry if each else self._entries[index]
+        instant_ns = self._items[index].instant_ns if each else None
+        names = ", ".join(entry.names(self.modalities))
+        told = f"row {entry.number} ({names})" if names else f"row {entry.number}"
+        return told if instant_ns is None else f"{told} at {instant_ns / 1e9:.3f} s"
+
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         """Features of the items at `indices`; see `PairedData`.
 

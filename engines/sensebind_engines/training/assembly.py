@@ -106,7 +106,7 @@ class Assembly:
         """
         return {name: self.open_one(name, towers) for name in self.graph.by_data()}
 
-    def open_one(self, name: str, towers: Mapping[Modality, Tower]) -> PairedData:
+    def open_one(self, name: str, towers: Mapping[Modality, Tower]) -> ManifestData:
         """The data of one name; errors as `open_data`."""
         modalities = self.graph.modalities_of(name)
         if name not in self.config.data:

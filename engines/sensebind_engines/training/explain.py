@@ -28,8 +28,10 @@ def explanation(assembly: Assembly) -> str:
     graph, config = assembly.graph, assembly.config
     pairs = len(graph.nodes) * (len(graph.nodes) - 1) // 2
     counts, total = assembly.parameters()
+    count = len(graph.edges)
     head = (
-        f"{len(graph.edges)} edges train {len(graph.trained)} of {pairs} pairs of "
+        f"{count} edge{'s train' if count > 1 else ' trains'} "
+        f"{len(graph.trained)} of {pairs} pairs of "
         f"{len(graph.nodes)} senses; dim {config.dim}; {total:,} parameters are trained"
     )
     parts = [
@@ -37,8 +39,8 @@ def explanation(assembly: Assembly) -> str:
         table(["node", "encoder", "parameters"], _nodes(assembly, counts)),
         table(["edge", "loss", "temperature", "weight", "data"], [_edge(e) for e in graph.edges]),
         *_untrained(assembly),
-        table(["data", "senses", "items", "passes"], _data(assembly)),
-        f"schedule: {config.schedule.steps:,} steps of {config.training.batch} items of every data",
+        table(["data", "senses", "items", "left out", "batch", "passes"], _data(assembly)),
+        f"schedule: {config.schedule.steps:,} steps, each with a batch of every data",
     ]
     return "\n\n".join(parts)
 
@@ -72,8 +74,8 @@ def _untrained(assembly: Assembly) -> Iterator[str]:
         yield "left to emerge: none"
 
 
-def _data(assembly: Assembly) -> list[tuple[str, str, str, str]]:
-    rows = []
+def _data(assembly: Assembly) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     placed = any(name in assembly.config.data for name in assembly.graph.by_data())
     towers = assembly.open_towers() if placed else {}
     for name in assembly.graph.by_data():
@@ -82,14 +84,19 @@ def _data(assembly: Assembly) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _items(assembly: Assembly, name: str, towers: Towers) -> tuple[str, str]:
-    """Number of items and of passes over them, where the configuration says where they are."""
+def _items(assembly: Assembly, name: str, towers: Towers) -> tuple[str, str, str, str]:
+    """Items, rows left out, items of a batch and passes, where it is known where they are."""
     config = assembly.config
     if name not in config.data:
-        return f"not given: set data.{name}.manifest", "unknown"
-    count = len(assembly.open_one(name, towers))
-    sampler = Sampler(name, count, config.training.batch, config.training.seed)
-    return f"{count:,}", f"{config.schedule.steps / sampler.epoch_steps:.1f}"
+        return f"not given: set data.{name}.manifest", "", str(config.training.batch), "unknown"
+    data = assembly.open_one(name, towers)
+    sampler = Sampler(name, len(data), config.training.batch, config.training.seed)
+    passes = f"{config.schedule.steps / sampler.epoch_steps:.1f}"
+    return f"{len(data):,}", _rows(data.left_out), str(sampler.batch), passes
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"
 
 
 def _listing(pairs: Iterable[frozenset[Modality]], order: Iterable[Modality]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sensebind.types import Modality
-    from sensebind_engines.data.base import Batch
+    from sensebind_engines.data.base import Batch, PairedData
     from sensebind_engines.training.binding import Binding
     from sensebind_engines.training.config import TrainingConfig
     from sensebind_engines.training.processes import Processes
@@ -46,10 +46,18 @@ class Gradients:
         binding: what is trained.
         training: parts, precision, device and seed.
         processes: who else embeds parts of the batch.
+        data: by name; says where items are found.
     """
 
-    def __init__(self, binding: Binding, training: TrainingConfig, processes: Processes) -> None:
+    def __init__(
+        self,
+        binding: Binding,
+        training: TrainingConfig,
+        processes: Processes,
+        data: Mapping[str, PairedData],
+    ) -> None:
         self._binding = binding
+        self._data = data
         self._training = training
         self._processes = processes
         self._modalities = {data: binding.graph.modalities_of(data) for data in _data(binding)}
@@ -147,9 +155,10 @@ class Gradients:
         for number, value in values.items():
             if not math.isfinite(value):
                 edge = self._binding.graph.edges[number]
+                batch = named_items(edge.data, self._data[edge.data], items)
                 raise TrainingError(
                     f"the loss of the edge {edge.name!r} became {value} at step {step}, expected a "
-                    f"finite number; its batch is {named_items(edge.data, items)}. "
+                    f"finite number; its batch is {batch}. "
                     "Look at these items, or lower schedule.learning_rate"
                 )
 
@@ -165,11 +174,11 @@ def keeping_buffers(module: nn.Module) -> Iterator[None]:
             buffer.copy_(value)
 
 
-def named_items(data: str, items: NDArray[np.int64]) -> str:
-    """Say which items of a data set a batch holds."""
-    listing = ", ".join(map(str, sorted(items.tolist())[:_NAMED_ITEMS]))
+def named_items(name: str, data: PairedData, items: NDArray[np.int64]) -> str:
+    """Say where the items of a data set that a batch holds are found."""
+    listing = "; ".join(data.describe(item) for item in sorted(items.tolist())[:_NAMED_ITEMS])
     more = f" and {len(items) - _NAMED_ITEMS} more" if len(items) > _NAMED_ITEMS else ""
-    return f"the items {listing}{more} of the data {data!r}"
+    return f"{listing}{more} of the data {name!r}"
 
 
 def _spans(rows: int, largest: int) -> list[slice]:

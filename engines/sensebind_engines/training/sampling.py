@@ -38,6 +38,7 @@ class Sampler:
     fewer than `least` items, as one row alone has no negatives.
 
     Attributes:
+        batch: items of a whole batch; all there are if those are fewer than asked for.
         epoch_steps: batches per epoch.
     """
 
@@ -52,8 +53,8 @@ class Sampler:
                 f"the data {name!r} has {items} items, expected at least {least}; add more"
             )
         self._name, self._items, self._seed = name, items, seed
-        self._batch = min(batch, items)
-        whole, rest = divmod(items, self._batch)
+        self.batch = min(batch, items)
+        whole, rest = divmod(items, self.batch)
         self.epoch_steps = whole + (rest >= least)
         self._order: tuple[int, NDArray[np.int64]] | None = None
 
@@ -64,7 +65,7 @@ class Sampler:
         if order is None or order[0] != epoch:
             drawn = draws(self._seed, "order", self._name, epoch).permutation(self._items)
             order = self._order = (epoch, drawn)
-        return order[1][place * self._batch : (place + 1) * self._batch]
+        return order[1][place * self.batch : (place + 1) * self.batch]
 
 
 def prepared(make: Callable[[int], T], steps: range, workers: int) -> Generator[T, None, None]:

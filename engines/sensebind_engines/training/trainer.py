@@ -79,7 +79,7 @@ class Trainer:
         self._weights = [w for w in binding.parameters() if w.requires_grad]
         self._optimiser = new_optimiser(binding, self._schedule, fused=True)
         self.average = Average(binding, self._training.ema_decay)
-        self._gradients = Gradients(binding, self._training, self._processes)
+        self._gradients = Gradients(binding, self._training, self._processes, self._data)
         self._rows = 0
         self._since = (time.monotonic(), 0)
 
@@ -162,7 +162,9 @@ class Trainer:
         self._share_gradients()
         norm = float(nn.utils.clip_grad_norm_(self._weights, self._schedule.clip_norm))
         if not math.isfinite(norm):
-            batches = "; ".join(named_items(name, items) for name, (items, _) in drawn.items())
+            batches = "; ".join(
+                named_items(name, self._data[name], items) for name, (items, _) in drawn.items()
+            )
             raise TrainingError(
                 f"the gradient became {norm} at step {step} although the losses are finite; its "
                 f"batch is {batches}. Look at these items, or lower schedule.learning_rate"

@@ -100,26 +100,9 @@ def test_explain_counts_items_and_trains_nothing(folder: Path) -> None:
     assert result.exit_code == 0, result.exception
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "2 edges train 2 of 6 pairs of 4 senses" in lines[0]
-    assert "audio_vision vision, audio 6 2.0" in lines
+    assert "audio_vision vision, audio 6 0 rows 3 2.0" in lines
     assert "audio-imu vision" in lines
     assert not (folder / "runs").exists()
-
-
-def test_the_example_of_the_page_on_training_trains(folder: Path) -> None:
-    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    (example,) = (
-        b
-        for b in re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-        if "extends" in b
-    )
-    (folder / "mine.toml").write_text(example, encoding="utf-8")
-    sounds = [
-        {"audio": f"item{n}.wav", "text": f"sound {n % 3}", "split": "train"} for n in range(6)
-    ]
-    manifest(folder / "sounds.jsonl", *sounds)
-    result = _train("--set", "schedule.steps=3", "--set", "training.batch=4")
-    assert result.exit_code == 0, result.exception
-    assert "audio-text: loss" in result.stdout
 
 
 def test_the_same_folder_needs_resume(folder: Path) -> None:

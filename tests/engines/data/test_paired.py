@@ -97,6 +97,17 @@ def test_rows_that_lack_a_modality_are_counted_and_left_out(
         opened(bundle, three_rows, (Modality.DEPTH, TEXT), split="test")
 
 
+def test_items_are_found_by_row_file_and_instant(bundle: Bundle, three_rows: Path) -> None:
+    data = opened(bundle, three_rows, (VISION, AUDIO, TEXT))
+    assert data.describe(4) == "row 2 (item1.jpg, item1.wav) at 2.500 s"
+    assert opened(bundle, three_rows, (VISION, TEXT)).describe(1) == "row 2 (item1.jpg)"
+    assert opened(bundle, three_rows, (IMU,), windows="one").describe(2) == "row 3 (item2.csv)"
+    datasets.recording(three_rows / "a.mcap")
+    datasets.manifest(three_rows / "m.jsonl", {"recording": "a.mcap", "text": "it stands"})
+    assert opened(bundle, three_rows, (IMU,)).describe(0) == "row 1 (a.mcap) at 1700000001.500 s"
+    assert opened(bundle, three_rows, (TEXT,)).describe(0).startswith("row 1 (a.mcap)")
+
+
 def test_one_window_per_row_is_drawn_or_the_middle_one(bundle: Bundle, three_rows: Path) -> None:
     data = opened(bundle, three_rows, (AUDIO, IMU), windows="one")
     assert [data.item(i).instant_ns for i in range(3)] == [2_500_000_000] * 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,11 @@ from typer.testing import CliRunner
 
 from sensebind.types import Modality
 from sensebind_engines.commands.evaluate import app
+from sensebind_engines.data.augment.config import Augmentation
 from sensebind_engines.data.config import DataConfig
 from sensebind_engines.data.manifest import Row, read_manifest
 from sensebind_engines.data.paired import ManifestData
+from tests.docs.test_docs import ROOT, blocks, commands
 from tests.support import datasets
 
 if sys.version_info >= (3, 11):
@@ -34,13 +35,11 @@ if TYPE_CHECKING:
     from sensebind import Bundle
 
 
-def fenced(root: Path, language: str) -> list[str]:
-    page = (root / "docs/training.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "training.md"
 
 
 def test_a_folder_of_sounds_becomes_batches(
-    root: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("dog", "rain"):
@@ -48,9 +47,9 @@ def test_a_folder_of_sounds_becomes_batches(
         for number in range(4):
             sound = 0.1 * np.random.default_rng(number).standard_normal(48_000)
             soundfile.write(tmp_path / f"sounds/{name}/{number}.wav", sound, 16_000)
-    script = next(text for text in fenced(root, "python") if "sounds.jsonl" in text)
+    script = next(text for text in blocks(PAGE, "python") if "sounds.jsonl" in text)
     exec(compile(script, "training.md", "exec"), {})
-    table = next(text for text in fenced(root, "toml") if "[data.sounds]" in text)
+    table = next(text for text in blocks(PAGE, "toml") if "[data.sounds]" in text)
     config = msgspec.convert(tomllib.loads(table)["data"]["sounds"], DataConfig)
     encoders = {m: bundle.manifest.encoders[m] for m in (Modality.AUDIO, Modality.TEXT)}
     tokenizer = bundle.folder.path / "tokenizer.json"
@@ -61,23 +60,33 @@ def test_a_folder_of_sounds_becomes_batches(
     assert len(set(batch.keys.tolist())) == 2
 
 
-def test_the_rows_shown_can_be_read(root: Path, tmp_path: Path) -> None:
-    blocks = fenced(root, "json")
-    assert len(blocks) >= 2
-    for text in blocks:
+def test_the_rows_shown_can_be_read(tmp_path: Path) -> None:
+    examples = blocks(PAGE, "json")
+    assert len(examples) >= 2
+    for text in examples:
         path = tmp_path / "m.jsonl"
         path.write_text(text, encoding="utf-8")
         for entry in read_manifest(path):
             assert {m for m in Modality if entry.source(m)} or entry.row.texts()
 
 
-def test_every_key_is_explained(root: Path) -> None:
-    page = (root / "docs/training.md").read_text(encoding="utf-8")
+def test_every_key_is_explained() -> None:
+    page = PAGE.read_text(encoding="utf-8")
     table = page[page.index("| key |") : page.index("Files:")]
     assert set(re.findall(r"`(\w+)`", table)) >= set(Row.__struct_fields__)
 
 
-def test_the_commands_run(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_augmentation_is_explained() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    told = dict(
+        re.findall(r"^\| `(\w+)` \| (.*) \|$", page[page.index("| `augment.` |") :], re.MULTILINE)
+    )
+    for sense in Augmentation.__struct_fields__:
+        settings = getattr(Augmentation(), sense).__struct_fields__
+        assert set(re.findall(r"`(\w+)`", told[sense])) == set(settings)
+
+
+def test_the_evaluations_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = []
     for number in range(8):
@@ -87,10 +96,9 @@ def test_the_commands_run(root: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             {"imu": f"{number}.csv", "label": ("still", "rough")[number % 2], "split": part}
         )
     datasets.manifest(tmp_path / "drive.jsonl", *rows)
-    lines = [line for text in fenced(root, "sh") for line in text.splitlines()]
-    commands = [shlex.split(line) for line in lines if line.startswith("sensebind evaluate")]
-    assert len(commands) >= 2
-    for words in commands:
+    evaluations = [words for words in commands(PAGE) if words[1:3] == ["evaluate", "demo"]]
+    assert len(evaluations) >= 2
+    for words in evaluations:
         run = CliRunner().invoke(app, [*words[2:], "--resamples", "20"])
         assert run.exit_code == 0, (words, run.output)
         found = json.loads((tmp_path / "evaluation/evaluation.json").read_bytes())

@@ -58,6 +58,9 @@ class FakeData:
     def __len__(self) -> int:
         return len(next(iter(self._rows.values())))
 
+    def describe(self, index: int) -> str:
+        return f"row {index}"
+
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         features = {}
         for modality, rows in self._rows.items():

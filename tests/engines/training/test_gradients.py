@@ -49,7 +49,7 @@ def _added(micro_batch: int | None, dropout: float = 0.0) -> Added:
         {m: {k: v.double() for k, v in f.items()} for m, f in batch.features.items()}, batch.keys
     )
     with torch.random.fork_rng():
-        values = Gradients(binding, config.training, Processes()).add(3, "pairs", batch, ITEMS)
+        values = Gradients(binding, config.training, Processes(), {}).add(3, "pairs", batch, ITEMS)
     return values, _gradients(binding)
 
 
@@ -69,7 +69,7 @@ def test_the_gradient_is_the_weighted_sum_of_the_edges() -> None:
     config = graph_config(TRIANGLE, ("audio", "vision", "depth"))
     binding = make_trainer(config, keys=True).binding
     batch = FakeData(binding.graph.modalities_of("pairs"), keys=True).batch(ITEMS, None)
-    Gradients(binding, config.training, Processes()).add(0, "pairs", batch, ITEMS)
+    Gradients(binding, config.training, Processes(), {}).add(0, "pairs", batch, ITEMS)
     found = _gradients(binding)
     binding.zero_grad()
     vectors = {m: binding.embed(m, f) for m, f in batch.features.items()}
@@ -87,10 +87,10 @@ def test_both_passes_of_a_part_drop_the_same_units() -> None:
     encoder = binding.encoders["audio"]
     encoder.register_forward_hook(lambda *call: made.append(call[2].detach()))
     batch = FakeData(binding.graph.modalities_of("pairs")).batch(ITEMS, None)
-    Gradients(binding, config.training, Processes()).add(0, "pairs", batch, ITEMS)
+    Gradients(binding, config.training, Processes(), {}).add(0, "pairs", batch, ITEMS)
     assert len(made) == 6
     assert all(torch.equal(first, second) for first, second in zip(made[:3], made[3:], strict=True))
-    Gradients(binding, config.training, Processes()).add(1, "pairs", batch, ITEMS)
+    Gradients(binding, config.training, Processes(), {}).add(1, "pairs", batch, ITEMS)
     assert not torch.equal(made[0], made[6])
 
 
@@ -98,7 +98,7 @@ def test_running_statistics_see_each_part_once() -> None:
     config = graph_config(AUDIO_VISION, micro_batch=4)
     binding = make_trainer(config, norm=True).binding.train()
     batch = FakeData(binding.graph.modalities_of("pairs")).batch(ITEMS, None)
-    Gradients(binding, config.training, Processes()).add(0, "pairs", batch, ITEMS)
+    Gradients(binding, config.training, Processes(), {}).add(0, "pairs", batch, ITEMS)
     counts = [b for name, b in binding.named_buffers() if name.endswith("num_batches_tracked")]
     assert [int(count) for count in counts] == [2, 2]
 
@@ -123,12 +123,13 @@ def test_bfloat16_comes_near() -> None:
 
 def test_a_loss_that_is_not_finite_names_edge_step_and_items() -> None:
     trainer = make_trainer(graph_config(AUDIO_VISION))
-    batch = FakeData(trainer.binding.graph.modalities_of("pairs")).batch(ITEMS, None)
+    data = FakeData(trainer.binding.graph.modalities_of("pairs"))
+    batch = data.batch(ITEMS, None)
     batch.features[Modality.AUDIO]["features"][2, 0] = math.nan
-    gradients = Gradients(trainer.binding, graph_config(AUDIO_VISION).training, Processes())
-    message = (
-        r"edge 'audio-vision' became nan at step 4.*items 0, 1, 2, 3, 4, 5, 6 of the data 'pairs'"
-    )
+    training = graph_config(AUDIO_VISION).training
+    gradients = Gradients(trainer.binding, training, Processes(), {"pairs": data})
+    rows = "; ".join(f"row {number}" for number in range(7))
+    message = rf"edge 'audio-vision' became nan at step 4.*is {rows} of the data 'pairs'"
     with pytest.raises(TrainingError, match=message):
         gradients.add(4, "pairs", batch, ITEMS)
     assert all(weight.grad is None for weight in trainer.binding.parameters())
@@ -136,7 +137,7 @@ def test_a_loss_that_is_not_finite_names_edge_step_and_items() -> None:
 
 def _add(features: dict[Modality, dict[str, torch.Tensor]]) -> None:
     config = graph_config(AUDIO_VISION, anchors=["vision"])
-    gradients = Gradients(make_trainer(config).binding, config.training, Processes())
+    gradients = Gradients(make_trainer(config).binding, config.training, Processes(), {})
     gradients.add(0, "pairs", Batch(features, None), ITEMS)
 
 

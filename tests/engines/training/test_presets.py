@@ -72,6 +72,9 @@ class Noise:
     def __len__(self) -> int:
         return ITEMS
 
+    def describe(self, index: int) -> str:
+        return f"row {index}"
+
     def batch(self, indices: NDArray[np.int64], _rng: np.random.Generator | None) -> Batch:
         rows = torch.from_numpy(indices)
         chosen = {m: {n: t[rows] for n, t in f.items()} for m, f in self._rows.items()}
@@ -126,4 +129,6 @@ def test_explain_tells_edges_emergence_and_data() -> None:
     assert "given by the anchor: vision-text" in lines
     assert "audio-depth vision" in lines
     assert any("not given: set data.imu_vision.manifest" in line for line in lines)
+    one = explanation(assemble(load_config("clip", _settings("clip"))))
+    assert one.startswith("1 edge trains 1 of 1 pairs of 2 senses")
     assert "left to emerge: none" in explanation(assemble(load_config("cmc", _settings("cmc"))))
