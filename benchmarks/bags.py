@@ -3,7 +3,8 @@
 
 The same messages in every format, from the first byte of the file to arrays: a block of ours in
 order of stamps, a message of the peer with its numbers or pixels as an array, touched once. The
-peers are rosbags' `AnyReader.deserialize` and, for .mcap, mcap-ros2-support. Workloads:
+peers are rosbags' `AnyReader.deserialize` and, for .mcap, mcap-ros2-support. Beside them stands
+what no reader can do without: reading the file and, for .db3, plain sqlite3. Workloads:
 
 * imu: 100 s of a 400 Hz IMU;
 * mixed: IMU at 400 Hz, sound at 50 Hz, depth frames of 640 x 480 at 30 Hz.
@@ -17,11 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +55,12 @@ FORMATS: dict[str, Callable[[Path, Sequence[Message]], Path]] = {
 }
 TARGET_RATIO = {"mcap": 3.0, "mcap zstd": 1.0, "db3": 3.0, "ros1": 1.0}
 TARGET_MB = 250
+PIECE_BYTES = 1 << 20
+ROWS = """
+    SELECT data FROM messages
+    WHERE topic_id IN (SELECT id FROM topics WHERE name IN ('/imu', '/audio', '/depth'))
+    ORDER BY timestamp
+"""
 
 
 def messages(seconds: float, *, frames: bool) -> Iterator[Message]:
@@ -110,6 +119,19 @@ def read_mcap_ros2(path: Path) -> int:
     return count
 
 
+def read_plain_sqlite(path: Path) -> int:
+    """Rows of plain sqlite3, undecoded: the least that any reader of a .db3 does with it."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as database:
+        return sum(len(data) > 0 for (data,) in database.execute(ROWS))
+
+
+def read_plain_file(path: Path) -> int:
+    """Bytes of the file into memory, again and again the same; returns how often."""
+    piece = bytearray(PIECE_BYTES)
+    with path.open("rb", buffering=0) as stream:
+        return sum(1 for _ in iter(lambda: stream.readinto(piece), 0))
+
+
 def _touch(topic: str, message: object) -> None:
     """Use one value of a peer's message, as an array where it is one."""
     if topic == "/imu":
@@ -128,11 +150,12 @@ def cpu_seconds(read: Read, path: Path) -> tuple[float, int]:
 
 
 def measure(path: Path, peers: dict[str, Read], rounds: int) -> dict[str, object]:
-    """Alternate ours and the peers; medians, and ratios taken round by round."""
+    """Alternate ours, the peers and bare reading; medians, and ratios taken round by round."""
     readers: dict[str, Read] = {"sensebind": read_ours, **peers}
     counts = {name: cpu_seconds(read, path)[1] for name, read in readers.items()}
     if len(set(counts.values())) != 1:
         raise RuntimeError(f"the readers do not agree on {path.name}: {counts}")
+    readers["the file alone"] = read_plain_file
     seconds: dict[str, list[float]] = {name: [] for name in readers}
     for index in range(rounds):
         order = list(readers) if index % 2 else list(readers)[::-1]
@@ -145,7 +168,7 @@ def measure(path: Path, peers: dict[str, Read], rounds: int) -> dict[str, object
         ratios = [peer / ours for peer, ours in zip(times, seconds["sensebind"], strict=True)]
         figures[name] = {
             "cpu_s": median,
-            "messages_per_s": counts[name] / median,
+            "messages_per_s": counts["sensebind"] / median,
             "megabytes_per_s": megabytes / median,
             "times_ours": statistics.median(ratios),
             "times_ours_quartiles": statistics.quantiles(ratios, n=4)[::2],
@@ -172,6 +195,8 @@ def compare(folder: Path, rounds: int) -> dict[str, dict[str, object]]:
             peers: dict[str, Read] = {"rosbags": read_rosbags}
             if name.startswith("mcap"):
                 peers["mcap-ros2-support"] = read_mcap_ros2
+            if name == "db3":
+                peers["plain sqlite3, undecoded"] = read_plain_sqlite
             figures = measure(path, peers, rounds)
             path.unlink()
             results[f"{workload}, {name}"] = figures

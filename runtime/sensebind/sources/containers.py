@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 
 Payload = bytes | memoryview
@@ -22,6 +22,9 @@ STRETCH_BYTES = 4 << 20
 
 STRETCH_MESSAGES = 1024
 """It ends as well once it holds as many messages."""
+
+FIRST_CHUNKS_BYTES = 48 << 20
+"""So much of a file's beginning is kept unpacked until it was read."""
 
 FIRST_STRETCH_MESSAGES = 64
 """The first stretch is shorter, for those who only look at the first messages of a topic."""
@@ -117,6 +120,31 @@ class Container(Protocol):
     def close(self) -> None:
         """Release the file."""
         ...
+
+
+class FirstChunks:
+    """The chunks at the beginning of a file, unpacked.
+
+    They are needed several times: every topic's first messages are looked at before the recording
+    is read. Once they no longer fit, the reader is past the beginning and none are kept.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, bytes] = {}
+        self._free_bytes = FIRST_CHUNKS_BYTES
+
+    def get(self, position: int, unpack: Callable[[], bytes]) -> bytes:
+        """The records of the chunk at a position in the file, unpacked unless they are known."""
+        known = self._chunks.get(position)
+        if known is not None:
+            return known
+        chunk = unpack()
+        self._free_bytes -= len(chunk)
+        if self._free_bytes >= 0:
+            self._chunks[position] = chunk
+        else:
+            self._chunks.clear()
+        return chunk
 
 
 def by_topic(

@@ -16,6 +16,7 @@ from sensebind.sources.containers import (
     LATEST_NS,
     Column,
     ColumnBuilder,
+    FirstChunks,
     Stretch,
     Topic,
     by_topic,
@@ -36,6 +37,7 @@ from sensebind.sources.mcap_index import (
     records,
     unpacked_chunk,
 )
+from sensebind.sources.mcap_stored import stored_messages, stored_records
 from sensebind.sources.ordering import HORIZON_NS
 from sensebind.sources.wire import DecodeError
 
@@ -56,6 +58,7 @@ class McapFile:
         self._report = report
         self._stream = path.open("rb")
         self._size = path.stat().st_size
+        self._first = FirstChunks()
         head = self._stream.read(len(MAGIC))
         if head != MAGIC:
             self._stream.close()
@@ -133,9 +136,15 @@ class McapFile:
         lists = {key: Column([], []) for key in wanted}
         chunk_bytes = 0
         try:
-            payload, begin = unpacked_chunk(read_body(self._stream, record))
-            chunk_bytes = len(payload)
-            messages_of(payload, begin, lists)
+            stored = stored_records(self._stream, record)
+            if stored is not None:
+                stored_messages(self._stream, *stored, lists)
+            else:
+                payload = self._first.get(
+                    record.position, lambda: unpacked_chunk(read_body(self._stream, record))[0]
+                )
+                chunk_bytes = len(payload)
+                messages_of(payload, 0, lists)
         except DecodeError as error:
             self._note(f"the chunk at byte {record.position} is skipped: {error}")
         return by_topic(lists, wanted, chunk_bytes)

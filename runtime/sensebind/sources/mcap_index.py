@@ -25,8 +25,9 @@ FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 2, 3, 4, 5, 6
 CHUNK_INDEX, STATISTICS, DATA_END = 8, 11, 15
 
 _FRAME = Struct("<BQ")
+RECORD_FRAME_BYTES = _FRAME.size
 _MESSAGE_CHANNEL_AND_TIME = Struct("<H4xQ")
-_MESSAGE_RECORD = Struct("<BQH4xQ")  # frame, channel, sequence number left out, receive time
+MESSAGE_RECORD = Struct("<BQH4xQ")  # frame, channel, sequence number left out, receive time
 _FOOTER_BYTES = 29  # the record's frame and three fields; the magic follows it
 _LARGEST_CHUNK_BYTES = 1 << 28
 _COPIED_BYTES = 4096
@@ -138,6 +139,29 @@ def read_body(stream: BinaryIO, record: Record) -> bytes:
     return stream.read(record.length)
 
 
+class ChunkHead(NamedTuple):
+    """What a Chunk record says of its records: their size and how they are compressed."""
+
+    size: int
+    compression: str
+
+
+def chunk_head(cursor: Cursor, length: int) -> ChunkHead:
+    """Read a Chunk record, `length` bytes long, up to where its records begin.
+
+    Raises:
+        DecodeError: if it is damaged or too large.
+    """
+    cursor.uint64()  # start time
+    cursor.uint64()  # end time
+    size = cursor.uint64()
+    cursor.uint32()  # checksum; damaged messages are found when they are decoded
+    compression = cursor.text()
+    if cursor.uint64() != length - cursor.position or size > _LARGEST_CHUNK_BYTES:
+        raise DecodeError("damaged chunk")
+    return ChunkHead(size, compression)
+
+
 def unpacked_chunk(body: bytes) -> tuple[bytes, int]:
     """A buffer with the records inside a Chunk record, and where in it they begin.
 
@@ -145,15 +169,8 @@ def unpacked_chunk(body: bytes) -> tuple[bytes, int]:
         DecodeError: if it is damaged, too large or compressed in an unknown way.
     """
     cursor = Cursor(body, "ros1")
-    cursor.uint64()  # start time
-    cursor.uint64()  # end time
-    size = cursor.uint64()
-    cursor.uint32()  # checksum; damaged messages are found when they are decoded
-    compression = cursor.text()
-    packed_size = cursor.uint64()
+    size, compression = chunk_head(cursor, len(body))
     packed = cursor.body[cursor.position :]
-    if packed_size != len(packed) or size > _LARGEST_CHUNK_BYTES:
-        raise DecodeError("damaged chunk")
     if compression == "":
         return body, cursor.position
     if compression == "zstd":
@@ -190,24 +207,40 @@ def messages_of(payload: bytes, begin: int, lists: dict[int, Column]) -> None:
     Raises:
         DecodeError: if a record does not fit; what comes before it is appended.
     """
-    view = memoryview(payload)
-    appends = {key: (lists[key].logs_ns.append, lists[key].data.append) for key in lists}
-    unpack, size = _MESSAGE_RECORD.unpack_from, _MESSAGE_RECORD.size
-    position, end = begin, len(payload)
-    while position + size <= end:
-        opcode, length, channel, log_ns = unpack(payload, position)
-        body = position + _FRAME.size
-        position = body + length
-        if position > end or (opcode == MESSAGE and length < MESSAGE_HEADER_BYTES):
-            raise DecodeError("damaged chunk")
-        if opcode == MESSAGE and channel in appends:
-            add_log, add_data = appends[channel]
-            add_log(log_ns)
-            data = body + MESSAGE_HEADER_BYTES
-            add_data(payload[data:position] if length < _COPIED_BYTES else view[data:position])
+    position = take_messages(payload, begin, lists, _COPIED_BYTES)
     for opcode, _, _ in chunk_records(payload, position):
         if opcode == MESSAGE:
             raise DecodeError("damaged chunk")
+
+
+def take_messages(payload: bytes, begin: int, lists: dict[int, Column], copied_bytes: int) -> int:
+    """Append messages of some channels up to a record that is not whole; returns where it begins.
+
+    Messages whose records have fewer than `copied_bytes` bytes are copied, the others are views.
+
+    Raises:
+        DecodeError: if a message is too short to be one.
+    """
+    view = memoryview(payload)
+    appends = {key: (lists[key].logs_ns.append, lists[key].data.append) for key in lists}
+    unpack, size = MESSAGE_RECORD.unpack_from, MESSAGE_RECORD.size
+    position, end = begin, len(payload)
+    while position + size <= end:
+        opcode, length, channel, log_ns = unpack(payload, position)
+        body = position + RECORD_FRAME_BYTES
+        following = body + length
+        if following > end:
+            break
+        if opcode == MESSAGE:
+            if length < MESSAGE_HEADER_BYTES:
+                raise DecodeError("damaged chunk")
+            if channel in appends:
+                add_log, add_data = appends[channel]
+                add_log(log_ns)
+                data = body + MESSAGE_HEADER_BYTES
+                add_data(payload[data:following] if length < copied_bytes else view[data:following])
+        position = following
+    return position
 
 
 def message_head(payload: bytes | memoryview, body: int, end: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from sensebind.sources.containers import (
     EVERYTHING,
     LATEST_NS,
     Column,
+    FirstChunks,
     Span,
     Stretch,
     Topic,
@@ -21,6 +22,7 @@ from sensebind.sources.ros1_index import (
     MAGIC,
     ChunkPlace,
     CutError,
+    encryptor,
     messages_of,
     read_chunk,
     read_index,
@@ -43,11 +45,19 @@ class Ros1File:
         self._report = report
         self._stream = path.open("rb")
         self._size = path.stat().st_size
+        self._first = FirstChunks()
         head = self._stream.read(len(MAGIC))
         if head != MAGIC:
             self._stream.close()
             check_content(path, head)
             raise SourceError(f"{path}: not a ROS 1 bag, it begins with {head!r}")
+        encrypted = encryptor(self._stream, self._size)
+        if encrypted:
+            self._stream.close()
+            raise SourceError(
+                f"{path}: a bag encrypted by {encrypted}, expected a plain one; decrypt it with: "
+                f"rosbag decrypt {path.name}"
+            )
         self._index = read_index(self._stream, self._size)
         if self._index.cut:
             self._note(
@@ -90,7 +100,9 @@ class Ros1File:
         lists = {key: Column([], []) for key in wanted}
         chunk_bytes = 0
         try:
-            payload = read_chunk(self._stream, chunk.position, self._size)
+            payload = self._first.get(
+                chunk.position, lambda: read_chunk(self._stream, chunk.position, self._size)
+            )
             chunk_bytes = len(payload)
             messages_of(payload, lists)
         except (CutError, DecodeError) as error:

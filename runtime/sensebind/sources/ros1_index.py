@@ -31,6 +31,7 @@ _PAIR = Struct("<II")
 _LARGEST_HEADER_BYTES = 1 << 20
 _LARGEST_CHUNK_BYTES = 1 << 28
 _COPIED_BYTES = 4096
+_NO_ENCRYPTOR = "rosbag/NoEncryptor"
 
 # A message's header has three fields; these are the orders in which the recorders write them:
 # each field is its length, its name and its value.
@@ -119,6 +120,16 @@ class Ros1Index:
             self.counts[key] = self.counts.get(key, 0) + count
         if counts:
             self.span = joined_span([self.span, Span(place.start_ns, place.end_ns + 1)])
+
+
+def encryptor(stream: BinaryIO, size: int) -> str:
+    """The name of what a bag is encrypted with, "" if it is not; its header says so."""
+    try:
+        fields = read_record(stream, len(MAGIC), size).fields
+    except (CutError, DecodeError):
+        return ""
+    name = fields.get(b"encryptor", b"").decode("utf-8", "replace")
+    return "" if name == _NO_ENCRYPTOR else name
 
 
 def read_index(stream: BinaryIO, size: int) -> Ros1Index:

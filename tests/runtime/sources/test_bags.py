@@ -76,7 +76,7 @@ def drive(seed: int = 0) -> tuple[Message, ...]:
         log_ns = START_NS + 100 * MS * k
         pixels = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
         messages.append(bags.image("/my camera/image raw", log_ns, pixels, "rgb8"))
-        samples = rng.integers(-100, 100, 160).astype(np.int16)
+        samples = rng.integers(-100, 100, 1600).astype(np.int16)
         messages.append(bags.audio("/audio", log_ns, samples))
     return tuple(sorted(messages, key=lambda message: message.log_ns))
 
@@ -124,7 +124,7 @@ def test_values_are_those_written(tmp_path: Path) -> None:
     assert stamps_ns.dtype == np.int64
     sound = next(block for block in blocks if isinstance(block, UniformBlock))
     assert sound.values.dtype == np.float32
-    assert sound.values.shape == (160, 1)
+    assert sound.values.shape == (1600, 1)
     assert sound.rate_hz == 16_000
     assert np.abs(sound.values).max() <= 100 / 32768
 

@@ -14,10 +14,11 @@ from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 
 from sensebind.errors import SourceError
-from sensebind.sources import mcap_file, mcap_index, open_source, ordering
+from sensebind.sources import containers, mcap_index, open_source, ordering, ros1_index
 from sensebind.sources.base import SourceReport, StreamKind
 from sensebind.sources.mcap_file import McapFile
 from sensebind.sources.ros1_file import Ros1File
+from sensebind.sources.wire import unpacked_lz4
 from sensebind.types import SampleBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, plain, read_all, reading_notes
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from sensebind.sources.mcap_index import Record
     from tests.support.bags import Message
 
 START_NS = 1_700_000_000_000_000_000
@@ -45,53 +45,137 @@ def first_column(path: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("compression", ["none", "lz4"])
 def test_a_chunk_is_read_only_when_its_messages_are_due(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indexed: bool
+    tmp_path: Path, indexed: bool, compression: str
 ) -> None:
-    path = bags.write_mcap(tmp_path / "a.mcap", rows(2000), indexed=indexed)
+    path = bags.write_mcap(
+        tmp_path / "a.mcap", rows(2000), compression=compression, indexed=indexed
+    )
     source = open_source(path)
     selected = all_streams(source)
-    unpacked: list[int] = []
-
-    def counted(body: bytes) -> tuple[bytes, int]:
-        unpacked.append(len(body))
-        return mcap_index.unpacked_chunk(body)
-
     with source:
-        monkeypatch.setattr(mcap_file, "unpacked_chunk", counted)
+        counted = CountedFile(source._container._stream)  # type: ignore[attr-defined]
+        source._container._stream = counted  # type: ignore[attr-defined]
         blocks = source.blocks(selected, "stamp")
         block = next(iter(blocks))
         assert isinstance(block, SampleBlock)
         # one tick of rows and a second of look-ahead: 110 of 2000 rows, and a chunk of 12
-        assert sum(unpacked) < path.stat().st_size // 5
+        assert 0 < counted.bytes < path.stat().st_size // 4
         rest = sum(len(b.stamps_ns) for b in blocks if isinstance(b, SampleBlock))
         assert rest == 2000 - len(block.stamps_ns)
 
 
-def test_chunks_without_selected_topics_are_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = np.zeros((40, 40), np.uint8)
-    frames = [bags.image("/big", START_NS + k * MS, pixels, "mono8") for k in range(500)]
-    path = bags.write_mcap(tmp_path / "a.mcap", [*rows(10), *frames])
-    report = SourceReport()
-    container = McapFile(path, report)
-    read: list[int] = []
+class CountedFile:
+    """A file that counts the bytes that are read from it."""
 
-    def counted(stream: BinaryIO, record: Record) -> bytes:
-        read.append(record.length)
-        return mcap_index.read_body(stream, record)
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.bytes = 0
 
-    monkeypatch.setattr(mcap_file, "read_body", counted)
+    def seek(self, position: int) -> None:
+        self._stream.seek(position)
+
+    def read(self, size: int) -> bytes:
+        self.bytes += size
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@pytest.mark.parametrize("chunk_bytes", [4096, 1 << 20])
+def test_messages_of_other_topics_are_not_read(tmp_path: Path, chunk_bytes: int) -> None:
+    pixels = np.zeros((200, 400), np.uint8)
+    frames = [bags.image("/big", START_NS + k * MS, pixels, "mono8") for k in range(50)]
+    messages = sorted([*rows(5), *frames], key=lambda message: message.log_ns)
+    path = bags.write_mcap(tmp_path / "a.mcap", messages, chunk_bytes=chunk_bytes)
+    container = McapFile(path, SourceReport())
+    counted = CountedFile(container._stream)
+    container._stream = counted  # type: ignore[assignment]
     stretches = container.stretches(["/imu"])
-    assert sum(len(column.data) for s in stretches for column in s.columns.values()) == 10
+    assert sum(len(column.data) for s in stretches for column in s.columns.values()) == 5
     container.close()
-    assert sum(read) < 20_000 < path.stat().st_size
+    assert counted.bytes < path.stat().st_size // 4
+
+
+@pytest.mark.parametrize("size", [1000, 5000, 16_000, 17_000, 40_000, 1_200_000])
+@pytest.mark.parametrize("chunk_bytes", [4096, 1 << 20])
+def test_messages_of_every_length_are_those_of_a_compressed_file(
+    tmp_path: Path, size: int, chunk_bytes: int
+) -> None:
+    rng = np.random.default_rng(size)
+    count = max(3, min(300, 4_000_000 // size))
+    messages: list[Message] = []
+    for k in range(count):
+        pixels = rng.integers(0, 256, (1, int(rng.integers(size // 2, size))), np.uint8)
+        messages.append(bags.image("/camera", START_NS + k * 10 * MS, pixels, "mono8"))
+        messages.extend(rows(count)[k : k + 1])
+    found = []
+    for compression in ("none", "lz4"):
+        path = tmp_path / f"{compression}.mcap"
+        bags.write_mcap(path, messages, compression=compression, chunk_bytes=chunk_bytes)
+        container = McapFile(path, SourceReport())
+        columns = [s.columns for s in container.stretches(["/camera", "/imu"])]
+        found.append(
+            {
+                topic: [
+                    (log_ns, bytes(data))
+                    for each in columns
+                    if topic in each
+                    for log_ns, data in zip(*each[topic], strict=True)
+                ]
+                for topic in ("/camera", "/imu")
+            }
+        )
+        container.close()
+    assert [len(messages) for messages in found[0].values()] == [count, count]
+    assert found[0] == found[1]
+
+
+def test_a_long_record_beyond_the_end_of_its_chunk_is_damage(tmp_path: Path) -> None:
+    pixels = np.zeros((100, 400), np.uint8)
+    frames = [bags.image("/camera", START_NS + k * MS, pixels, "mono8") for k in range(4)]
+    path = bags.write_mcap(tmp_path / "a.mcap", frames, chunk_bytes=90_000)
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"\x05" + (len(bags.serialize(frames[3])) + 22).to_bytes(8, "little"))
+    data[place + 1 : place + 9] = (10**6).to_bytes(8, "little")
+    path.write_bytes(data)
+    source = open_source(path)
+    assert len(read_all(source)) == 3
+    assert any("damaged chunk" in note for note in reading_notes(source))
+
+
+@pytest.mark.parametrize("write", ["mcap", "ros1"])
+def test_the_beginning_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    if write == "mcap":
+        path = bags.write_mcap(tmp_path / "a.mcap", rows(300), compression="lz4")
+    else:
+        path = bags.write_ros1(tmp_path / "a.bag", rows(300), "lz4", chunk_bytes=4096)
+    module = mcap_index if write == "mcap" else ros1_index
+    unpacked: list[bytes] = []
+
+    def counted(packed: bytes | memoryview, limit: int) -> bytes:
+        unpacked.append(bytes(packed))
+        return unpacked_lz4(packed, limit)
+
+    monkeypatch.setattr(module, "unpacked_lz4", counted)
+    with open_source(path) as source:
+        kept = read_all(source)
+    assert len(unpacked) == len(set(unpacked)) > 10
+    monkeypatch.setattr(containers, "FIRST_CHUNKS_BYTES", 2 * 4096)
+    with open_source(path) as source:
+        fresh = read_all(source)
+    assert len(unpacked) > 2 * len(set(unpacked))
+    assert plain(kept) == plain(fresh)
 
 
 @pytest.mark.parametrize("write", [bags.write_mcap, bags.write_ros1])
+@pytest.mark.parametrize("compression", ["none", "lz4"])
 def test_messages_do_not_keep_what_was_not_selected_in_memory(
-    tmp_path: Path, write: Callable[..., Path]
+    tmp_path: Path, write: Callable[..., Path], compression: str
 ) -> None:
     pixels = {"/big": np.zeros((90, 1000), np.uint8), "/small": np.zeros((6, 1000), np.uint8)}
     frames = [
@@ -99,8 +183,9 @@ def test_messages_do_not_keep_what_was_not_selected_in_memory(
         for k in range(40)
         for topic in ("/big", "/small")
     ]
-    path = write(tmp_path / "a", frames, chunk_bytes=1 << 20)
-    for topics, kind in ((["/small"], bytes), (["/big", "/small"], memoryview)):
+    path = write(tmp_path / "a", frames, compression=compression, chunk_bytes=1 << 20)
+    views = bytes if write is bags.write_mcap and compression == "none" else memoryview
+    for topics, kind in ((["/small"], bytes), (["/big", "/small"], views)):
         container = (McapFile if write is bags.write_mcap else Ros1File)(path, SourceReport())
         data = [d for s in container.stretches(topics) for c in s.columns.values() for d in c.data]
         assert len(data) == 40 * len(topics)

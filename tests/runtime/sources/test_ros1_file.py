@@ -160,3 +160,23 @@ def test_not_a_ros1_bag(tmp_path: Path) -> None:
     path.write_bytes(b"something else entirely")
     with pytest.raises(SourceError, match=r"not a ROS 1 bag, it begins with b'something els'"):
         Ros1File(path, SourceReport())
+
+
+def test_an_encrypted_bag_is_named(tmp_path: Path) -> None:
+    whole = bags.write_ros1(tmp_path / "plain.bag", rows(5)).read_bytes()
+    at = len(b"#ROSBAG V2.0\n")
+    (header_bytes,) = struct.unpack_from("<I", whole, at)
+    for name, refused in ((b"rosbag/AesCbcEncryptor", True), (b"rosbag/NoEncryptor", False)):
+        entry = b"encryptor=" + name
+        entry = struct.pack("<I", len(entry)) + entry
+        begin, end = at + 4, at + 4 + header_bytes
+        (padding,) = struct.unpack_from("<I", whole, end)  # the record has a fixed size
+        head = struct.pack("<I", header_bytes + len(entry)) + whole[begin:end] + entry
+        rest = struct.pack("<I", padding - len(entry)) + whole[end + 4 + len(entry) :]
+        path = tmp_path / "a.bag"
+        path.write_bytes(whole[:at] + head + rest)
+        if refused:
+            with pytest.raises(SourceError, match=r"AesCbcEncryptor.*rosbag decrypt a\.bag"):
+                open_source(path).streams()
+        else:
+            assert first_column(path) == [0, 1, 2, 3, 4]
