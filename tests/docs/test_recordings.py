@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from sensebind.config import FRAMES, StreamConfig
+from sensebind.sinks import open_live_sink
 from sensebind.sources.audio import SAMPLE_FORMATS
 from sensebind.sources.imu_join import MAX_INTERVAL_NS
 from sensebind.units import ACCELERATION_UNITS, RATE_UNITS
 from tests.docs.test_docs import FENCE, ROOT, commands, environment
+from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [f"{stamp_ns},{row}" for stamp_ns in stamps_ns]
         columns = ",".join(f"{name[0]}{axis}" for axis in "xyz")
         (folder / "walk" / f"{name}.csv").write_text("\n".join([f"t_ns,{columns}", *lines]) + "\n")
+    interrupted = open_live_sink(folder / "live.parquet", run_metadata())
+    interrupted.write(record(0))
+    interrupted.abort()
     return folder
 
 

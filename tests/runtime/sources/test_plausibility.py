@@ -193,7 +193,7 @@ def test_sound_is_doubted_if_silent_or_clipped() -> None:
 
 def sounds(rate_hz: float, stamps_s: Sequence[float]) -> list[Block]:
     """A block of 1600 samples at each stamp."""
-    values = np.sin(np.arange(1600, dtype=np.float32))[:, np.newaxis] / 2
+    values = np.sin(np.arange(1600))[:, np.newaxis].astype(np.float32) / np.float32(2)
     return [UniformBlock("/a", round(stamp * 1e9), rate_hz, values) for stamp in stamps_s]
 
 
