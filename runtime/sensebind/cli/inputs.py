@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
+from sensebind.sources.image_files import picture_encoding
 from sensebind.sources.layout import (
     AUDIO_SUFFIXES,
     BAG_SUFFIXES,
@@ -15,6 +16,7 @@ from sensebind.sources.layout import (
     TABLE_SUFFIXES,
     natural_order,
 )
+from sensebind.sources.mapping import DEPTH_ENCODINGS
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
@@ -116,8 +118,11 @@ def _modality_of(path: Path, modality: Modality | None) -> Modality:
     if found is None:
         known = ", ".join(_MODALITY_OF_SUFFIX)
         raise InputError(f"{path}: files ending in {suffix!r} cannot be embedded; expected {known}")
-    if modality is None or modality is found or {modality, found} <= set(_PICTURES):
-        return modality or found
+    if modality is None:
+        is_depth = found is Modality.VISION and picture_encoding(path) in DEPTH_ENCODINGS
+        return Modality.DEPTH if is_depth else found
+    if modality is found or {modality, found} <= set(_PICTURES):
+        return modality
     raise InputError(
         f"{path}: --modality {modality} does not fit a file ending in {suffix!r}, which holds "
         f"{found}; leave --modality out"

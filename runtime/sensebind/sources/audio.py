@@ -173,11 +173,10 @@ def waveform(octets: bytes | memoryview, layout: AudioFormat) -> NDArray[np.floa
     dtype, silence, full_scale = SAMPLE_FORMATS[layout.sample_format]
     size = 3 if dtype is _PACKED_24_BIT else np.dtype(dtype).itemsize
     if not len(octets):
-        raise DecodeError("message without samples")
+        raise DecodeError("no samples")
     if len(octets) % (size * layout.channels):
         raise DecodeError(
-            f"message that is no whole number of samples of {layout}; give format= "
-            "and channels= as they are"
+            f"no whole number of samples of {layout}; give format= and channels= as they are"
         )
     if dtype is _PACKED_24_BIT:
         samples = _unpacked_24_bit(octets)

@@ -39,9 +39,7 @@ class ImageFiles:
 
     def info(self) -> StreamInfo:
         """Describe the stream; the first picture stands for all."""
-        with self._paths[0].open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-        encoding = frame_encoding(Frame(head, compressed_encoding(head)))
+        encoding = picture_encoding(self._paths[0])
         count = len(self._paths)
         stills = self._times_ns is None
         return StreamInfo(
@@ -69,6 +67,13 @@ class ImageFiles:
                 "(rate= sets another)"
             )
         return [round(index * NS_PER_S / rate_hz) for index in range(count)]
+
+
+def picture_encoding(path: Path) -> str:
+    """The encoding of a picture's pixels as its first bytes tell it: jpeg, png or png16."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return frame_encoding(Frame(head, compressed_encoding(head)))
 
 
 def _times_of(paths: list[Path]) -> list[int] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import sensebind as sb
 
@@ -224,3 +225,16 @@ def test_a_modality_the_bundle_lacks(run: Run, bundle_folder: Path, tmp_path: Pa
     ran = run("embed", tmp_path / "a.wav", "--bundle", bundle_folder)
     assert ran.code == 2
     assert "error: " in ran.err
+
+
+def test_a_picture_of_16_bits_is_depth(
+    run: Run, pictures: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((48, 64), 1500, np.uint16)).save(tmp_path / "2.png")
+    (tmp_path / "1.png").write_bytes((pictures / "1.png").read_bytes())
+    rows = lines(run("embed", tmp_path, "--bundle", bundle_folder, "--json"))
+    assert [row["modality"] for row in rows] == ["vision", "depth"]
+    ran = run(
+        "embed", tmp_path / "2.png", "--modality", "thermal", "--bundle", bundle_folder, "--json"
+    )
+    assert [row["modality"] for row in lines(ran)] == ["thermal"]
