@@ -17,14 +17,12 @@ from sensebind.errors import BundleError, InputError
 from sensebind.types import Modality
 from sensebind_engines.anchors import Anchor, open_anchor
 from sensebind_engines.anchors.anchor import content_sha256
-from tests.support.bundles import bundle_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.types import Features
 
-__all__ = ["bundle_folder"]
 
 TEXTS = ["a robot", "a red car", "a robot"]
 
