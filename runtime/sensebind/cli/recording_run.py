@@ -77,7 +77,8 @@ def write_recording(
         if count == 0:
             raise SenseBindError(
                 f"no window of {source.name} became an embedding, so {out} was not written: "
-                + "; ".join(stream_lines(pipeline.report, {}))
+                + "; ".join(line.strip() for line in stream_lines(pipeline.report, {}))
+                + ". Give a longer part, or a lower min_coverage="
             )
         say(f"{counted(count, 'embedding')}, {count / seconds:.0f} per second, in {out}")
         return {

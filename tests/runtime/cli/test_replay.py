@@ -183,6 +183,8 @@ def test_a_recording_too_short_for_a_window_writes_nothing(
     ran = run("replay", short, "--bundle", bundle_folder, "--out", out)
     assert ran.code == 1
     assert "error: no window of short.mcap became an embedding" in ran.err
+    assert "/imu: 0 embeddings; samples: 20 = 0 used" in ran.err
+    assert ran.err.endswith("Give a longer part, or a lower min_coverage=\n")
     assert "samples: 20 = " in ran.out
     assert out.read_text() == "before"
 
