@@ -74,7 +74,7 @@ class ParquetTable:
 
         try:
             return pq.ParquetFile(self._path)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise SourceError(f"{self._path}: not a readable Parquet file ({reason})") from None
 
@@ -83,7 +83,7 @@ class ParquetTable:
 
         try:
             return next(batches, None)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise SourceError(
                 f"{self._path}: damaged after row {done} ({reason}); write the file again"

@@ -254,6 +254,15 @@ def test_a_parquet_file_that_is_none_says_so(tmp_path: Path) -> None:
     assert "not a readable Parquet file (" in info.note
 
 
+def test_a_parquet_column_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "imu.parquet"
+    pq.write_table(pa.table({"t_ns": [1, 2], "ax": [0.0, 1.0]}), path)
+    path.write_bytes(path.read_bytes().replace(b"t_ns", b"\xff\xfens"))
+    (info,) = open_source(path).streams()
+    assert info.kind is StreamKind.OTHER
+    assert "not a readable Parquet file" in info.note
+
+
 def test_stamps_may_be_seconds_or_times(tmp_path: Path) -> None:
     header = HEADER.replace("t_ns", "t_s")
     (tmp_path / "imu.csv").write_text(header + "1700000000.123456789,1,2,3,4,5,6\n")
