@@ -35,6 +35,7 @@ from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
 from sensebind.preprocess.imu_calibration import ImuCalibration
+from sensebind.preprocess.imu_rows import check_rows
 from sensebind.specs import ImuSpec
 
 if TYPE_CHECKING:
@@ -161,20 +162,7 @@ def _plain(array: Array) -> Array:
 
 
 def _refuse(stamps_ns: NDArray[np.int64], values: NDArray[np.float64]) -> NoReturn:
-    falling = np.flatnonzero(stamps_ns[1:] <= stamps_ns[:-1])
-    if falling.size:
-        row = int(falling[0]) + 1
-        raise InputError(
-            f"IMU stamps must rise: row {row} has {stamps_ns[row]} ns after "
-            f"{stamps_ns[row - 1]} ns; sort the samples and drop duplicates"
-        )
-    bad = np.argwhere(~np.isfinite(values))
-    if bad.size:
-        row, channel = bad[0]
-        raise InputError(
-            f"IMU value {CHANNELS[channel]} of row {row} is {values[row, channel]}, expected a "
-            "finite number; drop such samples"
-        )
+    check_rows("IMU", stamps_ns, values, CHANNELS)
     raise InputError(
         f"IMU stamps reach from {stamps_ns[0]} to {stamps_ns[-1]} ns, expected at most 2**62 ns "
         "from 0"

@@ -13,6 +13,7 @@ import numpy as np
 from sensebind.errors import InputError
 from sensebind.grid import nanoseconds
 from sensebind.joining import accelerations_at
+from sensebind.preprocess.imu_rows import check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,17 +62,4 @@ def _check(sensor: str, stamps_ns: Stamps, readings: Readings) -> None:
             f"{sensor} values are {readings.dtype} {readings.shape}, expected float64 "
             f"({stamps_ns.size}, 3), one row per stamp"
         )
-    falling = np.flatnonzero(stamps_ns[1:] <= stamps_ns[:-1])
-    if falling.size:
-        row = int(falling[0]) + 1
-        raise InputError(
-            f"{sensor} stamps must rise: row {row} has {stamps_ns[row]} ns after "
-            f"{stamps_ns[row - 1]} ns; sort the readings and drop duplicates"
-        )
-    bad = np.argwhere(~np.isfinite(readings))
-    if bad.size:
-        row, axis = bad[0]
-        raise InputError(
-            f"{sensor} value {'xyz'[axis]} of row {row} is {readings[row, axis]}, expected a "
-            "finite number; drop such readings"
-        )
+    check_rows(sensor, stamps_ns, readings, "xyz")
