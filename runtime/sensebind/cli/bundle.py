@@ -56,6 +56,10 @@ def show_bundle(name: NameArgument, json: JsonOption = False) -> None:
         for modality, e in details["encoders"].items()
     ]  # fmt: skip
     output.say("\n" + output.table(headers, rows))
+    for modality, e in details["encoders"].items():
+        if assumed := e["preprocess"].get("assumed"):
+            stated = ", ".join(f"{name} {e['preprocess'][name]}" for name in assumed)
+            output.say(f"\n{modality}: assumed, never published by its authors: {stated}")
     edges = [
         [f"{e.source} - {e.target}", e.loss, "trained" if e.trained else "not trained"]
         for e in folder.manifest.binding_graph
