@@ -13,8 +13,8 @@ from PIL import Image
 
 from sensebind.config import FRAMES, StreamConfig
 from sensebind.sinks import open_live_sink
-from sensebind.sources.audio import SAMPLE_FORMATS
 from sensebind.sources.imu_join import MAX_INTERVAL_NS
+from sensebind.sources.messages.pcm import SAMPLE_FORMATS
 from sensebind.units import ACCELERATION_UNITS, RATE_UNITS
 from tests.docs.test_docs import FENCE, ROOT, commands, environment
 from tests.support.records import record, run_metadata

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.sources.table_columns import COLUMNS
+from sensebind.sources.files.table_columns import COLUMNS
 from sensebind.types import SampleBlock
 from sensebind.units import imu_factors
 
@@ -25,8 +25,8 @@ def read_imu_table(path: Path, unit: str | None = None) -> SampleBlock:
     """All readings of an .npz file.
 
     Args:
-        path: its arrays are `sensebind.sources.table_columns.COLUMNS`, or `t_ns` and one array
-            `values` (n, 6) instead of six.
+        path: its arrays are `sensebind.sources.files.table_columns.COLUMNS`, or `t_ns` and
+            one array `values` (n, 6) instead of six.
         unit: of the values, as in `StreamConfig`; m/s² and rad/s if None.
 
     Raises:

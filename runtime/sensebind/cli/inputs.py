@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
-from sensebind.sources.image_files import picture_encoding
+from sensebind.sources.files.image_files import picture_encoding
 from sensebind.sources.layout import (
     AUDIO_SUFFIXES,
     BAG_SUFFIXES,

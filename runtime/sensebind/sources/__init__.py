@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
-from sensebind.sources.bag import BagSource
-from sensebind.sources.bag_folder import FILE_FORMATS, BagFolder
-from sensebind.sources.files import FileSource
+from sensebind.sources.bags.bag_folder import FILE_FORMATS, BagFolder
+from sensebind.sources.bags.several import SeveralSources
+from sensebind.sources.bags.source import BagSource
+from sensebind.sources.bags.trimmed import Trimmed
+from sensebind.sources.files.source import FileSource
 from sensebind.sources.layout import layout_of
-from sensebind.sources.several import SeveralSources
-from sensebind.sources.trimmed import Trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sensebind.sources.bags.containers import Container
     from sensebind.sources.base import Source, SourceReport
-    from sensebind.sources.containers import Container
     from sensebind.sources.time_range import TimeRange
 
 _BAGS: dict[str, Callable[[Path, SourceReport], Container]] = {

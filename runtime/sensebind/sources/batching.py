@@ -10,7 +10,7 @@ import numpy as np
 from sensebind.types import SampleBlock
 
 if TYPE_CHECKING:
-    from sensebind.sources.cdr import Row
+    from sensebind.sources.messages.cdr import Row
 
 ROWS_PER_BLOCK = 64
 

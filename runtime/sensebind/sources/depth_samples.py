@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.sources.compressed_depth import PIXEL_LIMIT
+from sensebind.sources.messages.compressed_depth import PIXEL_LIMIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError, SourceError
 from sensebind.grid import NS_PER_S, nanoseconds
-from sensebind.sources.containers import EARLIEST_NS, LATEST_NS, Span
+from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS, Span
 
 if TYPE_CHECKING:
     from sensebind.sources.base import SourceReport

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sensebind.errors import SourceError
-from sensebind.sources import open_source, packed_file
+from sensebind.sources import open_source
+from sensebind.sources.bags import packed_file
 from sensebind.types import SampleBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, read_all

@@ -17,15 +17,15 @@ import pytest
 
 from sensebind.config import StreamConfig
 from sensebind.errors import InputError
-from sensebind.sources.audio import AudioFormat, Sound, waveform
-from sensebind.sources.camera_facts import read_focal_length
-from sensebind.sources.cdr_audio import read_audio_info
-from sensebind.sources.imu_batch import read_imu_batch
-from sensebind.sources.messages import SENSES, frame_encoding
+from sensebind.sources.bags.camera_facts import read_focal_length
+from sensebind.sources.messages.cdr_audio import read_audio_info
+from sensebind.sources.messages.imu_batch import read_imu_batch
+from sensebind.sources.messages.pcm import AudioFormat, Sound, waveform
+from sensebind.sources.messages.records import content_of, find_sense
+from sensebind.sources.messages.senses import SENSES, frame_encoding
+from sensebind.sources.messages.structure import MessageLayout
+from sensebind.sources.messages.wire import DecodeError, unpacked_message
 from sensebind.sources.plausibility import make_check
-from sensebind.sources.records import content_of, find_sense
-from sensebind.sources.structure import MessageLayout
-from sensebind.sources.wire import DecodeError, unpacked_message
 from sensebind.types import Frame, FrameBlock, Modality
 from tests.support import bags
 from tests.support.messages import serialized
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from sensebind.sources.messages import Reader
-    from sensebind.sources.wire import Wire
+    from sensebind.sources.messages.senses import Reader
+    from sensebind.sources.messages.wire import Wire
 
     Read = Callable[[bytes, Wire], object]
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensebind.errors import InputError, SourceError
-from sensebind.sources import mcap_file, open_source, ros1_file
+from sensebind.sources import open_source
+from sensebind.sources.bags import mcap_file, ros1_file
+from sensebind.sources.bags.trimmed import _part
 from sensebind.sources.time_range import Instant, parse_instant, time_range
-from sensebind.sources.trimmed import _part
 from sensebind.types import SampleBlock, UniformBlock
 from tests.runtime.sources.test_bags import FORMATS
 from tests.support import bags

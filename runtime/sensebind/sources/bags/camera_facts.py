@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a recording tells of a camera beside its frames: the depth unit and the focal length.
+
+The focal length is that of the CameraInfo topic beside the frames, where image_transport and the
+RealSense recorder put it. The depth unit is an option of the RealSense sensor, a Float32 topic in
+ROS 1 bags (librealsense up to 2.57) and a String topic in .db3 files (2.59), both looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sensebind.sources.bags.containers import first_messages
+from sensebind.sources.messages.wire import Cursor, DecodeError, unpacked_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sensebind.sources.bags.containers import Container, Payload, Topic
+    from sensebind.sources.messages.wire import Wire
+
+_REALSENSE_DEPTH = re.compile(r"(/device_\d+/sensor_\d+)/Depth_\d+/image/.*")
+_DEPTH_UNIT = ("option/Depth Units/value", "option/Depth_Units/value")
+_CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+_FLOAT, _DOUBLE = Struct("<f"), {order: Struct(order + "d") for order in "<>"}
+
+
+class CameraFacts(NamedTuple):
+    """What is known of a camera.
+
+    Attributes:
+        scale: metres per count of its depth pixels; None if unknown.
+        focal_px: focal length along x in pixels; None if unknown.
+        width: of the frames that `focal_px` holds for; 0 if unknown.
+    """
+
+    scale: float | None = None
+    focal_px: float | None = None
+    width: int = 0
+
+
+NO_FACTS = CameraFacts()
+
+
+def camera_facts(container: Container, topics: Mapping[str, Topic], stream: str) -> CameraFacts:
+    """What a bag tells of the camera of a stream of frames."""
+    focal_px, width = _focal_length(container, topics, stream)
+    return CameraFacts(_depth_unit(container, topics, stream), focal_px, width)
+
+
+def read_focal_length(data: Payload, wire: Wire) -> tuple[float, int]:
+    """Focal length along x in pixels and width of a sensor_msgs/CameraInfo message.
+
+    Raises:
+        DecodeError: if it is none, or of a camera that is not calibrated.
+    """
+    cursor = Cursor(unpacked_message(data), wire)
+    for _ in range(3 if wire == "ros1" else 2):  # sequence number, seconds, nanoseconds
+        cursor.uint32()
+    cursor.text()
+    cursor.uint32()  # height
+    width = cursor.uint32()
+    cursor.text()
+    for _ in range(min(cursor.uint32(), 64)):  # distortion
+        cursor.unpack(_DOUBLE[cursor.order], 8)
+    focal_px = float(cursor.unpack(_DOUBLE[cursor.order], 8)[0])
+    if not 0 < focal_px < 1e6:
+        raise DecodeError("not calibrated")
+    return focal_px, width
+
+
+def _focal_length(
+    container: Container, topics: Mapping[str, Topic], stream: str
+) -> tuple[float | None, int]:
+    for name in _places_of_camera_info(stream):
+        topic = topics.get(name)
+        if topic is None or not topic.count or topic.message_type not in (
+            _CAMERA_INFO,
+            _CAMERA_INFO.replace("/msg", ""),
+        ):  # fmt: skip
+            continue
+        for message in first_messages(container, name, 1):
+            with suppress(DecodeError):
+                return read_focal_length(message.data, _wire(topic))
+    return None, 0
+
+
+def _places_of_camera_info(stream: str) -> Iterator[str]:
+    """Beside the frames, beside the raw topic of a compressed one, or RealSense's stream info."""
+    parent, _, _ = stream.rpartition("/")
+    above, _, _ = parent.rpartition("/")
+    yield f"{parent}/camera_info"
+    yield f"{above}/camera_info"
+    yield f"{above}/info/camera_info"
+
+
+def _depth_unit(container: Container, topics: Mapping[str, Topic], stream: str) -> float | None:
+    match = _REALSENSE_DEPTH.fullmatch(stream)
+    if match is None:
+        return None
+    for name in (f"{match[1]}/{option}" for option in _DEPTH_UNIT):
+        for message in first_messages(container, name, 1) if name in topics else ():
+            with suppress(DecodeError, ValueError):
+                return _number(topics[name], message.data)
+    return None
+
+
+def _number(topic: Topic, data: Payload) -> float:
+    """A positive number from a Float32 message, or from a String message as text."""
+    cursor = Cursor(data, _wire(topic))
+    if topic.message_type.endswith("String"):
+        number = float(cursor.text())
+    else:
+        # the shortest decimal that is this float32: 0.001, not 0.0010000000474974513
+        number = float(str(np.float32(cursor.unpack(_FLOAT, 4)[0])))
+    if not 0 < number < 1:
+        raise ValueError(number)
+    return number
+
+
+def _wire(topic: Topic) -> Wire:
+    return "ros1" if topic.wire == "ros1" else "cdr"

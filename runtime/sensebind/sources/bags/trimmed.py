@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A time range of a source that knows stamps only: plain files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.errors import SourceError
+from sensebind.grid import NS_PER_S
+from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS
+from sensebind.types import FrameBlock, SampleBlock, UniformBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from sensebind.config import Order, StreamConfig
+    from sensebind.sources.base import Source, StreamInfo
+    from sensebind.sources.time_range import TimeRange
+    from sensebind.types import Block
+
+
+class Trimmed:
+    """Another source without the samples whose stamps lie outside of a range.
+
+    Times after the begin count from the first stamp of the selected streams.
+    """
+
+    def __init__(self, source: Source, time_range: TimeRange) -> None:
+        self.name = source.name
+        self.report = source.report
+        self._source = source
+        self._range = time_range
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+    def streams(self) -> list[StreamInfo]:
+        """List all streams of the source."""
+        return self._source.streams()
+
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+        """Yield what of the blocks lies in the range.
+
+        Raises:
+            SourceError: if nothing does.
+        """
+        limits: tuple[int, int] | None = None
+        found = False
+        for block in self._source.blocks(selected, order):
+            if limits is None:
+                limits = self._limits(_first_ns(block))
+            part = _part(block, *limits)
+            if part is not None:
+                found = True
+                yield part
+        if limits is not None and not found:
+            raise SourceError(f"{self.name}: nothing was recorded in the time range; check it")
+
+    def progress(self) -> float:
+        """Share of the source read so far, 0..1."""
+        return self._source.progress()
+
+    def sha256(self) -> str:
+        """Hash of the whole source."""
+        return self._source.sha256()
+
+    def _limits(self, first_ns: int) -> tuple[int, int]:
+        begin, end = self._range.begin, self._range.end
+        begin_ns = begin.at(first_ns) if begin else EARLIEST_NS
+        return begin_ns, end.at(first_ns) if end else LATEST_NS
+
+
+def _first_ns(block: Block) -> int:
+    return int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
+
+
+def _part(block: Block, begin_ns: int, end_ns: int) -> Block | None:
+    """The samples of a block from one stamp to before another; None if there are none."""
+    if isinstance(block, SampleBlock):
+        inside = (block.stamps_ns >= begin_ns) & (block.stamps_ns < end_ns)
+        if not inside.any():
+            return None
+        return SampleBlock(block.stream, block.stamps_ns[inside], block.values[inside])
+    if isinstance(block, FrameBlock):
+        return block if begin_ns <= block.stamp_ns < end_ns else None
+    offsets_ns = np.round(np.arange(len(block.values)) * (NS_PER_S / block.rate_hz))
+    stamps_ns = block.stamp_ns + offsets_ns.astype(np.int64)
+    first, last = np.searchsorted(stamps_ns, [begin_ns, end_ns])
+    if first == last:
+        return None
+    values = block.values[first:last]
+    return UniformBlock(block.stream, int(stamps_ns[first]), block.rate_hz, values)
