@@ -10,10 +10,10 @@ import pytest
 
 from sensebind.config import stream_config_from_options
 from sensebind.errors import ConfigError
-from sensebind.sources.messages.cdr_audio import AudioInfo
 from sensebind.sources.messages.pcm import (
     SAMPLE_FORMATS,
     AudioFormat,
+    AudioInfo,
     CodedAudioError,
     audio_format,
     codec_of,
