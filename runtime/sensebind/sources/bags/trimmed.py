@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.errors import SourceError
 from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS
 from sensebind.types import FrameBlock, SampleBlock, UniformBlock
@@ -53,11 +52,7 @@ class Trimmed:
         return self._source.streams()
 
     def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
-        """Yield what of the blocks lies in the range.
-
-        Raises:
-            SourceError: if nothing does.
-        """
+        """Yield what of the blocks lies in the range; if nothing does, the report says so."""
         limits: tuple[int, int] | None = None
         found = False
         for block in self._source.blocks(selected, order):
@@ -68,7 +63,7 @@ class Trimmed:
                 found = True
                 yield part
         if limits is not None and not found:
-            raise SourceError(f"{self.name}: nothing was recorded in the time range; check it")
+            self.report.note(f"{self.name}: nothing of it lies in the time range")
 
     def progress(self) -> float:
         """Share of the source read so far, 0..1."""
