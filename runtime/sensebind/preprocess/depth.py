@@ -37,9 +37,8 @@ import numpy as np
 
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess import _depth_kernels as kernels
-from sensebind.preprocess.base import Prepared
 from sensebind.preprocess.depth_geometry import bilinear_geometry, nearest_geometry
-from sensebind.preprocess.frame_fit import check_crop, stack_frames
+from sensebind.preprocess.frame_fit import FramesPreprocessor, check_crop
 from sensebind.preprocess.grey_frames import grey_pixels
 from sensebind.specs import DepthSpec
 
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
-    from sensebind.types import Frame, Window
+    from sensebind.types import Frame
 
 METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 """What a stream's `unit` may be."""
@@ -187,7 +186,7 @@ def _focal(spec: DepthSpec, focal_px: float | None) -> float:
     return focal
 
 
-class DepthPreprocessor:
+class DepthPreprocessor(FramesPreprocessor):
     """Makes the features of depth windows as a DepthSpec says."""
 
     def __init__(
@@ -212,21 +211,10 @@ class DepthPreprocessor:
             InputError: if the spec crops more than it resizes to.
         """
         check_crop(spec.size, spec.resize_to)
+        super().__init__("depth", spec.frame_positions, pixel_format, input_name)
         self._spec = spec
         self._scale = scale
         self._focal_px = focal_px
-        self._format = pixel_format
-        self._input = input_name
-
-    def prepare(self, window: Window) -> Prepared:
-        """Features float32 [1, size, size], or [F, 1, size, size] for F > 1 frame positions.
-
-        Raises:
-            InputError: if the frames cannot be used or their number is wrong.
-        """
-        positions = self._spec.frame_positions
-        features, valid = stack_frames(window, "depth", positions, self._format, self._features)
-        return Prepared({self._input: features}, valid)
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
         pixels = grey_pixels(frame)

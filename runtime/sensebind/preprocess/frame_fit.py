@@ -9,15 +9,17 @@ round((side - size) / 2), halves to even.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensebind.errors import InputError
+from sensebind.preprocess.base import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -50,33 +52,51 @@ def check_crop(size: int, resize_to: int | None) -> int:
     return resize_to or size
 
 
-def stack_frames(
-    window: Window,
-    sense: str,
-    positions: Sequence[float],
-    pixel_format: str | None,
-    features_of: Callable[[Frame], tuple[NDArray[np.float32], float]],
-) -> tuple[NDArray[np.float32], float]:
-    """Features of a window's frames and the mean of their valid fractions.
+class FramesPreprocessor(ABC):
+    """Makes features of windows of frames; a sense says what one frame becomes.
 
-    One position gives the features of its frame, F > 1 give [F, …], oldest first; a single frame
-    is repeated. `pixel_format` is the encoding of raw frames that tell a wrong one.
-
-    Raises:
-        InputError: if the number of frames is neither that of the positions nor 1.
+    Args:
+        sense: its name, for messages.
+        positions: where in the window the frames are taken.
+        pixel_format: encoding of raw frames that tell a wrong one.
+        input_name: name of the graph's input.
     """
-    expected = len(positions)
-    if len(window.frames) not in (1, expected):
-        raise InputError(
-            f"a {sense} window has {len(window.frames)} frames, expected {expected} "
-            "(frame_positions of the bundle) or 1"
-        )
-    made = [features_of(_relabelled(frame, pixel_format)) for frame in window.frames]
-    valid_fraction = sum(valid for _, valid in made) / len(made)
-    if expected == 1:
-        return made[0][0], valid_fraction
-    planes = [features for features, _ in made]
-    return np.stack(planes * expected if len(planes) == 1 else planes), valid_fraction
+
+    def __init__(
+        self, sense: str, positions: Sequence[float], pixel_format: str | None, input_name: str
+    ) -> None:
+        self._sense = sense
+        self._positions = len(positions)
+        self._format = pixel_format
+        self._input = input_name
+
+    @abstractmethod
+    def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
+        """Features of one frame and its valid fraction."""
+
+    def prepare(self, window: Window) -> Prepared:
+        """Features of a window's frames and the mean of their valid fractions.
+
+        One position gives the features of its frame, F > 1 give float32 [F, …], oldest first; a
+        single frame is repeated.
+
+        Raises:
+            InputError: if the frames cannot be used, or their number is neither that of the
+                positions nor 1.
+        """
+        expected = self._positions
+        if len(window.frames) not in (1, expected):
+            raise InputError(
+                f"a {self._sense} window has {len(window.frames)} frames, expected {expected} "
+                "(frame_positions of the bundle) or 1"
+            )
+        made = [self._features(_relabelled(frame, self._format)) for frame in window.frames]
+        valid_fraction = sum(valid for _, valid in made) / len(made)
+        planes = [features for features, _ in made]
+        if expected == 1:
+            return Prepared({self._input: planes[0]}, valid_fraction)
+        stacked = np.stack(planes * expected if len(planes) == 1 else planes)
+        return Prepared({self._input: stacked}, valid_fraction)
 
 
 def _relabelled(frame: Frame, pixel_format: str | None) -> Frame:

@@ -29,8 +29,7 @@ import numpy as np
 from PIL import Image
 
 from sensebind.errors import ConfigError, InputError
-from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.frame_fit import check_crop, stack_frames
+from sensebind.preprocess.frame_fit import FramesPreprocessor, check_crop
 from sensebind.preprocess.grey_frames import grey_pixels, holds_counts
 from sensebind.preprocess.pictures import FILTERS, decode_frame, fit_short_side
 from sensebind.specs import ThermalSpec
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
-    from sensebind.types import Frame, Window
+    from sensebind.types import Frame
 
 ZERO_CELSIUS_K = 273.15
 
@@ -151,7 +150,7 @@ def _percentiles(values: NDArray[Any], percentiles: tuple[float, float]) -> NDAr
     return np.searchsorted(up_to, wanted)
 
 
-class ThermalPreprocessor:
+class ThermalPreprocessor(FramesPreprocessor):
     """Makes the features of thermal windows as a ThermalSpec says."""
 
     def __init__(
@@ -185,21 +184,10 @@ class ThermalPreprocessor:
                     f"the bundle's {name} are {low:g} and {high:g}, expected rising ones; mend the "
                     "bundle"
                 )
+        super().__init__("thermal", spec.frame_positions, pixel_format, input_name)
         self._spec = spec
         self._calibration = calibration
         self._raw_counts = raw_counts
-        self._format = pixel_format
-        self._input = input_name
-
-    def prepare(self, window: Window) -> Prepared:
-        """Features float32 [1, size, size], or [F, 1, size, size] for F > 1 frame positions.
-
-        Raises:
-            InputError: if the frames cannot be used or their number is wrong.
-        """
-        positions = self._spec.frame_positions
-        features, valid = stack_frames(window, "thermal", positions, self._format, self._features)
-        return Prepared({self._input: features}, valid)
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
         spec = self._spec

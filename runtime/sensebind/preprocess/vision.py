@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.frame_fit import check_crop, stack_frames
+from sensebind.preprocess.frame_fit import FramesPreprocessor, check_crop
 from sensebind.preprocess.pictures import FILTERS, decode_frame, fit_short_side
 from sensebind.specs import VisionSpec
 
@@ -29,32 +28,21 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
-    from sensebind.types import Frame, Window
+    from sensebind.types import Frame
 
 
-class VisionPreprocessor:
+class VisionPreprocessor(FramesPreprocessor):
     """Makes the features of camera windows as a VisionSpec says."""
 
     def __init__(
         self, spec: VisionSpec, *, pixel_format: str | None = None, input_name: str = "features"
     ) -> None:
         check_crop(spec.size, spec.resize_to)
+        super().__init__("vision", spec.frame_positions, pixel_format, input_name)
         self._spec = spec
-        self._format = pixel_format
-        self._input = input_name
         std = np.asarray(spec.std, dtype=np.float64)
         self._scale = (1.0 / (255.0 * std)).astype(np.float32)[:, np.newaxis, np.newaxis]
         self._offset = (-np.asarray(spec.mean) / std).astype(np.float32)[:, np.newaxis, np.newaxis]
-
-    def prepare(self, window: Window) -> Prepared:
-        """Features float32 [3, size, size], or [F, 3, size, size] for F > 1 frame positions.
-
-        Raises:
-            InputError: if the frames cannot be decoded or their number is wrong.
-        """
-        positions = self._spec.frame_positions
-        features, valid = stack_frames(window, "vision", positions, self._format, self._features)
-        return Prepared({self._input: features}, valid)
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
         return self._normalised(_fitted(decode_frame(frame), self._spec)), 1.0
