@@ -85,9 +85,10 @@ def recover(path: str | Path) -> int:
     from sensebind.sinks.parts import compact, read_parts
 
     path = check_output(path)
-    metadata = {
-        part.metadata.encode()["sensebind.space_id"]: part.metadata for part in read_parts(path)
-    }
+    metadata = {part.metadata.space_id: part.metadata for part in read_parts(path)}
     if len(metadata) > 1:
-        raise InputError(f"{path}: its parts are of different spaces: {', '.join(metadata)}")
+        raise InputError(
+            f"{path}: its parts are of different spaces: {', '.join(metadata)}; expected those of "
+            "one run, so move the others out of the folder of the parts"
+        )
     return compact(path, next(iter(metadata.values())), open_sink)
