@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from sensebind.errors import SourceError
 
@@ -71,6 +71,21 @@ def check_content(path: Path, head: bytes) -> None:
         raise SourceError(
             f"{path}: this is a Git LFS pointer, not the recording; fetch it with: git lfs pull"
         )
+
+
+def open_checked(path: Path, magic: bytes, kind: str) -> BinaryIO:
+    """Open a file that begins with `magic`, placed behind it.
+
+    Raises:
+        SourceError: if it begins otherwise, saying with what; `kind` is what was expected.
+    """
+    stream = path.open("rb")
+    head = stream.read(len(magic))
+    if head != magic:
+        stream.close()
+        check_content(path, head)
+        raise SourceError(f"{path}: not {kind}, it begins with {head!r}")
+    return stream
 
 
 def _layout_of_folder(folder: Path) -> Layout:

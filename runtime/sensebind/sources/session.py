@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from sensebind.types import Block
 
 
-class Session(ABC):
-    """A source that is open while anyone has entered it; its methods enter it by themselves."""
+class Shared(ABC):
+    """Something that is open while anyone has entered it."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name or str(path)
-        self.report = SourceReport()
-        self._path = path
+    def __init__(self) -> None:
         self._users = 0
-        self._infos: list[StreamInfo] | None = None
-        self._sha256 = ""
+
+    @abstractmethod
+    def _open(self) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
 
     def __enter__(self) -> Self:
         if self._users == 0:
@@ -50,6 +51,18 @@ class Session(ABC):
         self._users -= 1
         if self._users == 0:
             self._close()
+
+
+class Session(Shared):
+    """A source on disk; its methods enter it by themselves."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.name = path.name or str(path)
+        self.report = SourceReport()
+        self._path = path
+        self._infos: list[StreamInfo] | None = None
+        self._sha256 = ""
 
     def streams(self) -> list[StreamInfo]:
         """List all streams, usable or not, sorted by name."""
@@ -74,12 +87,6 @@ class Session(ABC):
         """Count a block's messages as read: its rows, or one frame or stretch of sound."""
         count = len(block.stamps_ns) if isinstance(block, SampleBlock) else 1
         self.report.read[block.stream] = self.report.read.get(block.stream, 0) + count
-
-    @abstractmethod
-    def _open(self) -> None: ...
-
-    @abstractmethod
-    def _close(self) -> None: ...
 
     @abstractmethod
     def _describe(self) -> list[StreamInfo]: ...

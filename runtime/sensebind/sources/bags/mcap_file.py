@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensebind.errors import SourceError
 from sensebind.sources.bags.containers import (
     EVERYTHING,
     LATEST_NS,
@@ -38,7 +37,7 @@ from sensebind.sources.bags.mcap_index import (
 )
 from sensebind.sources.bags.mcap_stored import stored_messages, stored_records
 from sensebind.sources.bags.ordering import HORIZON_NS
-from sensebind.sources.layout import check_content
+from sensebind.sources.layout import open_checked
 from sensebind.sources.messages.wire import DecodeError
 
 if TYPE_CHECKING:
@@ -56,14 +55,9 @@ class McapFile:
         self.fraction = 0.0
         self._path = path
         self._report = report
-        self._stream = path.open("rb")
+        self._stream = open_checked(path, MAGIC, "an MCAP file")
         self._size = path.stat().st_size
         self._first = FirstChunks()
-        head = self._stream.read(len(MAGIC))
-        if head != MAGIC:
-            self._stream.close()
-            check_content(path, head)
-            raise SourceError(f"{path}: not an MCAP file, it begins with {head!r}")
         self._index = read_index(self._stream, self._size)
         if self._index.cut:
             self._note("the file is truncated; what comes before the cut is read")

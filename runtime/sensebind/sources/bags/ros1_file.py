@@ -26,7 +26,7 @@ from sensebind.sources.bags.ros1_index import (
     read_chunk,
     read_index,
 )
-from sensebind.sources.layout import check_content
+from sensebind.sources.layout import open_checked
 from sensebind.sources.messages.wire import DecodeError
 
 if TYPE_CHECKING:
@@ -43,14 +43,9 @@ class Ros1File:
         self.fraction = 0.0
         self._path = path
         self._report = report
-        self._stream = path.open("rb")
+        self._stream = open_checked(path, MAGIC, "a ROS 1 bag")
         self._size = path.stat().st_size
         self._first = FirstChunks()
-        head = self._stream.read(len(MAGIC))
-        if head != MAGIC:
-            self._stream.close()
-            check_content(path, head)
-            raise SourceError(f"{path}: not a ROS 1 bag, it begins with {head!r}")
         encrypted = encryptor(self._stream, self._size)
         if encrypted:
             self._stream.close()

@@ -18,13 +18,10 @@ from sensebind.sources.bags.containers import joined_span
 from sensebind.sources.bags.source import BagSource
 from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
 from sensebind.sources.imu_pairs import with_asked_for
-from sensebind.sources.session import check_selection
+from sensebind.sources.session import Shared, check_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import Source
@@ -32,36 +29,26 @@ if TYPE_CHECKING:
     from sensebind.types import Block
 
 
-class SeveralSources:
+class SeveralSources(Shared):
     """Recordings in a row; names and hashes of all are joined by " + "."""
 
     def __init__(self, sources: Sequence[Source], time_range: TimeRange | None = None) -> None:
+        super().__init__()
         self.name = " + ".join(source.name for source in sources)
         self.report = SourceReport()
         self._sources = list(sources)
         self._range = time_range
         self._stack = ExitStack()
-        self._users = 0
         self._done = 0
 
-    def __enter__(self) -> Self:
-        if self._users == 0:
-            with ExitStack() as stack:
-                for source in self._sources:
-                    stack.enter_context(source)
-                self._stack = stack.pop_all()
-        self._users += 1
-        return self
+    def _open(self) -> None:
+        with ExitStack() as stack:
+            for source in self._sources:
+                stack.enter_context(source)
+            self._stack = stack.pop_all()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._users -= 1
-        if self._users == 0:
-            self._stack.close()
+    def _close(self) -> None:
+        self._stack.close()
 
     def streams(self) -> list[StreamInfo]:
         """List the streams of all recordings, sorted by name.
