@@ -83,12 +83,16 @@ class UniformBlock:
         stamp_ns: acquisition stamp of the first sample.
         rate_hz: nominal sample rate.
         values: float32 (n, channels), full scale ±1.
+        clock_rate_hz: rate at which samples really come by the clock of the stamps, as a clock
+            model measured it; 0 takes the nominal one. It places samples in time, it does not
+            change them.
     """
 
     stream: str
     stamp_ns: int
     rate_hz: float
     values: NDArray[np.float32]
+    clock_rate_hz: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,21 @@ class FrameBlock:
 
 
 Block = SampleBlock | UniformBlock | FrameBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Samples of a stream were lost between its blocks before and after this.
+
+    No window holds samples of both sides, and none is closed early because of it: what was open is
+    given up. So a recording that kept the lost samples gives the same windows, and more.
+    """
+
+    stream: str
+
+
+Delivery = Block | Break
+"""What a pipeline takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -106,3 +106,68 @@ class Source(Protocol):
     def sha256(self) -> str:
         """Hash of the recording's bytes; "" where there is no file."""
         ...
+
+
+REFERENCE_CLOCK = "reference"
+"""Stamps of this clock need no mapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStreamInfo(StreamInfo):
+    """One stream a device offers.
+
+    Attributes:
+        clock: name of the clock that stamps its blocks ("monotonic", "realsense 8213 hardware", …);
+            streams with the same name share one clock model. REFERENCE_CLOCK is not mapped.
+        rate_hz: nominal rate of samples or frames; sizes its ring.
+    """
+
+    clock: str = REFERENCE_CLOCK
+    rate_hz: float = 0.0
+
+
+class LiveSource(Protocol):
+    """A device, topic or anything else that delivers blocks when it likes, in its own threads.
+
+    `start` and `stop` may be called again and again: a source that failed is stopped and, after a
+    pause, started anew.
+    """
+
+    name: str
+    report: SourceReport
+
+    def streams(self) -> list[LiveStreamInfo]:
+        """List all streams, usable or not, in a stable order; may open the device to ask it.
+
+        Raises:
+            SourceError: if the device is not there, naming those that are.
+        """
+        ...
+
+    def start(
+        self,
+        selected: dict[str, StreamConfig],
+        deliver: Callable[[Block], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """Open the device and deliver the blocks of the selected streams.
+
+        Args:
+            selected: the streams that are wanted, by name.
+            deliver: takes a block with stamps of the device's clock. It copies what it keeps, so the
+                block's memory may be used again afterwards; it is quick and never raises. Blocks
+                of one stream come from one thread.
+            fail: tells that the device is gone or broken, or, with EndOfStream, that it has ended.
+
+        Raises:
+            SourceError: if the device cannot be opened, naming it, the reason and the fix.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Close the device; no block is delivered afterwards. Also after a failed start."""
+        ...
+
+
+class EndOfStream(Exception):  # noqa: N818 - not an error
+    """Told to `fail` by a live source that has come to its end."""
