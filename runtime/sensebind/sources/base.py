@@ -154,9 +154,9 @@ class LiveSource(Protocol):
 
         Args:
             selected: the streams that are wanted, by name.
-            deliver: takes a block with stamps of the device's clock. It copies what it keeps, so the
-                block's memory may be used again afterwards; it is quick and never raises. Blocks
-                of one stream come from one thread.
+            deliver: takes a block with stamps of the device's clock. It copies what it keeps, so
+                the block's memory may be used again afterwards; it is quick and never raises.
+                Blocks of one stream come from one thread.
             fail: tells that the device is gone or broken, or, with EndOfStream, that it has ended.
 
         Raises:
