@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sensebind_engines.training.loop import TrainingError
-from sensebind_engines.training.sampling import draws
+from sensebind_engines.training.sampling import seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,8 +81,9 @@ class Gradients:
         rows = len(next(iter(next(iter(features.values())).values())))
         spans = _spans(rows, self._training.micro_batch or rows)
         parts = [_part(features, span) for span in spans]
-        seeds = self._seeds(step, data, len(parts))
-        vectors = self._embed_all(parts, seeds)
+        place = ("dropout", data, step, self._processes.rank)
+        dropout = seeds(len(parts), *place, self._training.seed)
+        vectors = self._embed_all(parts, dropout)
         total = len(items)
         leaves = {m: self._leaf(m, v, total) for m, v in vectors.items()}
         keys = None if batch.keys is None else self._processes.gather(batch.keys, total)
@@ -90,10 +91,11 @@ class Gradients:
         values = {number: float(loss.detach()) for number, loss in losses.items()}
         self._check(values, step, items)
         edges = self._binding.graph.edges
-        sum(edges[n].weight * loss for n, loss in losses.items()).backward()
+        weights = [loss.new_tensor(edges[n].weight) for n, loss in losses.items()]
+        torch.autograd.backward(list(losses.values()), weights)
         own = self._processes.rows(total)
         slopes = {m: leaf.grad[own] for m, leaf in leaves.items() if leaf.grad is not None}
-        self._lead_back(vectors, parts, seeds, spans, slopes)
+        self._lead_back(vectors, parts, dropout, spans, slopes)
         return values
 
     def _used(self, data: str, batch: Batch) -> Part:
@@ -105,16 +107,12 @@ class Gradients:
             for modality in self._modalities[data]
         }
 
-    def _seeds(self, step: int, data: str, parts: int) -> list[int]:
-        generator = draws(self._training.seed, "dropout", data, step, self._processes.rank)
-        return [int(seed) for seed in generator.integers(2**63, size=parts)]
-
-    def _embed_all(self, parts: list[Part], seeds: list[int]) -> Vectors:
+    def _embed_all(self, parts: list[Part], dropout: list[int]) -> Vectors:
         """Vectors of this process's rows; with a graph only where there is one part."""
         if len(parts) == 1:
-            return self._embed(parts[0], seeds[0])
+            return self._embed(parts[0], dropout[0])
         with torch.no_grad(), keeping_buffers(self._binding):
-            made = [self._embed(part, seed) for part, seed in zip(parts, seeds, strict=True)]
+            made = [self._embed(part, seed) for part, seed in zip(parts, dropout, strict=True)]
         return {modality: torch.cat([part[modality] for part in made]) for modality in made[0]}
 
     def _embed(self, part: Part, seed: int) -> Vectors:
@@ -139,12 +137,12 @@ class Gradients:
         self,
         vectors: Vectors,
         parts: list[Part],
-        seeds: list[int],
+        dropout: list[int],
         spans: list[slice],
         slopes: Vectors,
     ) -> None:
         """From gradients of the vectors to gradients of the weights."""
-        for part, seed, span in zip(parts, seeds, spans, strict=True):
+        for part, seed, span in zip(parts, dropout, spans, strict=True):
             made = vectors if len(parts) == 1 else self._embed(part, seed)
             ends = [modality for modality in slopes if made[modality].requires_grad]
             torch.autograd.backward(

@@ -15,6 +15,7 @@ from torch import nn
 
 from sensebind_engines.training.checkpoint import Average, load_checkpoint, save_checkpoint
 from sensebind_engines.training.gradients import Gradients, named_items
+from sensebind_engines.training.heap import keeping_freed_memory
 from sensebind_engines.training.loop import TrainingError, deterministic, new_optimiser
 from sensebind_engines.training.processes import Processes
 from sensebind_engines.training.reporting import Log, StepRecord, bar, tensorboard
@@ -100,6 +101,7 @@ class Trainer:
             )
         with ExitStack() as stack:
             stack.enter_context(reproducible(self._training.threads))
+            stack.enter_context(keeping_freed_memory())
             stopping = stack.enter_context(_stop_requests())
             tell = self._reporters(folder, stack)
             show = stack.enter_context(
