@@ -121,8 +121,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_readme_commands_run(workplace: Path) -> None:
-    ran = [words[1:] for words in commands(ROOT / "README.md") if words[0] == "sensebind"]
+@pytest.mark.parametrize("page", ["README.md", "docs/search.md"])
+def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
+    ran = [words[1:] for words in commands(ROOT / page) if words[0] == "sensebind"]
     assert len(ran) >= 3
     for words in ran:
         done = subprocess.run(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sensebind import __version__
-from sensebind.cli import bundle, demo, embed, external, output, recover, replay, warmup
+from sensebind.cli import bundle, demo, embed, external, output, recover, replay, search, warmup
 from sensebind.errors import SenseBindError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "replay": replay.replay,
     "embed": embed.embed,
+    "search": search.search,
     "recover": recover.recover,
     "warmup": warmup.warmup,
 }
