@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Positive = Annotated[float, Meta(gt=0)]
 Trigger = Literal["grid", "frame"]
+Policy = Literal["latest", "queue", "block"]
 Order = Literal["stamp", "log"]
 BackendName = Literal["auto", "onnxruntime"]
 
@@ -64,7 +65,8 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         modality: the encoder that reads the stream.
         hop_s: time between windows; the manifest's default if None.
         trigger: "grid" takes the newest frame at each grid instant, "frame" the first frame of
-            each grid cell (frame streams only).
+            each grid cell (frame streams only). None is what a recording of ours stored, else
+            "frame" where frames come live and "grid" in replay.
         lateness_s: how far behind the newest sample a sample may arrive and still be used.
         min_coverage: least share of a window backed by samples; the manifest's if None.
         max_age_s: oldest frame a grid instant may use; two frame periods if None.
@@ -82,11 +84,17 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         unit: unit of the stream's values where it is not the convention's: of an IMU "g", "deg/s",
             "g;deg/s", …; of depth "mm", "m", …; of thermal "celsius", ….
         focal_px: focal length along x in pixels, where the recording has no camera info.
+        policy: what becomes of windows that the engines have no time for, live: "latest" keeps the
+            newest one, "queue" the newest `queue` ones, "block" keeps all and leaves the samples
+            in the stream's ring until that runs over; "latest" if None. A recording waits instead.
+        queue: windows that wait at most, of the policies "queue" and "block".
+        priority: streams with a higher one are encoded first, live.
+        deadline_s: a window that has waited longer is dropped, live; never if None.
     """
 
     modality: Modality
     hop_s: Seconds | None = None
-    trigger: Trigger = "grid"
+    trigger: Trigger | None = None
     lateness_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
     min_coverage: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_age_s: Seconds | None = None
@@ -99,6 +107,10 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     offset: float | None = None
     unit: str | None = None
     focal_px: Positive | None = None
+    policy: Policy | None = None
+    queue: Annotated[int, Meta(ge=1, le=1000)] = 4
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    deadline_s: Seconds | None = None
 
     def __post_init__(self) -> None:
         """Reject values that no type can express and options of other senses."""
@@ -152,14 +164,29 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         backend: "auto" picks the fastest usable engine backend and says why. This and `threads`
             are for whoever loads the bundle; a Pipeline runs on the bundle it is given.
         threads: intra-op threads of the CPU backend.
-        order: a foreign recording is fed in "stamp" order, our own in "log" order.
+        order: feed a recording by "stamp" or as it was received ("log"); None is "log" for our own
+            and "stamp" for all others.
+        max_batch: windows of one encoder that may share an engine run. More than one are run
+            together only where that does not change a byte, which is tried when the run begins.
+        batch_wait_s: how long a window waits for others to share its run.
+        engine_timeout_s: an engine run that takes longer is given up, and its modality is down
+            until the engine has been opened anew.
+        source_timeout_s: a live source that delivers nothing for so long is opened anew.
+        ring_s: how much of a live stream may wait for the preprocessing before it is dropped.
+        drain_s: how long a run that was stopped may take to encode what it had received.
     """
 
     streams: dict[str, StreamConfig] = {}
     hop_s: Seconds | None = None
     backend: BackendName = "auto"
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
-    order: Order = "stamp"
+    order: Order | None = None
+    max_batch: Annotated[int, Meta(ge=1, le=256)] = 1
+    batch_wait_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    engine_timeout_s: Seconds = 60.0
+    source_timeout_s: Seconds = 10.0
+    ring_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    drain_s: Seconds = 10.0
 
 
 _EXPECTED = {
@@ -178,6 +205,10 @@ _EXPECTED = {
     "offset": "a number, kelvin at count 0",
     "unit": "the name of a unit",
     "focal_px": "a number above 0 in pixels",
+    "policy": f"one of {', '.join(get_args(Policy))}",
+    "queue": "1 to 1000 windows",
+    "priority": "a whole number from -100 to 100",
+    "deadline_s": "seconds above 0, at most 3600",
 }
 
 

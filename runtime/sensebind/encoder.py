@@ -89,6 +89,12 @@ class Encoder:
             InputError: if the features have the wrong dtype or shape.
             BackendError: if the run fails or the vector is zero or not finite.
         """
+        return self.embedding(window, prepared, self.encode([prepared.features])[0])
+
+    def embedding(
+        self, window: Window, prepared: Prepared, vector: NDArray[np.float32]
+    ) -> Embedding:
+        """What `encode` made of a window's features, with where it comes from."""
         return Embedding(
             stream=window.stream,
             modality=self.modality,
@@ -99,7 +105,7 @@ class Encoder:
             coverage=window.coverage,
             valid_fraction=prepared.valid_fraction,
             encoder_id=self.encoder_id,
-            vector=self.encode([prepared.features])[0],
+            vector=vector,
         )
 
     def close(self) -> None:

@@ -15,13 +15,10 @@ from sensebind import __version__
 from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.config import PipelineConfig
-from sensebind.errors import BackendError, ConfigError, InputError
-from sensebind.records import RunMetadata, StreamMetadata
+from sensebind.errors import ConfigError
+from sensebind.records import RunMetadata
 from sensebind.sources.mapping import Decision, map_streams
-from sensebind.types import FrameBlock, SampleBlock, UniformBlock
-from sensebind.windowing import make_windower, rules_for
-from sensebind.windowing.frames import FrameWindower
-from sensebind.windowing.samples import SampleWindower
+from sensebind.stream_path import StreamPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,27 +26,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sensebind.config import StreamConfig
+    from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import Source, SourceReport
-    from sensebind.types import Block, Embedding, Modality, Window
-    from sensebind.windowing import StreamCounters
-
-
-@dataclass(slots=True)
-class StreamReport:
-    """What became of one stream: windows emitted = embedded + all that failed.
-
-    Attributes:
-        modality: its encoder.
-        counters: fate of every sample and window.
-        embedded: windows that became embeddings.
-        failed: windows that did not, by the message of the error.
-    """
-
-    modality: Modality
-    counters: StreamCounters
-    embedded: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
+    from sensebind.stream_path import StreamReport
+    from sensebind.types import Delivery, Embedding, Window
 
 
 @dataclass(slots=True)
@@ -96,7 +76,8 @@ class Pipeline:
         self.bundle = self._own or bundle
         self.decisions: tuple[Decision, ...] = ()
         self.report = PipelineReport()
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, StreamPath] = {}
+        self._order: Order = self.config.order or "stamp"
         self._ready: deque[Embedding] = deque()
         for name, stream in self.config.streams.items():
             self._wire(name, stream)
@@ -120,25 +101,26 @@ class Pipeline:
             for name, stream in mapping.selected.items():
                 if name not in self._streams:
                     self._wire(name, stream)
-            for block in source.blocks(mapping.selected, self.config.order):
+            for block in source.blocks(mapping.selected, self._order):
                 self.push(block)
                 yield from self.poll()
             yield from self.flush()
 
-    def push(self, block: Block) -> None:
-        """Take one block; its windows are encoded at once and wait for `poll`.
+    def push(self, delivery: Delivery) -> None:
+        """Take one block, or a break; windows that close are encoded and wait for `poll`.
 
         Raises:
             ConfigError: if the block's stream is not configured or of another kind.
+            InputError: if its arrays have another dtype or shape than its kind has.
         """
-        stream = self._streams.get(block.stream)
-        if stream is None:
+        path = self._streams.get(delivery.stream)
+        if path is None:
             known = ", ".join(repr(name) for name in self._streams) or "none"
             raise ConfigError(
-                f"no stream {block.stream!r} is configured (configured: {known}); name it in "
+                f"no stream {delivery.stream!r} is configured (configured: {known}); name it in "
                 "PipelineConfig(streams={…: StreamConfig(modality=…)})"
             )
-        self._ready.extend(stream.push(block))
+        self._ready += _encoded(path, path.take(delivery))
 
     def poll(self) -> list[Embedding]:
         """Take the embeddings that are ready, in the order their windows closed."""
@@ -149,7 +131,7 @@ class Pipeline:
     def flush(self) -> list[Embedding]:
         """End all streams: encode what can still be closed, and take everything that is ready."""
         ready = self.poll()
-        ending = [e for stream in self._streams.values() for e in stream.flush()]
+        ending = [e for path in self._streams.values() for e in _encoded(path, path.flush())]
         return ready + sorted(ending, key=lambda e: (e.grid_ns, e.stream))
 
     def metadata(self, source: Source | None = None, labels: tuple[str, ...] = ()) -> RunMetadata:
@@ -167,7 +149,7 @@ class Pipeline:
             precision="+".join(sorted({e.precision for e in wired.values()})),
             source=source.name if source else "",
             source_sha256=source.sha256() if source else "",
-            order=self.config.order,
+            order=self._order,
             windows={name: stream.metadata() for name, stream in self._streams.items()},
             labels=labels,
         )
@@ -189,64 +171,11 @@ class Pipeline:
         self.close()
 
     def _wire(self, name: str, config: StreamConfig) -> None:
-        stream = _Stream(name, config, self.bundle, self.config.hop_s)
-        self._streams[name] = stream
-        self.report.streams[name] = stream.report
+        path = StreamPath(name, config, self.bundle.encoder(config.modality), self.config.hop_s)
+        self._streams[name] = path
+        self.report.streams[name] = path.report
 
 
-class _Stream:
-    """One stream's way from block to embedding."""
-
-    def __init__(
-        self, name: str, config: StreamConfig, bundle: Bundle, hop_s: float | None
-    ) -> None:
-        self._config = config
-        self.encoder = bundle.encoder(config.modality)
-        self._rules = rules_for(self.encoder.spec, config, hop_s)
-        self._windower = make_windower(name, self._rules)
-        self._preprocessor = self.encoder.preprocessor(config)
-        self.report = StreamReport(config.modality, self._windower.counters)
-
-    def push(self, block: Block) -> list[Embedding]:
-        windower = self._windower
-        if isinstance(windower, SampleWindower) and isinstance(block, SampleBlock):
-            return self._encode(windower.push(block))
-        if isinstance(windower, FrameWindower) and isinstance(block, FrameBlock):
-            return self._encode(windower.push(block))
-        if not isinstance(windower, SampleWindower | FrameWindower) and isinstance(
-            block, UniformBlock
-        ):
-            return self._encode(windower.push(block))
-        raise ConfigError(
-            f"stream {block.stream!r} is encoded as {self._config.modality.value} and cannot "
-            f"take a {type(block).__name__}"
-        )
-
-    def flush(self) -> list[Embedding]:
-        return self._encode(self._windower.flush())
-
-    def _encode(self, windows: list[Window]) -> list[Embedding]:
-        """Encode windows one by one; a bad one is counted and costs no other."""
-        embeddings = [e for window in windows if (e := self._embed(window)) is not None]
-        self.report.embedded += len(embeddings)
-        return embeddings
-
-    def _embed(self, window: Window) -> Embedding | None:
-        try:
-            return self.encoder.embed(window, self._preprocessor.prepare(window))
-        except (InputError, BackendError) as error:
-            causes = self.report.failed
-            causes[str(error)] = causes.get(str(error), 0) + 1
-            return None
-
-    def metadata(self) -> StreamMetadata:
-        rules = self._rules
-        return StreamMetadata(
-            modality=self.encoder.modality.value,
-            encoder_id=self.encoder.encoder_id,
-            length_s=rules.length_ns / 1e9,
-            hop_s=rules.hop_ns / 1e9,
-            trigger=self._config.trigger,
-            lateness_s=rules.lateness_ns / 1e9,
-            min_coverage=rules.min_coverage,
-        )
+def _encoded(path: StreamPath, windows: list[Window]) -> list[Embedding]:
+    """The windows' embeddings; a bad window is counted and costs no other."""
+    return [embedding for window in windows if (embedding := path.encode(window)) is not None]

@@ -73,6 +73,11 @@ class SampleBlock:
     stamps_ns: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.stamps_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class UniformBlock:
@@ -94,6 +99,11 @@ class UniformBlock:
     values: NDArray[np.float32]
     clock_rate_hz: float = 0.0
 
+    @property
+    def count(self) -> int:
+        """Number of samples, of each channel."""
+        return len(self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class FrameBlock:
@@ -102,6 +112,11 @@ class FrameBlock:
     stream: str
     stamp_ns: int
     frame: Frame
+
+    @property
+    def count(self) -> int:
+        """Number of samples: a frame is one."""
+        return 1
 
 
 Block = SampleBlock | UniformBlock | FrameBlock

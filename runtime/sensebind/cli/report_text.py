@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sensebind.pipeline import PipelineReport, StreamReport
+    from sensebind.pipeline import PipelineReport
     from sensebind.sources.base import SourceReport
     from sensebind.sources.mapping import Decision
+    from sensebind.stream_path import StreamReport
 
 _UNUSED = ("unused", "late", "duplicate", "invalid")
 _INCOMPLETE = ("warming", "gap", "ending")
@@ -84,8 +85,10 @@ def counted(number: int, noun: str) -> str:
 
 def _samples(stream: StreamReport) -> str:
     counters = stream.counters
+    lost = {"refused": sum(stream.refused.values()), "overrun": stream.overrun}
     parts = [f"{counters.used} used", *_nonzero(stream, _UNUSED)]
-    return f"samples: {counters.pushed} = {' + '.join(parts)}"
+    parts += [f"{count} {cause}" for cause, count in lost.items() if count]
+    return f"samples: {stream.pushed} = {' + '.join(parts)}"
 
 
 def _windows(stream: StreamReport) -> str:
@@ -93,6 +96,7 @@ def _windows(stream: StreamReport) -> str:
     total = counters.emitted + sum(getattr(counters, name) for name in _INCOMPLETE)
     failed = sum(stream.failed.values())
     parts = [f"{stream.embedded} embedded", *([f"{failed} failed"] if failed else [])]
+    parts += [f"{count} dropped ({cause})" for cause, count in stream.dropped.items()]
     return f"windows: {total} = {' + '.join([*parts, *_nonzero(stream, _INCOMPLETE)])}"
 
 

@@ -118,7 +118,7 @@ def map_streams(
 
 def _automatic(info: StreamInfo, modality: Modality) -> StreamConfig:
     """Configuration of a stream nobody asked for."""
-    return StreamConfig(modality=modality, trigger="frame" if info.stills else "grid")
+    return StreamConfig(modality=modality, trigger="frame" if info.stills else None)
 
 
 def _check_override(info: StreamInfo, config: StreamConfig, encoders: Collection[Modality]) -> None:
