@@ -30,6 +30,10 @@ RECIPES: dict[str, Recipe] = {
         "sensebind_engines.recipes.object_renders.dataset",
         "named 3-D models as colour and depth pictures, and four binding graphs to train on them",
     ),
+    "object-scenes": Recipe(
+        "sensebind_engines.recipes.object_scenes.dataset",
+        "the same models in rooms, as colour, noisy depth and simulated thermal pictures",
+    ),
     "sample-recording": Recipe(
         "sensebind_engines.recipes.sample_recording.build",
         "the sample recording with its truth: a simulated robot seen, heard and felt",

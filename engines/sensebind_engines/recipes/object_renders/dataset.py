@@ -19,9 +19,8 @@ from sensebind.errors import MissingExtraError
 from sensebind.storage import atomic_path
 from sensebind_engines.recipes.object_renders.classes import CLASSES, class_of
 from sensebind_engines.recipes.sample_recording.library import (
-    LIBRARIES,
     find_package,
-    open_library,
+    open_libraries,
 )
 from sensebind_engines.recipes.sample_recording.models3d import load_model, read_catalog
 from sensebind_engines.recipes.sample_recording.render import use_headless_gl
@@ -73,16 +72,14 @@ def build(out: Path, cache: Path, *, seed: int = SEED) -> Path:
         SourceError: if the package of the models is missing or changed.
         MissingExtraError: if mujoco is not installed.
     """
-    deb = find_package(cache)
-    libraries = {name: open_library(deb, name) for name in LIBRARIES}
-    return build_from(libraries, out, seed)
+    return build_from(open_libraries(find_package(cache)), out, seed)
 
 
 def build_from(libraries: Mapping[str, zipfile.ZipFile], out: Path, seed: int) -> Path:
     """Build from libraries that are open; see `build`."""
     use_headless_gl()
-    models = [named for name, library in libraries.items() for named in _named(name, library)]
-    splits = _splits(models, np.random.default_rng(seed))
+    models = named_models(libraries)
+    splits = split_models(models, seed)
     rows = []
     for index, model in enumerate(models):
         rng = np.random.default_rng((seed, index))
@@ -95,6 +92,11 @@ def build_from(libraries: Mapping[str, zipfile.ZipFile], out: Path, seed: int) -
         config = resources.files(__package__).joinpath(f"configs/{name}.toml")
         _write(out / f"{name}.toml", config.read_bytes())
     return out
+
+
+def named_models(libraries: Mapping[str, zipfile.ZipFile]) -> list[Named]:
+    """The models of a known class that are not too large, in a fixed order."""
+    return [named for name, library in libraries.items() for named in _named(name, library)]
 
 
 def _named(name: str, library: zipfile.ZipFile) -> Iterator[Named]:
@@ -157,7 +159,9 @@ def _saved(view: View, folder: Path, index: int) -> dict[str, object]:
     }
 
 
-def _splits(models: list[Named], rng: np.random.Generator) -> dict[str, str]:
+def split_models(models: list[Named], seed: int = SEED) -> dict[str, str]:
+    """Split by `Named.group`: shares of each class's models, drawn from `seed`."""
+    rng = np.random.default_rng(seed)
     splits: dict[str, str] = {}
     for label in CLASSES:
         groups = [model.group for model in models if model.label == label]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sensebind.errors import SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PACKAGE = "sweethome3d-furniture"
@@ -91,13 +92,24 @@ def member_of(name: str = LIBRARIES[0]) -> str:
 
 def open_library(deb: Path, name: str = LIBRARIES[0]) -> zipfile.ZipFile:
     """Open a model library held in the package file `deb`; by default the CC0 one."""
-    path = member_of(name)
+    return open_libraries(deb, (name,))[name]
+
+
+def open_libraries(deb: Path, names: Sequence[str] = LIBRARIES) -> dict[str, zipfile.ZipFile]:
+    """Open several libraries, by name; unpacking takes seconds and is done once for all."""
     data = _ar_member(deb.read_bytes(), "data.tar")
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        member = tar.extractfile(path) if path in tar.getnames() else None
-        if member is None:
-            raise SourceError(f"{str(deb)!r} does not hold {path}; expected {DEB_NAME}")
-        return zipfile.ZipFile(io.BytesIO(member.read()))
+        members = {member.name: member for member in tar.getmembers()}
+        return {name: _opened(tar, members.get(member_of(name)), deb, name) for name in names}
+
+
+def _opened(
+    tar: tarfile.TarFile, member: tarfile.TarInfo | None, deb: Path, name: str
+) -> zipfile.ZipFile:
+    content = None if member is None else tar.extractfile(member)
+    if content is None:
+        raise SourceError(f"{str(deb)!r} does not hold {member_of(name)}; expected {DEB_NAME}")
+    return zipfile.ZipFile(io.BytesIO(content.read()))
 
 
 def _ar_member(archive: bytes, prefix: str) -> bytes:

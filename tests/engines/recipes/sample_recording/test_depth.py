@@ -51,3 +51,13 @@ def test_holes_outside_the_range_and_at_edges() -> None:
     assert measured[1, 0] == 0
     assert (measured[2, 3:5] == 0).all()
     assert (measured[2, [0, 1, 2, 5, 6, 7]] > 0).all()
+
+
+def test_holes_where_a_surface_is_seen_at_a_grazing_angle() -> None:
+    rows = np.abs(np.arange(120) + 0.5 - 60.0)
+    depth_m = np.repeat((0.5 * FOCAL_PX / rows)[:, None], 160, axis=1)  # floor and ceiling at 0.5 m
+    measured = _measure(depth_m, StereoModel(noise_px=0.0, far_m=200.0, grazing_deg=80.0))
+    angle_deg = 90.0 - np.degrees(np.arctan2(rows, FOCAL_PX))
+    is_clear = np.abs(angle_deg - 80.0) > 0.5
+    assert ((measured[:, 80] == 0) == (angle_deg > 80.0))[is_clear].all()
+    assert (_measure(depth_m, StereoModel(noise_px=0.0, far_m=200.0))[[0, -1]] > 0).all()
