@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots of a run as JSON lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sensebind.errors import SinkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from sensebind.metrics.snapshot import Snapshot
+
+
+class SnapshotLines:
+    """Writes one line per snapshot, each at once, so that a crash leaves all but the last."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin the file anew.
+
+        Raises:
+            SinkError: if it cannot be opened.
+        """
+        self._path = path
+        try:
+            # Unbuffered: what could not be written is known when it is, and not when it is closed.
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Write one line.
+
+        Raises:
+            SinkError: if it cannot be written.
+        """
+        try:
+            self._file.write(msgspec.json.encode(snapshot) + b"\n")
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def _unwritable(self, error: OSError) -> SinkError:
+        return SinkError(
+            f"cannot write statistics to {str(self._path)!r}: {error.strerror or error}; "
+            "choose another file or free some space"
+        )
