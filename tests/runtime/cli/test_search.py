@@ -84,7 +84,10 @@ def test_prompts_that_no_sense_learnt_are_told(
         (("--text", "x", "--like", "y"), "--text and --like was given"),
         (("--image", "absent.png"), "absent.png: no such file; expected a file for --image"),
         (("--like", "/imu"), "'/imu' is not STREAM@TIME; for example /imu@12.5"),
-        (("--like", "/nose@1"), "no stream '/nose' in the records; there are: /camera (1.0 to 2.0 s)"),
+        (
+            ("--like", "/nose@1"),
+            "no stream '/nose' in the records; there are: /camera (1.0 to 2.0 s)",
+        ),
         (("--like", "/imu@99"), "99 is outside of /imu, which has windows from 0.0 to "),
         (("--like", "/imu@noon"), "'noon' is not a time; expected seconds"),
         (
