@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audio windows at other levels, with other sounds in them; log-mel features with masks."""
+"""Audio windows at other levels, in rooms, with other sounds; log-mel features with masks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _MASKED = 0.0
 """Features are normalised, so 0 is the mean of the training data."""
+_SHORTEST_REVERB = 0.3
+"""Of the longest reverberation time, as a share."""
+_REVERB_DB = (-12.0, 3.0)
+"""Energy of the reverberation relative to the direct sound's: far from the source, or near it."""
 
 
 def augment_audio(
@@ -31,6 +35,8 @@ def augment_audio(
         other: what may be mixed in; nothing is where it is None or of another shape.
     """
     values = window.values.astype(np.float32)
+    if amount.reverb and rng.random() < amount.reverb:
+        values = _in_room(values, _rate_hz(window), amount.reverb_s, rng)
     level = _rms(values)
     if rng.random() < amount.mix and other is not None and other.values.shape == values.shape:
         gain = 10 ** (rng.uniform(amount.mix_db - 20, amount.mix_db) / 20)
@@ -62,6 +68,29 @@ def mask_log_mel(
         start, stop = _stretch(bins, min(amount.band_mask_bins, bins), rng)
         masked[:, start:stop] = _MASKED
     return masked
+
+
+def _in_room(
+    values: NDArray[np.float32], rate_hz: float, longest_s: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The sound (n, channels) and its reverberation, at the level it had.
+
+    The room answers with white noise that fades exponentially. What sounded before the window is
+    not known, so its reverberation is missing.
+    """
+    fade_s = rng.uniform(_SHORTEST_REVERB * longest_s, longest_s)
+    count = max(round(fade_s * rate_hz), 1)
+    fading = 10 ** (-3 * np.arange(count) / count)  # 60 dB
+    room = rng.standard_normal(count) * fading
+    room *= 10 ** (rng.uniform(*_REVERB_DB) / 20) / np.sqrt(np.sum(room**2))
+    size = 1 << (len(values) + count - 1).bit_length()
+    spectrum = np.fft.rfft(values, size, axis=0) * np.fft.rfft(room, size)[:, np.newaxis]
+    wet = values + np.fft.irfft(spectrum, size, axis=0)[: len(values)]
+    return np.asarray(wet * (_rms(values) / max(_rms(wet), 1e-9)), np.float32)
+
+
+def _rate_hz(window: Window) -> float:
+    return len(window.values) * 1e9 / max(window.end_ns - window.start_ns, 1)
 
 
 def _stretch(length: int, widest: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -56,6 +56,8 @@ class AudioAugment(Strict, frozen=True):
 
     Attributes:
         gain_db: largest change of the level, up or down.
+        reverb: share of items that sound as in a room, before others are mixed in.
+        reverb_s: longest reverberation time: in it the room's sound falls by 60 dB.
         mix: share of items that another item of the batch is mixed into.
         mix_db: level of what is mixed in, relative to the item, at most.
         noise_db: level of white noise relative to the item's; None for none.
@@ -66,6 +68,8 @@ class AudioAugment(Strict, frozen=True):
     """
 
     gain_db: NonNegative = 0.0
+    reverb: Fraction = 0.0
+    reverb_s: Annotated[float, Meta(gt=0, le=2)] = 0.5
     mix: Fraction = 0.0
     mix_db: Annotated[float, Meta(le=0)] = -6.0
     noise_db: Annotated[float, Meta(le=0)] | None = None

@@ -88,7 +88,7 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
     del seed
     out.mkdir(parents=True, exist_ok=True)
     for name, splits in (("choosing", CHOOSING), ("final", FINAL)):
-        rows = [row for label in SOUNDS for row in _rows(out, cache, label, splits)]
+        rows = [row for label in SOUNDS for row in clip_rows(out, cache, label, splits)]
         _write(out / f"{name}.jsonl", b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
     prompts = {label: sound.prompts for label, sound in SOUNDS.items()}
     _write(out / "prompts.json", msgspec.json.format(msgspec.json.encode({"audio": prompts})))
@@ -96,7 +96,20 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
     return out
 
 
-def _rows(out: Path, cache: Path, label: str, splits: Mapping[str, str]) -> list[dict[str, object]]:
+def clip_rows(
+    out: Path, cache: Path, label: str, splits: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """Manifest rows of the clips of a class that may be used, in the folds that are asked for.
+
+    Args:
+        out: folder of the manifest.
+        cache: see `build`.
+        label: class.
+        splits: split of each fold; clips of other folds are left out.
+
+    Raises:
+        SourceError: if the recordings are not in the cache.
+    """
     sound = SOUNDS[label]
     folder = cache / FOLDER / sound.folder
     if not folder.is_dir():
