@@ -27,9 +27,11 @@ class StreamCounters:
     Events:
         resets: backward jumps of the clock.
         gaps: pauses over the limit, each ends a segment.
-        relocks: lattice given up because stamps drifted away from it.
+        relocks: lattice given up because stamps drifted away from it, or their clock was measured
+            anew.
         rate_changes: sample rate or number of channels changed.
         filled: missing samples replaced by zeros (uniform streams).
+        breaks: places where samples were lost on their way to the windower.
     """
 
     pushed: int = 0
@@ -47,6 +49,7 @@ class StreamCounters:
     relocks: int = 0
     rate_changes: int = 0
     filled: int = 0
+    breaks: int = 0
 
     @property
     def pending(self) -> int:

@@ -71,11 +71,20 @@ class FrameWindower:
         if self._seen and not self._seen[-1].used and not self._rules.at_frames:
             assert self._next_k is not None
             windows += self._cut(self._next_k * self._rules.hop_ns, after_end=True)
+        self._begin_anew()
+        return windows
+
+    def break_off(self) -> None:
+        """Forget all frames: some were lost here, and what follows does not depend on which."""
+        self.counters.unused += len(self._order.settled(all_items=True)[0])
+        self._begin_anew()
+        self.counters.breaks += 1
+
+    def _begin_anew(self) -> None:
         self._forget(len(self._seen))
         self._intervals.clear()
         self._next_k = None
         self._order.restart()
-        return windows
 
     def _settle(self, *, all_items: bool = False) -> list[Window]:
         windows = []

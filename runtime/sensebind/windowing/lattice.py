@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One segment of a uniform stream: its samples at the front end's rate, on a frozen lattice.
 
-Sample n of the stream has the stamp t0 + n/rate; t0 and rate do not move. The samples are resampled
-as they come, and sample m of the result has the stamp t0 + m/rate_out.
+Sample n of the stream has the stamp t0 + n/rate; t0 and rate do not move. The rate is that by the
+clock of the stamps, which differs from the nominal one by what the sound card's clock is off. The
+samples are resampled as they come, by the ratio of the nominal rates, so they do not depend on how
+well the clock is known; sample m of the result has the stamp t0 + m/rate_out, where rate_out is off
+by as much.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ class Lattice:
 
     Attributes:
         number: number of the segment in its stream.
-        rate: samples per second of the stream.
+        nominal_hz: samples per second of the stream, as its blocks tell.
+        rate: samples per second by the clock of the stamps.
         after_gap: whether a gap, and not the stream's begin, lies before it.
         k: index of the next window; it ends at k hops.
         received: samples of the stream so far, with those that fill holes.
@@ -43,9 +47,17 @@ class Lattice:
     """
 
     def __init__(
-        self, number: int, start_ns: int, rate: Fraction, rules: UniformRules, *, after_gap: bool
+        self,
+        number: int,
+        start_ns: int,
+        nominal_hz: Fraction,
+        rate: Fraction,
+        rules: UniformRules,
+        *,
+        after_gap: bool,
     ) -> None:
         self.number = number
+        self.nominal_hz = nominal_hz
         self.rate = rate
         self.after_gap = after_gap
         self.k = rules.first_index_after(start_ns)
@@ -57,9 +69,10 @@ class Lattice:
         self.overlap = 0
         self._start_ns = start_ns
         self._rules = rules
-        self._rate_out = Fraction(repr(rules.rate_hz))
-        self._ratio = rate / self._rate_out
-        self._resampler = None if self._ratio == 1 else Resampler(rate, self._rate_out)
+        nominal_out_hz = Fraction(repr(rules.rate_hz))
+        self._ratio = nominal_hz / nominal_out_hz
+        self._rate_out = rate / self._ratio
+        self._resampler = None if self._ratio == 1 else Resampler(nominal_hz, nominal_out_hz)
         self._samples: Tail[np.float32] = Tail(1, np.float32)
         self._holes: deque[tuple[int, int]] = deque()
         self._used_end = 0

@@ -68,6 +68,12 @@ class SampleWindower(SegmentedWindower["_Segment"]):
         self._order.restart()
         return windows
 
+    def break_off(self) -> None:
+        """Give up what is open; see `SegmentedWindower.break_off`."""
+        self.counters.unused += len(self._order.settled(all_items=True)[0])
+        self._order.restart()
+        super().break_off()
+
     def _check(self, stamps: Stamps, values: Values) -> None:
         fits = stamps.dtype == np.int64 and values.dtype == np.float64 and values.ndim == 2
         if not fits or stamps.shape != values.shape[:1]:
@@ -118,7 +124,8 @@ class SampleWindower(SegmentedWindower["_Segment"]):
             self.counters.gaps += 1
             self._segment = _Segment(first_ns, channels, self._rules, after_gap=True)
         elif last is None:
-            self._segment = _Segment(first_ns, channels, self._rules, after_gap=False)
+            after_gap = self._follows_break()
+            self._segment = _Segment(first_ns, channels, self._rules, after_gap=after_gap)
         assert self._segment is not None
         self._segment.append(stamps, values)
         return windows + self._close_windows()

@@ -58,6 +58,19 @@ class SegmentedWindower(ABC, Generic[S]):
         self._stream = stream
         self._hop_ns = hop_ns
         self._segment: S | None = None
+        self._broken = False
+
+    def break_off(self) -> None:
+        """Give up what is open: samples were lost here, and what follows is a new segment.
+
+        No window is closed early because of it, and none holds samples of both sides. So what is
+        emitted afterwards does not depend on what was lost.
+        """
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            self._settle_counts(segment)
+        self._broken = True
+        self.counters.breaks += 1
 
     @abstractmethod
     def _cut(self, segment: S, *, before_gap: bool) -> list[Window]:
@@ -90,6 +103,14 @@ class SegmentedWindower(ABC, Generic[S]):
             or segment.can_close()
         ):
             windows += self._cut(segment, before_gap=next_start_ns is not None)
+        self._settle_counts(segment)
+        return windows
+
+    def _settle_counts(self, segment: S) -> None:
         self.counters.used += segment.used
         self.counters.unused += segment.accepted - segment.used
-        return windows
+
+    def _follows_break(self) -> bool:
+        """Whether the segment that begins now is the first one behind a break."""
+        broken, self._broken = self._broken, False
+        return broken

@@ -4,8 +4,9 @@
 Channels are mixed as the front end declares, and the samples resampled to its rate. Within a
 segment sample n has the stamp t0 + n/rate, with t0 and rate frozen when the segment begins. Short
 holes are filled with zeros, long ones end the segment, and so do stamps that drift away from the
-lattice. A window is the T samples that end at the last lattice index before kH, moved back to a
-whole frame of the front end, so overlapping windows share their frames.
+lattice and a rate that was measured anew. A window is the T samples that end at the last lattice
+index before kH, moved back to a whole frame of the front end, so overlapping windows share their
+frames.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 """Rates outside are taken for a mistake: below, no sound is left; above, no microphone is."""
+LARGEST_DRIFT = 0.01
+"""A clock that is further off is no clock; quartz is within 0.0002."""
 _SEGMENT_NUMBERS = count(1)
 """Of all streams: a preprocessor must not take another stream's window for one of its own."""
 _NO_STAMPS = np.empty(0, np.int64)
@@ -66,15 +69,14 @@ class UniformWindower(SegmentedWindower["Lattice"]):
             return []
         if len(values) == 0:
             return []
-        rate = Fraction(repr(block.rate_hz))
         windows: list[Window] = []
-        if self._segment is not None and self._starts_anew(self._segment, block, rate):
+        if self._segment is not None and self._starts_anew(self._segment, block):
             windows += self._end_segment(next_start_ns=None)
         self._channels = block.values.shape[1]
         if self._segment is None:
-            self._segment = self._begin(stamp_ns, rate, after_gap=False)
+            self._begin(block, stamp_ns, after_gap=self._follows_break())
         else:
-            windows += self._join(self._segment, stamp_ns, values)
+            windows += self._join(self._segment, block, len(values))
         self._append(stamp_ns, values)
         return windows + self._close_windows()
 
@@ -94,20 +96,32 @@ class UniformWindower(SegmentedWindower["Lattice"]):
                 f"block of stream {self._stream!r} has rate_hz={block.rate_hz}, expected "
                 f"{SLOWEST_HZ} to {FASTEST_HZ} samples per second; state the rate with rate="
             )
+        limit_hz = LARGEST_DRIFT * block.rate_hz
+        if block.clock_rate_hz and not abs(block.clock_rate_hz - block.rate_hz) <= limit_hz:
+            raise InputError(
+                f"block of stream {self._stream!r} has clock_rate_hz={block.clock_rate_hz}, "
+                f"expected 0 or within {LARGEST_DRIFT:.0%} of rate_hz={block.rate_hz}"
+            )
 
-    def _starts_anew(self, segment: Lattice, block: UniformBlock, rate: Fraction) -> bool:
+    def _starts_anew(self, segment: Lattice, block: UniformBlock) -> bool:
         """Count a clock reset or a new format, which begin a new epoch."""
+        form = Fraction(repr(block.rate_hz)), block.values.shape[1]
         if block.stamp_ns < segment.expected_ns - self._rules.reset_ns:
             self.counters.resets += 1
-        elif (rate, block.values.shape[1]) != (segment.rate, self._channels):
+        elif form != (segment.nominal_hz, self._channels):
             self.counters.rate_changes += 1
         else:
             return False
         return True
 
-    def _join(self, segment: Lattice, stamp_ns: int, values: Values) -> list[Window]:
+    def _join(self, segment: Lattice, block: UniformBlock, count: int) -> list[Window]:
         """Fit a block behind the segment: note an overlap, fill a hole or begin a new segment."""
-        rules = self._rules
+        rules, stamp_ns = self._rules, block.stamp_ns
+        if _clock_rate(block) != segment.rate:
+            pause = stamp_ns - segment.timeline_end_ns > rules.gap_limit_ns
+            self.counters.gaps += pause
+            self.counters.relocks += not pause
+            return self._begin_after_gap(segment, block, stamp_ns)
         if abs(stamp_ns - segment.expected_ns) > rules.tolerance_ns:
             step_ns = stamp_ns - segment.timeline_end_ns
             segment.overlap = 0
@@ -115,19 +129,19 @@ class UniformWindower(SegmentedWindower["Lattice"]):
                 segment.overlap = round(-step_ns * segment.rate / NS_PER_S)
             if step_ns > rules.gap_limit_ns:
                 self.counters.gaps += 1
-                return self._begin_after_gap(segment, stamp_ns)
+                return self._begin_after_gap(segment, block, stamp_ns)
             if step_ns > rules.tolerance_ns:
                 missing = round(step_ns * segment.rate / NS_PER_S)
                 self.counters.filled += missing
                 segment.fill(missing)
-        if segment.overlap >= len(values):
+        if segment.overlap >= count:
             return []
         overlap = segment.overlap
         kept_ns = stamp_ns + overlap * NS_PER_S / segment.rate
         if abs(kept_ns - segment.next_ns) <= rules.tolerance_ns:
             return []
         self.counters.relocks += 1
-        windows = self._begin_after_gap(segment, round(kept_ns))
+        windows = self._begin_after_gap(segment, block, round(kept_ns))
         assert self._segment is not None
         self._segment.overlap = overlap
         return windows
@@ -142,14 +156,22 @@ class UniformWindower(SegmentedWindower["Lattice"]):
         self.counters.invalid += segment.append(values[overlap:])
         segment.expected_ns = stamp_ns + len(values) * NS_PER_S / segment.rate
 
-    def _begin(self, stamp_ns: int, rate: Fraction, *, after_gap: bool) -> Lattice:
-        return Lattice(next(_SEGMENT_NUMBERS), stamp_ns, rate, self._rules, after_gap=after_gap)
+    def _begin(self, block: UniformBlock, stamp_ns: int, *, after_gap: bool) -> Lattice:
+        self._segment = Lattice(
+            next(_SEGMENT_NUMBERS),
+            stamp_ns,
+            Fraction(repr(block.rate_hz)),
+            _clock_rate(block),
+            self._rules,
+            after_gap=after_gap,
+        )
+        return self._segment
 
-    def _begin_after_gap(self, ended: Lattice, stamp_ns: int) -> list[Window]:
+    def _begin_after_gap(self, ended: Lattice, block: UniformBlock, stamp_ns: int) -> list[Window]:
         """End a segment and begin the next; its windows follow those already closed."""
         windows = self._end_segment(next_start_ns=stamp_ns)
-        self._segment = self._begin(stamp_ns, ended.rate, after_gap=True)
-        self._segment.k = max(self._segment.k, ended.k)
+        segment = self._begin(block, stamp_ns, after_gap=True)
+        segment.k = max(segment.k, ended.k)
         return windows
 
     def _cut(self, segment: Lattice, *, before_gap: bool) -> list[Window]:
@@ -181,6 +203,11 @@ class UniformWindower(SegmentedWindower["Lattice"]):
             start_index=start,
         )
         return [window]
+
+
+def _clock_rate(block: UniformBlock) -> Fraction:
+    """Samples per second by the clock of the block's stamps."""
+    return Fraction(repr(block.clock_rate_hz or block.rate_hz))
 
 
 def _mixed(values: Values, channels: ChannelPolicy) -> Values:

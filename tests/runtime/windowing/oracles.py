@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What windows are, written from the definition with plain lists: slow, short and exact."""
+"""What windows are, written from the definition with plain lists: slow, short and exact.
+
+None among what arrives is a break: samples were lost there.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median_low
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import soxr
@@ -24,10 +27,49 @@ Counts = Counter[str]
 Rows = list[tuple[Any, ...]]
 
 
+class Epoch(NamedTuple):
+    """Accepted items in stamp order; with `until`, it was broken off when that was settled."""
+
+    items: list[tuple[int, Any]]
+    after_break: bool = False
+    until: int | None = None
+
+
+def between_breaks(events: Sequence[Item | None], counts: Counts) -> list[list[Item]]:
+    """Cut what arrives at its breaks."""
+    parts: list[list[Item]] = [[]]
+    for event in events:
+        if event is None:
+            parts.append([])
+        else:
+            parts[-1].append(event)
+    counts["breaks"] += len(parts) - 1
+    return parts
+
+
+def epochs_of(
+    events: Sequence[tuple[int, Item] | None], r: WindowRules, counts: Counts
+) -> list[Epoch]:
+    """(stamp, item) in order of arrival -> epochs."""
+    out: list[Epoch] = []
+    parts = between_breaks(events, counts)
+    for n, part in enumerate(parts):
+        epochs = [Epoch(items) for items in arrivals(part, r, counts)]
+        if epochs and n > 0:
+            epochs[0] = epochs[0]._replace(after_break=True)
+        if epochs and n < len(parts) - 1:
+            until = epochs[-1].items[-1][0] - r.lateness_ns
+            settled = [(t, x) for t, x in epochs[-1].items if t <= until]
+            counts["unused"] += len(epochs[-1].items) - len(settled)
+            epochs[-1] = epochs[-1]._replace(items=settled, until=until)
+        out += [epoch for epoch in epochs if epoch.items]
+    return out
+
+
 def arrivals(
     events: Sequence[tuple[int, Item]], r: WindowRules, counts: Counts
 ) -> list[list[tuple[int, Item]]]:
-    """(stamp, item) in order of arrival -> epochs of accepted items in stamp order."""
+    """(stamp, item) in order of arrival, without breaks -> accepted items of each epoch."""
     epochs: list[dict[int, Item]] = [{}]
     newest: int | None = None
     for stamp, item in events:
@@ -51,17 +93,19 @@ def arrivals(
     return [sorted(epoch.items(), key=lambda pair: pair[0]) for epoch in epochs if epoch]
 
 
-def sample_windows(events: Sequence[tuple[int, Any]], r: SampleRules) -> tuple[Rows, Counts]:
+def sample_windows(events: Sequence[tuple[int, Any] | None], r: SampleRules) -> tuple[Rows, Counts]:
     """Windows (grid, coverage, newest, stamps, rows) of an irregular stream and the counts."""
     counts: Counts = Counter()
     windows: Rows = []
-    for epoch in arrivals(events, r, counts):
-        cuts = [i for i in range(1, len(epoch)) if epoch[i][0] - epoch[i - 1][0] > r.gap_limit_ns]
+    for items, after_break, until in epochs_of(events, r, counts):
+        cuts = [i for i in range(1, len(items)) if items[i][0] - items[i - 1][0] > r.gap_limit_ns]
         counts["gaps"] += len(cuts)
-        bounds = [0, *cuts, len(epoch)]
+        bounds = [0, *cuts, len(items)]
         for n, (a, b) in enumerate(pairwise(bounds)):
-            following = epoch[b][0] if b < len(epoch) else None
-            windows += _sample_segment(epoch[a:b], n > 0, following, r, counts)
+            following = items[b][0] if b < len(items) else None
+            after_gap = n > 0 or after_break
+            is_open = until is not None and following is None
+            windows += _sample_segment(items[a:b], after_gap, following, is_open, r, counts)
     return windows, +counts
 
 
@@ -69,6 +113,7 @@ def _sample_segment(
     seg: list[tuple[int, Any]],
     after_gap: bool,
     following: int | None,
+    is_open: bool,
     r: SampleRules,
     counts: Counts,
 ) -> Rows:
@@ -78,6 +123,8 @@ def _sample_segment(
     for k in range(first // r.hop_ns + 1, (last + r.length_ns) // r.hop_ns + 1):
         end, start = k * r.hop_ns, k * r.hop_ns - r.length_ns
         if following is not None and end > following:
+            break
+        if is_open and sum(t >= end for t, _ in seg) < r.support:
             break
         coverage = _coverage([t for t, _ in seg], start, end, r)
         if coverage < r.min_coverage:
@@ -114,15 +161,16 @@ def _coverage(stamps: list[int], start: int, end: int, r: SampleRules) -> float:
     return hit / total
 
 
-def frame_windows(events: Sequence[tuple[int, Item]], r: FrameRules) -> tuple[Rows, Counts]:
+def frame_windows(events: Sequence[tuple[int, Item] | None], r: FrameRules) -> tuple[Rows, Counts]:
     """Windows (grid, frames, start, end) of a frame stream and the counts."""
     counts: Counts = Counter()
     windows: Rows = []
-    for epoch in arrivals(events, r, counts):
-        stamps = [t for t, _ in epoch]
+    for items, _, until in epochs_of(events, r, counts):
+        stamps = [t for t, _ in items]
         used: set[int] = set()
-        for at in _instants(stamps, r):
-            if at > stamps[-1] and len(stamps) - 1 in used:
+        for at in _instants(stamps, until, r):
+            ending = until is None and at > stamps[-1]
+            if ending and len(stamps) - 1 in used:
                 break
             newest = max(i for i, t in enumerate(stamps) if t <= at)
             steps = [b - a for a, b in pairwise(stamps[: newest + 1])]
@@ -136,56 +184,65 @@ def frame_windows(events: Sequence[tuple[int, Item]], r: FrameRules) -> tuple[Ro
                 before = [i for i, t in enumerate(stamps) if t <= target]
                 chosen += before[-1:]
                 if cause == "emitted" and (not before or target - stamps[before[-1]] > age):
-                    cause = ("ending" if at > stamps[-1] else "gap") if before else "warming"
+                    cause = ("ending" if ending else "gap") if before else "warming"
             counts[cause] += 1
             if cause == "emitted":
                 used.update(chosen)
                 times = [stamps[c] for c in chosen]
-                windows.append((at, [epoch[c][1] for c in chosen], min(times), max(times)))
+                windows.append((at, [items[c][1] for c in chosen], min(times), max(times)))
         counts["used"] += len(used)
         counts["unused"] += len(stamps) - len(used)
     return windows, +counts
 
 
-def _instants(stamps: list[int], r: FrameRules) -> list[int]:
+def _instants(stamps: list[int], until: int | None, r: FrameRules) -> list[int]:
     if r.at_frames:
         return [
             t for i, t in enumerate(stamps) if i == 0 or t // r.hop_ns > stamps[i - 1] // r.hop_ns
         ]
     reach = max(r.hop_ns, r.max_age_ns or 20 * NS)
     near = {k for t in stamps for k in range(-(-t // r.hop_ns), (t + reach) // r.hop_ns + 1)}
-    near.add(stamps[-1] // r.hop_ns + 1)
-    return sorted(k * r.hop_ns for k in near if k <= stamps[-1] // r.hop_ns + 1)
+    last = stamps[-1] // r.hop_ns + 1 if until is None else until // r.hop_ns
+    if until is None:
+        near.add(last)
+    return sorted(k * r.hop_ns for k in near if k <= last)
 
 
 class Lattice:
     """A segment of a uniform stream: sample n at t0 + n/rate, None where one is missing.
 
-    `x` are the stream's samples, `y` the same at the front end's rate.
+    `x` are the stream's samples, `y` the same at the front end's rate. The clock of the stamps
+    counts `clock` seconds per second of the nominal rate.
     """
 
-    def __init__(self, t0: int, rate: Fraction, *, after_gap: bool) -> None:
-        self.t0, self.rate, self.after_gap = t0, rate, after_gap
+    def __init__(self, t0: int, rate: Fraction, clock: Fraction, *, after_gap: bool) -> None:
+        self.t0, self.rate, self.clock, self.after_gap = t0, rate, clock, after_gap
+        self.follows, self.broken = after_gap, False
         self.x: list[Any] = []
 
-    def stamp(self, n: int) -> int:
-        return round(self.t0 + n * NS / self.rate)
+    def stamp(self, n: int, rate: Fraction) -> int:
+        return round(self.t0 + n * NS * self.clock / rate)
 
     def resampled(self, rate: Fraction) -> Any:
         whole = np.array([0 if v is None else v for v in self.x], np.float32)
         if rate == self.rate or not len(whole):
             return whole
-        return soxr.resample(whole, float(self.rate), float(rate), quality="HQ")
+        stream = soxr.ResampleStream(float(self.rate), float(rate), 1, "float32", "HQ")
+        return stream.resample_chunk(whole, last=not self.broken)
 
 
-def uniform_segments(
-    packets: Sequence[tuple[int, float, Any]], r: UniformRules, counts: Counts
-) -> list[Lattice]:
-    """Packets (stamp of the first sample, rate, values) in order of arrival -> lattices."""
+Packet = tuple[int, float, float, Any]
+"""Stamp of the first sample, nominal rate, rate by the clock of the stamps, values."""
+
+
+def uniform_segments(packets: Sequence[Packet], r: UniformRules, counts: Counts) -> list[Lattice]:
+    """Packets in order of arrival, without breaks -> lattices."""
     segments: list[Lattice] = []
     expected, overlap = Fraction(0), 0
-    for stamp, rate_hz, values in packets:
+    for stamp, rate_hz, clock_hz, values in packets:
         rate, n = Fraction(repr(rate_hz)), len(values)
+        clock = rate / Fraction(repr(clock_hz or rate_hz))
+        period = NS * clock / rate
         counts["pushed"] += n
         if not 0 <= stamp < 2**62:
             counts["invalid"] += n
@@ -194,26 +251,31 @@ def uniform_segments(
         if not segments or reset or rate != segments[-1].rate:
             counts["resets"] += reset
             counts["rate_changes"] += bool(segments) and not reset
-            segments.append(Lattice(stamp, rate, after_gap=False))
+            segments.append(Lattice(stamp, rate, clock, after_gap=False))
+            overlap = 0
+        elif clock != segments[-1].clock:
+            pause = stamp - expected - overlap * NS * segments[-1].clock / rate > r.gap_limit_ns
+            counts["gaps" if pause else "relocks"] += 1
+            segments.append(Lattice(stamp, rate, clock, after_gap=True))
             overlap = 0
         elif abs(stamp - expected) > r.tolerance_ns:
-            step = stamp - expected - overlap * NS / rate
-            samples = round(abs(step) * rate / NS)
+            step = stamp - expected - overlap * period
+            samples = round(abs(step) / period)
             overlap = samples if step < -r.tolerance_ns else 0
             if step > r.gap_limit_ns:
                 counts["gaps"] += 1
-                segments.append(Lattice(stamp, rate, after_gap=True))
+                segments.append(Lattice(stamp, rate, clock, after_gap=True))
             elif step > r.tolerance_ns:
                 counts["filled"] += samples
                 segments[-1].x += [None] * samples
-        expected = stamp + n * NS / rate
+        expected = stamp + n * period
         dropped, overlap = min(overlap, n), overlap - min(overlap, n)
         counts["duplicate"] += dropped
-        at = stamp + dropped * NS / rate
-        drift = abs(at - segments[-1].stamp(len(segments[-1].x)))
+        at = stamp + dropped * period
+        drift = abs(at - segments[-1].stamp(len(segments[-1].x), rate))
         if dropped < n and drift > r.tolerance_ns:
             counts["relocks"] += 1
-            segments.append(Lattice(round(at), rate, after_gap=True))
+            segments.append(Lattice(round(at), rate, clock, after_gap=True))
         mono = values[:, 0] if r.channels == "first" else values.sum(1) / values.shape[1]
         kept = [v if np.isfinite(v) else None for v in mono[dropped:]]
         counts["invalid"] += sum(v is None for v in kept)
@@ -221,38 +283,52 @@ def uniform_segments(
     return segments
 
 
-def uniform_windows(
-    packets: Sequence[tuple[int, float, Any]], r: UniformRules
-) -> tuple[Rows, Counts]:
+def broken_segments(
+    packets: Sequence[Packet | None], r: UniformRules, counts: Counts
+) -> list[Lattice]:
+    """Packets in order of arrival -> lattices."""
+    out: list[Lattice] = []
+    parts = between_breaks(packets, counts)
+    for n, part in enumerate(parts):
+        segments = uniform_segments(part, r, counts)
+        if segments and n > 0:
+            segments[0].after_gap = True
+        if segments and n < len(parts) - 1:
+            segments[-1].broken = True
+        out += segments
+    return out
+
+
+def uniform_windows(packets: Sequence[Packet | None], r: UniformRules) -> tuple[Rows, Counts]:
     """Windows of an audio stream and the counts.
 
     A window is grid, coverage, start, end, newest, segment, first index, samples.
     """
     counts: Counts = Counter()
-    segments = uniform_segments(packets, r, counts)
+    segments = broken_segments(packets, r, counts)
     windows: Rows = []
     k = 0
     rate = Fraction(repr(r.rate_hz))
     total, shift = int(Fraction(r.length_ns, NS) * rate), int(r.frame_shift * rate)
     for n, seg in enumerate(segments):
         later = segments[n + 1] if n + 1 < len(segments) else None
-        following = later.t0 if later and later.after_gap else None
-        k = max(seg.t0 // r.hop_ns, k if seg.after_gap else 0)
+        following = later.t0 if later and later.follows else None
+        k = max(seg.t0 // r.hop_ns, k if seg.follows else 0)
         used: set[int] = set()
         y, ratio = seg.resampled(rate), seg.rate / rate
         while True:
             grid = (k + 1) * r.hop_ns
-            before = math.ceil((grid - seg.t0) * rate / NS)
+            before = math.ceil((grid - seg.t0) * rate / seg.clock / NS)
             start = (before - total) // shift * shift
             end = start + total
             taken_over = following is not None and grid > following and before > len(y)
-            if start >= len(y) or taken_over:
+            if start >= len(y) or taken_over or (seg.broken and before > len(y)):
                 break
             k += 1
             span = range(math.ceil(start * ratio), math.ceil(end * ratio))
             inside = [i for i in span if 0 <= i < len(seg.x) and seg.x[i] is not None]
             if len(inside) / len(span) < r.min_coverage:
-                tail = "gap" if following is not None else "ending"
+                tail = "gap" if following is not None or seg.broken else "ending"
                 head = "gap" if seg.after_gap else "warming"
                 counts[head if start < 0 else tail if end > len(y) else "gap"] += 1
                 continue
@@ -261,7 +337,7 @@ def uniform_windows(
             values = np.zeros(total, np.float32)
             for i in range(max(start, 0), min(end, len(y))):
                 values[i - start] = y[i]
-            at = [round(seg.t0 + i * NS / rate) for i in (start, end, min(end, len(y)) - 1)]
+            at = [seg.stamp(i, rate) for i in (start, end, min(end, len(y)) - 1)]
             windows.append((grid, len(inside) / len(span), *at, n, start, values.tobytes()))
         counts["used"] += len(used)
         counts["unused"] += sum(v is not None for v in seg.x) - len(used)

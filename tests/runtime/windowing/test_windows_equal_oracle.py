@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from fractions import Fraction
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pytest
@@ -22,12 +22,17 @@ from sensebind.windowing.uniform import UniformWindower
 from tests.runtime.windowing.oracles import frame_windows, sample_windows, uniform_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sensebind.windowing import Windower
-    from tests.runtime.windowing.oracles import Rows
+    from tests.runtime.windowing.oracles import Packet, Rows
+
+Item = TypeVar("Item")
 
 MS = 1_000_000
 EXAMPLES = settings(max_examples=200)
 STARTS_NS = st.sampled_from([0, 7 * MS, 1_699_999_999 * 10**9 + 123_456_789])
+BREAKS = st.sets(st.integers(0, 59), max_size=3)
 RATES = st.sampled_from([0.98, 0.999, 1.0, 1.001, 1.02])
 KINDS = ["next"] * 30 + ["jitter"] * 8 + ["hole", "gap", "late", "reset", "far", "garbage", "again"]
 
@@ -70,6 +75,11 @@ def split(sizes: list[int], count: int) -> list[int]:
     return [*bounds, count]
 
 
+def broken(events: list[Item], places: set[int]) -> list[Item | None]:
+    """Put a break before each of some events."""
+    return [e for i, event in enumerate(events) for e in ([None] * (i in places) + [event])]
+
+
 def counted(windower: Windower) -> dict[str, int]:
     """Counters that are not 0, once every sample's fate is known."""
     assert windower.counters.pending == 0
@@ -90,14 +100,19 @@ SAMPLE_RULES = st.builds(
 
 
 def run_samples(
-    rules: SampleRules, events: list[tuple[int, Any]], bounds: list[int]
+    rules: SampleRules, events: list[tuple[int, Any] | None], bounds: list[int]
 ) -> tuple[Rows, dict[str, int]]:
     windower = SampleWindower("imu", rules)
     windows = []
     for a, b in pairwise(bounds):
-        at = np.array([t for t, _ in events[a:b]], np.int64)
-        values = np.array([x for _, x in events[a:b]], np.float64).reshape(-1, 2)
-        windows += windower.push(SampleBlock("imu", at, values))
+        for together, part in groupby(events[a:b], key=lambda event: event is not None):
+            block = [event for event in part if event is not None]
+            at = np.array([t for t, _ in block], np.int64)
+            values = np.array([x for _, x in block], np.float64).reshape(-1, 2)
+            if together:
+                windows += windower.push(SampleBlock("imu", at, values))
+            else:
+                windower.break_off()
     windows += windower.flush()
     assert all(w.end_ns == w.grid_ns == w.start_ns + rules.length_ns for w in windows)
     rows: Rows = [
@@ -113,11 +128,13 @@ def run_samples(
     at=stamps(10 * MS),
     sizes=st.lists(st.integers(1, 30), max_size=40),
     bad=st.sets(st.integers(0, 59), max_size=2),
+    breaks=BREAKS,
 )
 def test_sample_windows_equal_the_oracle_in_blocks_of_any_size(
-    rules: SampleRules, at: list[int], sizes: list[int], bad: set[int]
+    rules: SampleRules, at: list[int], sizes: list[int], bad: set[int], breaks: set[int]
 ) -> None:
-    events = [(t, np.array([i, np.nan if i in bad else -i], float)) for i, t in enumerate(at)]
+    samples = [(t, np.array([i, np.nan if i in bad else -i], float)) for i, t in enumerate(at)]
+    events = broken(samples, breaks)
     expected = sample_windows(events, rules)
     assert run_samples(rules, events, split(sizes, len(events))) == expected
     assert run_samples(rules, events, [0, len(events)]) == expected
@@ -135,16 +152,27 @@ FRAME_RULES = st.builds(
 
 
 @EXAMPLES
-@given(rules=FRAME_RULES, at=stamps(33 * MS))
-def test_frame_windows_equal_the_oracle(rules: FrameRules, at: list[int]) -> None:
+@given(rules=FRAME_RULES, at=stamps(33 * MS), breaks=BREAKS)
+def test_frame_windows_equal_the_oracle(rules: FrameRules, at: list[int], breaks: set[int]) -> None:
     frames = [Frame(data=bytes([i]), encoding="jpeg") for i in range(len(at))]
+    events = broken(list(zip(at, frames, strict=True)), breaks)
+    assert run_frames(rules, events) == frame_windows(events, rules)
+
+
+def run_frames(
+    rules: FrameRules, events: list[tuple[int, Frame] | None]
+) -> tuple[Rows, dict[str, int]]:
     windower = FrameWindower("camera", rules)
-    events = list(zip(at, frames, strict=True))
-    windows = [w for t, f in events for w in windower.push(FrameBlock("camera", t, f))]
+    windows = []
+    for event in events:
+        if event is None:
+            windower.break_off()
+        else:
+            windows += windower.push(FrameBlock("camera", *event))
     windows += windower.flush()
-    rows = [(w.grid_ns, list(w.frames), w.start_ns, w.end_ns) for w in windows]
-    assert (rows, counted(windower)) == frame_windows(events, rules)
     assert all(w.coverage == 1.0 and w.stamp_ns == w.end_ns for w in windows)
+    rows: Rows = [(w.grid_ns, list(w.frames), w.start_ns, w.end_ns) for w in windows]
+    return rows, counted(windower)
 
 
 UNIFORM_RULES = st.builds(
@@ -161,14 +189,18 @@ UNIFORM_RULES = st.builds(
 
 
 def run_uniform(
-    rules: UniformRules, packets: list[tuple[int, float, Any]], sizes: list[int]
+    rules: UniformRules, packets: Sequence[Packet | None], sizes: list[int]
 ) -> tuple[Rows, dict[str, int]]:
     windower = UniformWindower("mic", rules)
     windows = []
-    for stamp, rate_hz, values in packets:
+    for packet in packets:
+        if packet is None:
+            windower.break_off()
+            continue
+        stamp, rate_hz, clock_hz, values = packet
         for a, b in pairwise(split(sizes, len(values))):
-            at = stamp + round(a * 10**9 / rate_hz)
-            windows += windower.push(UniformBlock("mic", at, rate_hz, values[a:b]))
+            at = stamp + round(a * 10**9 / (clock_hz or rate_hz))
+            windows += windower.push(UniformBlock("mic", at, rate_hz, values[a:b], clock_hz))
     windows += windower.flush()
     segments = sorted({w.segment for w in windows})
     rows: Rows = [
@@ -189,6 +221,9 @@ def run_uniform(
     channels=st.sampled_from([1, 2]),
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=3),
     bad=st.sets(st.integers(0, 500), max_size=2),
+    breaks=BREAKS,
+    clock=st.lists(st.sampled_from([0.0, 1000.0, 1000.1, 999.9]), min_size=30, max_size=30),
+    steady=st.booleans(),
 )
 def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(
     rules: UniformRules,
@@ -197,13 +232,19 @@ def test_uniform_windows_equal_the_oracle_in_blocks_of_any_size(
     channels: int,
     sizes: list[int],
     bad: set[int],
+    breaks: set[int],
+    clock: list[float],
+    steady: bool,
 ) -> None:
-    packets: list[tuple[int, float, Any]] = []
+    whole: list[Packet] = []
     for i, stamp in enumerate(at):
         values = np.arange(40 * i, 40 * i + 40, dtype=np.float32)[:, None] * [1, -3]
         values = np.sin(values.astype(np.float32))[:, :channels]
         values[[j - 40 * i for j in bad if j // 40 == i]] = np.inf
-        packets.append((stamp, 2000.0 if i == change else 1000.0, values))
+        rate_hz = 2000.0 if i == change else 1000.0
+        clock_hz = clock[0 if steady else i // 8] * rate_hz / 1000
+        whole.append((stamp, rate_hz, clock_hz, values))
+    packets = broken(whole, breaks)
     expected = uniform_windows(packets, rules)
     assert run_uniform(rules, packets, [40]) == expected
     assert run_uniform(rules, packets, sizes) == expected
@@ -219,7 +260,9 @@ def test_a_steady_stream_gives_every_window_whatever_its_start(start_ns: int) ->
         gap_limit_ns=250 * MS,
         support=2,
     )
-    events = [(start_ns + i * 10 * MS, np.zeros(2)) for i in range(1000)]
+    events: list[tuple[int, Any] | None] = [
+        (start_ns + i * 10 * MS, np.zeros(2)) for i in range(1000)
+    ]
     windows, counters = run_samples(rules, events, [0, 1000])
     grids = [w[0] for w in windows]
     first = -(-(start_ns + 900 * MS) // (500 * MS))
