@@ -120,10 +120,13 @@ class LiveStreamInfo(StreamInfo):
         clock: name of the clock that stamps its blocks ("monotonic", "realsense 8213 hardware", …);
             streams with the same name share one clock model. REFERENCE_CLOCK is not mapped.
         rate_hz: nominal rate of samples or frames; sizes its ring.
+        finished: whether its blocks are in SI units and joined already, as those of a recording
+            that is played.
     """
 
     clock: str = REFERENCE_CLOCK
     rate_hz: float = 0.0
+    finished: bool = False
 
 
 class LiveSource(Protocol):

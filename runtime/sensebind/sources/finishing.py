@@ -71,16 +71,32 @@ class Finishing:
     def blocks(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """Turn blocks of the source's own streams into those of the selected ones."""
         for block in blocks:
-            target = self.streams[block.stream]
-            if target is None:
-                yield self._checked(block)
-                continue
-            assert isinstance(block, SampleBlock)
-            stream, half = target
-            stamps_ns, values = self._joiners[stream].push(half, block.stamps_ns, block.values)
-            if len(stamps_ns):
-                yield self._checked(SampleBlock(stream, stamps_ns, values))
-        self._end()
+            finished = self.push(block)
+            if finished is not None:
+                yield finished
+        self.end()
+
+    def push(self, block: Block) -> Block | None:
+        """Finish one block; None if it waits for the other half of its IMU."""
+        target = self.streams[block.stream]
+        if target is None:
+            return self._checked(block)
+        assert isinstance(block, SampleBlock)
+        stream, half = target
+        stamps_ns, values = self._joiners[stream].push(half, block.stamps_ns, block.values)
+        return self._checked(SampleBlock(stream, stamps_ns, values)) if len(stamps_ns) else None
+
+    def end(self) -> None:
+        """Nothing more comes: count what could not be joined, and note what looks wrong."""
+        for stream, joiner in self._joiners.items():
+            joiner.flush()
+            for cause, count in joiner.lost.items():
+                self._report.skip(stream, cause, count)
+        for stream, check in self._checks.items():
+            with np.errstate(all="ignore"):  # damaged messages hold any number
+                findings = list(check.findings())
+            for finding in findings:
+                self._report.note(f"{stream}: {finding}")
 
     def _checked(self, block: Block) -> Block:
         factors = self._factors.get(block.stream)
@@ -92,15 +108,3 @@ class Finishing:
         if block.stream in self._checks:
             self._checks[block.stream].add(block)
         return block
-
-    def _end(self) -> None:
-        """Count what could not be joined, and note what looks wrong."""
-        for stream, joiner in self._joiners.items():
-            joiner.flush()
-            for cause, count in joiner.lost.items():
-                self._report.skip(stream, cause, count)
-        for stream, check in self._checks.items():
-            with np.errstate(all="ignore"):  # damaged messages hold any number
-                findings = list(check.findings())
-            for finding in findings:
-                self._report.note(f"{stream}: {finding}")
