@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
-from sensebind.sources.looped import samples
 from sensebind.types import SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class BlockSource:
         for block in self._blocks:
             if block.stream in selected:
                 read = self.report.read.get(block.stream, 0)
-                self.report.read[block.stream] = read + samples(block)
+                self.report.read[block.stream] = read + block.count
                 yield block
 
     def progress(self) -> float:

@@ -109,13 +109,6 @@ def last_ns(block: Block) -> int:
     return block.stamp_ns
 
 
-def samples(block: Block) -> int:
-    """How many samples or frames it holds."""
-    if isinstance(block, SampleBlock):
-        return len(block.stamps_ns)
-    return len(block.values) if isinstance(block, UniformBlock) else 1
-
-
 class _Extent:
     """From the first stamp of all streams to where the last of them would go on."""
 
@@ -123,11 +116,11 @@ class _Extent:
         self._streams: dict[str, tuple[int, int, int]] = {}  # first stamp, last stamp, samples
 
     def add(self, block: Block) -> None:
-        if samples(block) == 0:
+        if block.count == 0:
             return
         begin, end = first_ns(block), last_ns(block)
         first, last, count = self._streams.get(block.stream, (begin, end, 0))
-        self._streams[block.stream] = (min(first, begin), max(last, end), count + samples(block))
+        self._streams[block.stream] = (min(first, begin), max(last, end), count + block.count)
 
     @property
     def length_ns(self) -> int:

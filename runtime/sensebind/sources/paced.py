@@ -24,7 +24,7 @@ from sensebind.sources.base import (
     LiveStreamInfo,
     SourceReport,
 )
-from sensebind.sources.looped import first_ns, last_ns, samples, shifted
+from sensebind.sources.looped import first_ns, last_ns, shifted
 from sensebind.types import SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -193,13 +193,13 @@ class PacedSource:
         try:
             for due_ns, block in timeline:
                 if self._fails_before(due_ns):
-                    self.report.skip(block.stream, "lost as the device failed", samples(block))
+                    self.report.skip(block.stream, "lost as the device failed", block.count)
                     fail(SourceError(f"{self.name}: the device failed, as its faults say"))
                     return
                 self._waiter.wait_until(due_ns, stop)
                 missed = due_ns < begin_ns and math.isfinite(self._pace)
                 if stop.is_set() or missed:
-                    self.report.skip(block.stream, "while the device was stopped", samples(block))
+                    self.report.skip(block.stream, "while the device was stopped", block.count)
                 else:
                     self._count(block)
                     deliver(block)
@@ -220,7 +220,7 @@ class PacedSource:
         return self._started_ns + int(played_ns / self._pace)
 
     def _count(self, block: Block) -> None:
-        self.report.read[block.stream] = self.report.read.get(block.stream, 0) + samples(block)
+        self.report.read[block.stream] = self.report.read.get(block.stream, 0) + block.count
 
     def _due(self, selected: dict[str, StreamConfig]) -> Iterator[tuple[int, Block]]:
         """Short blocks as the device gives them, and when, in order of time."""
@@ -233,7 +233,7 @@ class PacedSource:
             yield from _released(waiting, self._at(first_ns(long) - origin_ns))
             for block in _pieces(long, self._block_ns):
                 if chance.random() < self._faults.loss:
-                    self.report.skip(block.stream, "lost, as the faults say", samples(block))
+                    self.report.skip(block.stream, "lost, as the faults say", block.count)
                     continue
                 played_ns = last_ns(block) - origin_ns
                 late_ns = int(chance.random() * self._faults.jitter_s * NS_PER_S)
@@ -248,7 +248,7 @@ class PacedSource:
         origin_ns: int | None = None
         shift_ns = 0
         for block in self._recorded.blocks(selected, self._order):
-            if samples(block) == 0:
+            if block.count == 0:
                 continue
             if origin_ns is None:
                 origin_ns = first_ns(block)
