@@ -56,8 +56,7 @@ class AtomicFile:
             yield
         except OSError as error:
             raise SinkError(
-                f"cannot write {str(self._path)!r}: {_reason(error)}; "
-                f"{_FIXES.get(error.errno or 0, 'check the disk and the folder')}. "
+                f"cannot write {str(self._path)!r}: {reason_and_fix(error)}. "
                 "A file of that name from before is untouched"
             ) from error
 
@@ -79,5 +78,7 @@ class AtomicFile:
             raise _DiscardError
 
 
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
+def reason_and_fix(error: OSError) -> str:
+    """What a failure of the file system is and what to do about it."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"{reason}; {_FIXES.get(error.errno or 0, 'check the disk and the folder')}"

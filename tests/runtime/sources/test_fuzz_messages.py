@@ -83,8 +83,8 @@ def cdr_seeds() -> dict[str, bytes]:
             "foxglove_msgs/msg/CompressedImage", frame_id="c", format="png",
             data=np.frombuffer(PNG, np.uint8)),
         "sensebind_msgs/msg/AudioBlock": other(
-            "sensebind_msgs/msg/AudioBlock", rate_hz=8000.0, channels=2, first_sample=0,
-            samples=stereo),
+            "sensebind_msgs/msg/AudioBlock", rate_hz=8000.0, clock_rate_hz=0.0,
+            channels=2, first_sample=0, samples=stereo),
         "geometry_msgs/msg/Vector3Stamped": other(
             "geometry_msgs/msg/Vector3Stamped", vector=(1.0, 2.0, 3.0)),
         "geometry_msgs/msg/AccelStamped": other(

@@ -110,7 +110,8 @@ class Decoder:
         if layout is None:
             raise DecodeError(NO_FORMAT)
         samples = waveform(content.octets, layout)
-        return UniformBlock(self.stream, stamp_ns, layout.rate_hz, samples)
+        rates_hz = layout.rate_hz, content.clock_rate_hz
+        return UniformBlock(self.stream, stamp_ns, rates_hz[0], samples, rates_hz[1])
 
     def _with_facts(self, frame: Frame) -> Frame:
         if self.encoding is not None and frame.step:

@@ -46,14 +46,15 @@ def read_audio_block(data: bytes | memoryview, wire: Wire) -> tuple[int, Sound]:
     """Stamp in ns and sound of a sensebind_msgs/AudioBlock message."""
     cursor = Cursor(data, wire)
     stamp_ns = read_header(cursor, wire)
-    rate_hz, channels = cursor.float64(), cursor.uint32()
+    rate_hz, clock_rate_hz, channels = cursor.float64(), cursor.float64(), cursor.uint32()
     cursor.uint64()  # index of the first sample; stamps tell what is missing
     octets = cursor.sequence(4)
     cursor.finish()
     if not 0 < rate_hz < float("inf") or not 0 < channels <= _MOST_CHANNELS:
         raise DecodeError("audio without rate or channels; give rate= and channels=")
     layout = AudioFormat(rate_hz, channels, "F32LE" if cursor.order == "<" else "F32BE")
-    return stamp_ns, Sound(octets, layout)
+    known = 0 < clock_rate_hz < float("inf")
+    return stamp_ns, Sound(octets, layout, clock_rate_hz if known else 0.0)
 
 
 def read_audio_info(data: bytes | memoryview, wire: Wire) -> AudioInfo:

@@ -76,10 +76,17 @@ class AudioFormat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """The sound of one message, not yet decoded; `layout` is None if the message does not tell."""
+    """The sound of one message, not yet decoded.
+
+    Attributes:
+        octets: its samples.
+        layout: how they are read; None if the message does not tell.
+        clock_rate_hz: rate at which they really came by the clock of the stamps; 0 if unknown.
+    """
 
     octets: memoryview
     layout: AudioFormat | None = None
+    clock_rate_hz: float = 0.0
 
 
 def sample_format(name: str) -> str | None:

@@ -197,12 +197,13 @@ def test_messages_of_other_packages_equal_what_was_written(little_endian: bool) 
             serialized(kind, "/m", START_NS, **fields), little_endian=little_endian
         )
 
-    data = made("sensebind_msgs/msg/AudioBlock", rate_hz=48_000.0, channels=2, first_sample=9,
-                samples=SAMPLES.ravel())  # fmt: skip
+    data = made("sensebind_msgs/msg/AudioBlock", rate_hz=48_000.0, clock_rate_hz=47_999.5,
+                channels=2, first_sample=9, samples=SAMPLES.ravel())  # fmt: skip
     stamp_ns, sound = read_audio_block(data, "cdr")
     assert stamp_ns == START_NS
     assert sound.layout is not None
     assert sound.layout[:2] == (48_000, 2)
+    assert sound.clock_rate_hz == 47_999.5
     octets = SAMPLES.astype("<f4" if little_endian else ">f4").tobytes()
     assert bytes(sound.octets) == octets
     data = made("foxglove_msgs/msg/RawAudio", data=np.arange(8, dtype=np.uint8), format="pcm-s16",
@@ -230,8 +231,8 @@ def test_all_types_for_tests_are_known() -> None:
 
 @pytest.mark.parametrize("rate_hz", [0.0, -1.0, float("nan"), float("inf")])
 def test_audio_blocks_without_a_rate_are_a_cause(rate_hz: float) -> None:
-    message = serialized("sensebind_msgs/msg/AudioBlock", "/m", 0, rate_hz=rate_hz, channels=1,
-                         first_sample=0, samples=SAMPLES.ravel())  # fmt: skip
+    message = serialized("sensebind_msgs/msg/AudioBlock", "/m", 0, rate_hz=rate_hz, clock_rate_hz=0.0,
+                         channels=1, first_sample=0, samples=SAMPLES.ravel())  # fmt: skip
     with pytest.raises(DecodeError, match="without rate or channels"):
         read_audio_block(bags.serialize(message), "cdr")
 
