@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import platform
 import time
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sensebind.metrics.machine import cpu_model, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,12 +23,12 @@ _MATRIX_SIDE = 1024
 def describe(packages: Iterable[str]) -> dict[str, Any]:
     """Processor, load, Python, versions of the packages that are installed, tuning variables."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "load_average": os.getloadavg(),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        "versions": versions(packages),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_TUNING)},
     }
 
@@ -58,21 +58,3 @@ def _best_ns(work: Callable[[], object], repeats: int) -> int:
         work()
         times.append(time.process_time_ns() - begin)
     return min(times)
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    named = {key.strip(): value.strip() for key, value in fields.items()}
-    parts = (named.get("model name", platform.processor()), named.get("cpu family", ""))
-    return " family ".join(part for part in parts if part)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
