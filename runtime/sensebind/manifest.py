@@ -82,7 +82,9 @@ class Manifest(Strict, frozen=True):
                 raise BundleError(f"anchor names {modality.value!r}, which has no encoder")
         for modality, encoder in self.encoders.items():
             self._check_encoder(modality, encoder)
-        named = [self.golden, self.evaluation, *(e.onnx for e in self.encoders.values())]
+        encoders = self.encoders.values()
+        halves = [e.fp16.onnx for e in encoders if e.fp16 is not msgspec.UNSET]
+        named = [self.golden, self.evaluation, *(e.onnx for e in encoders), *halves]
         for name in named:
             if name is not None and name not in self.files:
                 raise BundleError(f"{name!r} is used but not listed in 'files' with its sha256")

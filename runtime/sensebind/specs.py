@@ -252,14 +252,41 @@ class TensorSpec(Strict, frozen=True):
     shape: tuple[int | str, ...]
 
 
+class HalfSpec(Strict, frozen=True):
+    """The encoder's graph in half precision with FP32 islands, and how it was found to be safe.
+
+    Attributes:
+        onnx: its file.
+        softmax: type the softmax inside attention computes in.
+        islands: values of the FP32 graph that were seen too large for half.
+        island_share: share of the products' multiplications that stay FP32, 0 to 1.
+        largest_activation: largest |value| seen anywhere.
+        rows: windows it was measured on.
+        strict_cosine: smallest cosine of strictly rounded vectors to FP32 ones; None where the
+            network is too large to be evaluated so.
+    """
+
+    onnx: str
+    softmax: Literal["fp32", "fp16"]
+    islands: tuple[str, ...]
+    island_share: Annotated[float, Meta(ge=0, le=1)]
+    largest_activation: Annotated[float, Meta(ge=0)]
+    rows: Count
+    strict_cosine: float | None
+
+
 class EncoderSpec(Strict, frozen=True):
-    """One modality's engine and everything done before it."""
+    """One modality's engine and everything done before it; `fp16` is left out where there is none.
+
+    The half graph is another form of the same encoder: it is no part of the encoder's identity.
+    """
 
     onnx: str
     inputs: Annotated[tuple[TensorSpec, ...], Meta(min_length=1)]
     output: TensorSpec
     preprocess: Preprocess
     window: WindowSpec | None = None
+    fp16: HalfSpec | msgspec.UnsetType = msgspec.UNSET
 
 
 def features_shape(encoder: EncoderSpec) -> tuple[int, ...]:

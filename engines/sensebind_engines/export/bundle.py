@@ -9,6 +9,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 
 from sensebind.bundle_folder import MANIFEST_NAME, BundleFolder, open_bundle
@@ -17,6 +18,7 @@ from sensebind.manifest import EdgeSpec, FileSpec, Manifest, encode_manifest
 from sensebind.specs import EncoderSpec, TextSpec
 from sensebind.storage import atomic_path, sha256_of_file
 from sensebind_engines.export.encoder import BATCHES, ExportedEncoder, export_encoder
+from sensebind_engines.half.export import export_half
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sensebind.types import Modality
+    from sensebind.types import Features, Modality
+    from sensebind_engines.half.islands import Softmax
     from sensebind_engines.models.encoder import Encoder
 
 GOLDEN = "golden.npz"
@@ -51,6 +54,12 @@ class BundleDraft:
         self._add(encoder.config.modality, exported.spec, exported.golden)
         return exported
 
+    def add_half(self, modality: Modality, features: Features, softmax: Softmax = "fp32") -> None:
+        """Add the half graph of an encoder that is here already; see `export_half`."""
+        spec = self.encoders[modality]
+        half = export_half(self.folder / spec.onnx, features, softmax)
+        self.encoders[modality] = msgspec.structs.replace(spec, fp16=half)
+
     def adopt(self, source: BundleFolder, modality: Modality) -> None:
         """Add an encoder as it is in another bundle, byte by byte, with that bundle's licences.
 
@@ -61,6 +70,8 @@ class BundleDraft:
         spec = source.encoder(modality)
         listed = source.manifest.files
         names = [spec.onnx, *(n for n in [f"{spec.onnx}.data"] if n in listed)]
+        if spec.fp16 is not msgspec.UNSET:
+            names.append(spec.fp16.onnx)
         if isinstance(spec.preprocess, TextSpec):
             names.append(spec.preprocess.tokenizer)
         names += [name for name in listed if name.startswith(_NOTICES)]

@@ -7,6 +7,7 @@ import gc
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.errors import InputError
@@ -15,6 +16,7 @@ from sensebind.types import Modality
 from sensebind_engines.anchors.anchor import anchor_folder
 from sensebind_engines.export.bundle import new_bundle
 from sensebind_engines.export.encoder import TOKENIZER
+from sensebind_engines.half.calibration import training_features
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.training.graph import binding_graph
 from sensebind_engines.training.run_folder import RunFolder
@@ -23,12 +25,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sensebind.specs import HalfSpec
     from sensebind_engines.export.bundle import BundleDraft
+    from sensebind_engines.half.islands import Softmax
     from sensebind_engines.models.encoder import Encoder
     from sensebind_engines.training.graph import BindingGraph
 
 OWN_LICENCE = "LicenseRef-unspecified"
 """Of a bundle whose weights are all the user's and who said nothing."""
+
+
+class HalfAsked(NamedTuple):
+    """That half graphs are wanted too.
+
+    Attributes:
+        softmax: see `export_half`.
+        rows: items of the training data on which values are looked at.
+    """
+
+    softmax: Softmax = "fp32"
+    rows: int = 64
 
 
 class ExportedRun(NamedTuple):
@@ -38,11 +54,13 @@ class ExportedRun(NamedTuple):
         modalities: encoders of the bundle.
         anchor: modalities whose towers name the space.
         differences: max |ONNX Runtime - torch| of each trained encoder.
+        halves: manifest entries of the half graphs that were written.
     """
 
     modalities: tuple[Modality, ...]
     anchor: tuple[Modality, ...]
     differences: dict[Modality, float]
+    halves: dict[Modality, HalfSpec]
 
 
 def export_run(
@@ -51,6 +69,7 @@ def export_run(
     *,
     name: str | None = None,
     licence: str | None = None,
+    half: HalfAsked | None = None,
     advance: Callable[[float], None] | None = None,
 ) -> ExportedRun:
     """Write the bundle `out` from the finished run in the folder `run`.
@@ -65,11 +84,12 @@ def export_run(
         out: a new folder.
         name: of the bundle; the folder's name if None.
         licence: of the bundle; that of its frozen towers if None.
+        half: write half graphs of the trained encoders too; they need the training data once more.
         advance: told the share done after each encoder.
 
     Raises:
         InputError: the run is not finished or damaged, or `out` exists.
-        BundleError: an exported graph differs from its encoder.
+        BundleError: an exported graph differs from its encoder, or half loses its vectors.
         SinkError: the bundle cannot be written.
     """
     folder = RunFolder(run)
@@ -86,6 +106,9 @@ def export_run(
             differences[modality] = draft.export(encoder).largest_difference
             del encoder
             gc.collect()
+            if half is not None:
+                features = training_features(config, draft.encoders[modality], modality, half.rows)
+                draft.add_half(modality, features, half.softmax)
             if advance is not None:
                 advance(len(differences) / len(configs))
         anchor = adopted or _own_anchor(tuple(draft.encoders))
@@ -100,7 +123,8 @@ def export_run(
                 "data": msgspec.to_builtins(folder.data()),
             },
         )
-    return ExportedRun(tuple(draft.encoders), anchor, differences)
+    halves = {m: spec.fp16 for m, spec in draft.encoders.items() if spec.fp16 is not UNSET}
+    return ExportedRun(tuple(draft.encoders), anchor, differences, halves)
 
 
 def _frozen_towers(graph: BindingGraph) -> dict[Modality, BundleFolder]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from sensebind.storage import data_folder
 from sensebind.types import Modality
 from sensebind_engines.commands.export import export_app
 from sensebind_engines.export.encoder import with_tokenizer
-from sensebind_engines.export.run import export_run
+from sensebind_engines.export.run import HalfAsked, export_run
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.sizes import default_config
 from sensebind_engines.training.config_file import config_from_table
@@ -48,6 +50,7 @@ def run_of(
     frozen: list[Modality],
     pairs: list[tuple[str, str]],
     tokenizer: Path | None = None,
+    manifest: str = "/x.jsonl",
 ) -> RunFolder:
     """A run's folder as training leaves it, with random weights."""
     nodes: dict[str, Any] = {m.value: {"anchor": "demo"} for m in frozen}
@@ -56,7 +59,7 @@ def run_of(
     schedule = {"steps": 1, "warmup_steps": 1, "learning_rate": 1e-3}
     config = config_from_table(
         {"dim": DIM, "nodes": nodes, "edges": edges, "schedule": schedule,
-         "data": {"d": {"manifest": "/x.jsonl"}}}
+         "data": {"d": {"manifest": manifest}}}
     )  # fmt: skip
     demo = open_bundle("demo").manifest
     anchors = {m: AnchorRecord("demo", demo.encoder_id(m), demo.space_id) for m in frozen}
@@ -157,4 +160,32 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, run.node(Modality.IMU))
     with pytest.raises(InputError, match=r"imu.safetensors does not fit the run's imu encoder"):
         export_run(run.path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_graphs_are_measured_on_the_training_data(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(3):
+        samples = rng.standard_normal((1200, 6)) + np.array([0, 0, 9.8, 0, 0, 0])
+        path = tmp_path / f"{number}.npz"
+        np.savez(path, t_ns=np.arange(1200) * 2_500_000, values=samples)
+        rows.append(json.dumps({"imu": path.name, "text": f"ride {number}"}))
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    encoders = [default_config(Modality.IMU, "conv-tiny", DIM)]
+    manifest = str(tmp_path / "rows.jsonl")
+    run = run_of(tmp_path / "run", encoders, [Modality.TEXT], [("imu", "text")], manifest=manifest)
+    done = CliRunner().invoke(export_app, [str(run.path), str(tmp_path / "out"), "--fp16"])
+    assert done.exit_code == 0, done.output
+    assert "imu: half: imu.fp16.onnx, largest value" in done.output
+    bundle = open_bundle(tmp_path / "out")
+    half = bundle.manifest.encoders[Modality.IMU].fp16
+    assert half is not msgspec.UNSET
+    assert half.largest_activation > 9
+    bundle.verify([half.onnx])
+
+
+def test_half_graphs_need_the_training_data(bound: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.jsonl"):
+        export_run(bound.path, tmp_path / "out", half=HalfAsked())
     assert not (tmp_path / "out").exists()

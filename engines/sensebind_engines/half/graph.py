@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graph in half precision: half weights, FP32 islands, FP32 inputs and outputs.
+
+Types are stated by the graph alone, as a strongly typed network wants them: each node computes in
+one type, and a Cast stands wherever a value is needed in the other. The arithmetic is that of the
+FP32 graph, operator by operator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from sensebind_engines.export.canonical import canonicalise
+from sensebind_engines.half.observed import FLOATS, float_values
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from numpy.typing import NDArray
+
+FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+_SUFFIX = {FLOAT: "float", HALF: "half"}
+
+
+def with_half_weights(model: ModelProto, fp32: AbstractSet[int]) -> ModelProto:
+    """Rewrite an FP32 graph so that all nodes but those of `fp32` compute in half.
+
+    Args:
+        model: a canonical graph with its weights inside; weights that are stored as half and cast
+            are used as they are.
+        fp32: indices of the nodes that stay FP32.
+
+    Returns:
+        a canonical graph of the same inputs and outputs.
+    """
+    writer = _Writer(model)
+    for index, node in enumerate(model.graph.node):
+        writer.add(node, FLOAT if index in fp32 else HALF)
+    return writer.finish()
+
+
+class _Writer:
+    """Copies nodes one by one and keeps which values exist in which type."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self._model = model
+        self._types = float_values(model)
+        self._weights = {weight.name: weight for weight in model.graph.initializer}
+        self._kept: dict[str, TensorProto] = {}
+        self._nodes: list[NodeProto] = []
+        self._have: dict[tuple[str, int], str] = {}
+        for value in model.graph.input:
+            if value.name in self._types:
+                self._have[value.name, FLOAT] = value.name
+
+    def add(self, node: NodeProto, kind: int) -> None:
+        """Copy a node so that it computes in `kind`."""
+        if self._is_stored_half(node):
+            stored, name = node.input[0], node.output[0]
+            self._kept[stored] = self._weights[stored]
+            self._have[name, HALF] = stored
+            return
+        if not any(self._is_float(name) for name in node.input):
+            kind = FLOAT  # what it makes of integers is typed by its attributes
+        copy = NodeProto()
+        copy.CopyFrom(node)
+        copy.input[:] = [self._operand(name, kind) for name in node.input]
+        copy.output[:] = [self._result(name, kind) for name in node.output]
+        self._nodes.append(copy)
+
+    def finish(self) -> ModelProto:
+        """The new graph."""
+        for value in self._model.graph.output:
+            if value.name in self._types and (value.name, FLOAT) not in self._have:
+                half = self._have[value.name, HALF]
+                self._nodes.append(helper.make_node("Cast", [half], [value.name], to=FLOAT))
+        graph = ModelProto()
+        graph.CopyFrom(self._model)
+        del graph.graph.node[:], graph.graph.initializer[:], graph.graph.value_info[:]
+        graph.graph.node.extend(self._nodes)
+        graph.graph.initializer.extend(self._kept.values())
+        return canonicalise(graph)
+
+    def _is_stored_half(self, node: NodeProto) -> bool:
+        weight = self._weights.get(node.input[0]) if node.op_type == "Cast" else None
+        return weight is not None and weight.data_type == HALF
+
+    def _is_float(self, name: str) -> bool:
+        weight = self._weights.get(name)
+        return name in self._types if weight is None else weight.data_type in FLOATS
+
+    def _operand(self, name: str, kind: int) -> str:
+        """Name of a value or weight in `kind`; made if it is not there yet."""
+        if not name or not self._is_float(name):
+            if name in self._weights:
+                self._kept[name] = self._weights[name]
+            return name
+        have = self._have.get((name, kind))
+        if have is None:
+            have = self._weight(name, kind) if name in self._weights else self._cast(name, kind)
+            self._have[name, kind] = have
+        return have
+
+    def _weight(self, name: str, kind: int) -> str:
+        values: NDArray[np.float32] = numpy_helper.to_array(self._weights[name])
+        stored = f"{name}.{_SUFFIX[kind]}" if kind == HALF else name
+        typed = values.astype(np.float16 if kind == HALF else np.float32)
+        self._kept[stored] = numpy_helper.from_array(typed, stored)
+        return stored
+
+    def _cast(self, name: str, kind: int) -> str:
+        other = self._have[name, HALF if kind == FLOAT else FLOAT]
+        made = f"{name}.{_SUFFIX[kind]}"
+        self._nodes.append(helper.make_node("Cast", [other], [made], to=kind))
+        return made
+
+    def _result(self, name: str, kind: int) -> str:
+        if name not in self._types:
+            return name
+        made = name if kind == FLOAT else f"{name}.half"
+        self._have[name, kind] = made
+        return made

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which nodes of a graph stay in FP32 when the rest becomes half."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from onnx import ModelProto, TensorProto, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from onnx import NodeProto
+
+    from sensebind_engines.half.observed import Observed
+
+Softmax = Literal["fp32", "fp16"]
+
+LARGEST_HALF = 65504.0
+"""The largest finite number of IEEE 754 binary16."""
+
+LARGEST_ACTIVATION = LARGEST_HALF / 4
+"""A value seen beyond this stays FP32: what is met on a robot goes further than what was seen."""
+
+_ALWAYS = frozenset(
+    {"LayerNormalization", "InstanceNormalization", "GroupNormalization", "ReduceL2", "ReduceSum",
+     "ReduceMean", "ReduceSumSquare", "ReduceLogSumExp", "Sqrt", "Pow", "Log", "Exp", "Reciprocal"}
+)  # fmt: skip
+"""Operators that add up many terms, or whose result grows or vanishes faster than its input."""
+
+PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
+"""Operators that do nearly all of a network's arithmetic."""
+
+_BODY = PRODUCTS | {"Gelu", "LayerNormalization", "Softmax", "Relu", "Erf", "Tanh"}
+"""Operators of the network proper; what lies between the last of them and the output normalises."""
+
+
+def wide_values(observed: Observed) -> tuple[str, ...]:
+    """Names of the values that were too large for half, sorted."""
+    return tuple(sorted(n for n, v in observed.largest.items() if v > LARGEST_ACTIVATION))
+
+
+def fp32_nodes(model: ModelProto, wide: tuple[str, ...], softmax: Softmax) -> set[int]:
+    """Indices of the nodes that compute in FP32.
+
+    Normalisations and reductions, the normalisation at the end, softmax where asked for, every node
+    that makes or reads a value in `wide`, and those with a constant that half cannot hold.
+    """
+    nodes = list(model.graph.node)
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    chosen = {
+        index
+        for index, node in enumerate(nodes)
+        if node.op_type in _ALWAYS
+        or (node.op_type == "Softmax" and softmax == "fp32")
+        or any(name in wide for name in (*node.input, *node.output))
+        or any(name in weights and not _fits_half(weights[name]) for name in node.input)
+    }
+    return chosen | set(_normalising_end(model))
+
+
+def product_share(
+    model: ModelProto, nodes: set[int], shapes: Mapping[str, tuple[int, ...]]
+) -> float:
+    """Share of the multiplications of all products that these nodes do, 0 to 1."""
+    costs = {
+        index: product_cost(node, model, shapes)
+        for index, node in enumerate(model.graph.node)
+        if node.op_type in PRODUCTS
+    }
+    total = sum(costs.values())
+    return sum(costs[index] for index in costs if index in nodes) / total if total else 0.0
+
+
+def product_cost(node: NodeProto, model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Multiplications of one product at a batch of one."""
+    dims = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    known = {**shapes, **dims}
+    made, operand = known[node.output[0]], known[node.input[1]]
+    if node.op_type == "Conv":
+        return math.prod(made) * math.prod(operand[1:])
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    return math.prod(made) * operand[-1 if transposed else max(-2, -len(operand))]
+
+
+def _fits_half(weight: TensorProto) -> bool:
+    """Whether half holds these numbers: none overflows, no scalar vanishes."""
+    if weight.data_type != TensorProto.FLOAT or weight.data_location == TensorProto.EXTERNAL:
+        return True
+    values = numpy_helper.to_array(weight)
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float16)
+    if not np.isfinite(rounded).all():
+        return False
+    return values.size > 1 or bool((rounded != 0).all() or (values == 0).all())
+
+
+def _normalising_end(model: ModelProto) -> Iterator[int]:
+    """Nodes between the network proper and the graph's outputs."""
+    made_by = {name: i for i, node in enumerate(model.graph.node) for name in node.output}
+    waiting = [value.name for value in model.graph.output]
+    seen: set[int] = set()
+    while waiting:
+        index = made_by.get(waiting.pop())
+        if index is None or index in seen or model.graph.node[index].op_type in _BODY:
+            continue
+        seen.add(index)
+        waiting.extend(model.graph.node[index].input)
+    yield from seen
