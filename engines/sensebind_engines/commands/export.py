@@ -2,7 +2,7 @@
 """`sensebind export`: a bundle from a finished training run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -34,10 +34,11 @@ def export(
     """Export the encoders of a training run, with the towers they are bound to, as a bundle."""
     from sensebind.cli import output
     from sensebind_engines.export.run import HalfAsked, export_run
+    from sensebind_engines.half.islands import Softmax
 
-    if softmax != "fp32" and softmax != "fp16":
+    if softmax not in get_args(Softmax):
         raise InputError(f"--softmax is {softmax!r}, expected fp32 or fp16")
-    half = HalfAsked(softmax) if fp16 else None
+    half = HalfAsked(cast("Softmax", softmax)) if fp16 else None
     with output.progress("exporting") as advance:
         done = export_run(run, out, name=name, licence=licence, half=half, advance=advance)
     for modality, difference in done.differences.items():
