@@ -27,20 +27,18 @@ class StreamCounts(msgspec.Struct, frozen=True, kw_only=True):
         modality: its sense.
         embedded: windows that became embeddings.
         dropped: windows that did not, by cause, and samples lost before they could be windowed.
-        queue: samples, blocks or windows that wait, by place.
     """
 
     modality: str
     embedded: int
     dropped: dict[str, int] = {}
-    queue: dict[str, int] = {}
 
 
 class StreamSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One stream at one moment.
 
     Attributes:
-        modality, embedded, dropped, queue: see StreamCounts.
+        modality, embedded, dropped: see StreamCounts.
         windows_per_s: embeddings since the snapshot before this one, per second.
         latency: per quantity of `sensebind.metrics.latency.QUANTITIES`, since the begin.
         recent: the same since the snapshot before this one.
@@ -49,7 +47,6 @@ class StreamSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     modality: str
     embedded: int
     dropped: dict[str, int]
-    queue: dict[str, int]
     windows_per_s: float
     latency: dict[str, Summary]
     recent: dict[str, Summary]
@@ -64,6 +61,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         resident_bytes: memory in RAM.
         peak_resident_bytes: the most there was.
         streams: by name.
+        queues: samples, blocks and windows that wait, by place.
     """
 
     seconds: float
@@ -71,6 +69,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     resident_bytes: int
     peak_resident_bytes: int
     streams: dict[str, StreamSnapshot]
+    queues: dict[str, int]
 
 
 class RunStats:
@@ -79,10 +78,15 @@ class RunStats:
     One thread at a time takes snapshots; `observe` may be called by another.
     """
 
-    def __init__(self, counts: Callable[[], Mapping[str, StreamCounts]]) -> None:
-        """Watch a run whose counts so far `counts` tells."""
+    def __init__(
+        self,
+        counts: Callable[[], Mapping[str, StreamCounts]],
+        queues: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Watch a run whose counts so far `counts` tells, and `queues` what waits."""
         self.latency = LatencyStats()
         self._counts = counts
+        self._queues = queues
         self._begin_s = self._last_s = time.monotonic()
         self._last_cpu_s = time.process_time()
         self._last_embedded: dict[str, int] = {}
@@ -110,6 +114,7 @@ class RunStats:
             resident_bytes=resident_bytes(),
             peak_resident_bytes=peak_resident_bytes(),
             streams=streams,
+            queues=dict(self._queues()),
         )
 
     def _stream(
@@ -124,7 +129,6 @@ class RunStats:
             modality=counts.modality,
             embedded=counts.embedded,
             dropped=counts.dropped,
-            queue=counts.queue,
             windows_per_s=(counts.embedded - self._last_embedded.get(name, 0)) / passed_s,
             latency=whole.summaries() if whole else {},
             recent=recent.summaries() if recent else {},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sensebind.metrics.times import STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console
     from rich.table import Table
@@ -25,14 +25,17 @@ _NOTHING = "-"
 def snapshot_table(snapshot: Snapshot) -> Table:
     """Latencies in milliseconds: medians of the stages, percentiles of their sum.
 
-    One row per stream; under it, where there are any, what was dropped and what waits.
+    One row per stream, and under it what was dropped; under all of them what waits where.
     """
     from rich.table import Table
 
+    waiting = _listed(snapshot.queues)
     table = Table(
         caption=f"{snapshot.seconds:.0f} s, {snapshot.cpu_share:.2f} cores, "
         f"{snapshot.resident_bytes / _MIB:.0f} MiB (at most "
-        f"{snapshot.peak_resident_bytes / _MIB:.0f}); times in ms, stages are medians",
+        f"{snapshot.peak_resident_bytes / _MIB:.0f}); times in ms, stages are medians"
+        + (f"\nwaiting: {waiting}" if waiting else ""),
+        caption_justify="left",
         header_style="bold",
         box=None,
         pad_edge=False,
@@ -42,10 +45,8 @@ def snapshot_table(snapshot: Snapshot) -> Table:
         table.add_column(name.replace("window", "windows"), justify="right", no_wrap=True)
     for name, stream in snapshot.streams.items():
         table.add_row(name, *_cells(stream))
-        for what, counts in (("dropped", stream.dropped), ("waiting", stream.queue)):
-            listed = ", ".join(f"{cause} {n}" for cause, n in counts.items() if n)
-            if listed:
-                table.add_row(f"  {what}: {listed}", style="yellow" if what == "dropped" else "dim")
+        if dropped := _listed(stream.dropped):
+            table.add_row(f"  dropped: {dropped}", style="yellow")
     return table
 
 
@@ -61,6 +62,10 @@ def live_table(console: Console) -> Iterator[Callable[[Snapshot], None]]:
 
     with Live(Text("waiting for windows"), console=console, auto_refresh=False) as live:
         yield lambda snapshot: live.update(snapshot_table(snapshot), refresh=True)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
 
 
 def _cells(stream: StreamSnapshot) -> list[str]:
