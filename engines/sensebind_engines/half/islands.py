@@ -76,7 +76,9 @@ def product_share(
 
 def product_cost(node: NodeProto, model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Multiplications of one product at a batch of one."""
-    dims = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    dims: dict[str, tuple[int, ...]] = {
+        weight.name: tuple(weight.dims) for weight in model.graph.initializer
+    }
     known = {**shapes, **dims}
     made, operand = known[node.output[0]], known[node.input[1]]
     if node.op_type == "Conv":

@@ -51,7 +51,8 @@ def observe(path: Path, features: Features) -> Observed:
     model = onnx.load(str(path), load_external_data=False)
     names = list(float_values(model))
     inputs = {value.name for value in model.graph.input}
-    largest, shapes = dict.fromkeys(names, 0.0), dict.fromkeys(names, ())
+    largest = dict.fromkeys(names, 0.0)
+    shapes: dict[str, tuple[int, ...]] = {}
     rows = len(next(iter(features.values())))
     made = [name for name in names if name not in inputs]
     for begin in range(0, len(made), _AT_ONCE):
