@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import mujoco
 import numpy as np
@@ -35,10 +35,12 @@ def straight(_robot: Robot, _time_s: float) -> float:
     return 0.0
 
 
-def weave(amplitude_rad_s: float, frequency_hz: float, phase_rad: float = 0.0) -> Steering:
-    """Turn left and right sinusoidally."""
+def weave(
+    amplitude_rad_s: float, frequency_hz: float, phase_rad: float = 0.0, bias_rad_s: float = 0.0
+) -> Steering:
+    """Turn left and right sinusoidally about a constant rate."""
     return lambda _, time_s: (
-        amplitude_rad_s * math.sin(2.0 * math.pi * frequency_hz * time_s + phase_rad)
+        bias_rad_s + amplitude_rad_s * math.sin(2.0 * math.pi * frequency_hz * time_s + phase_rad)
     )
 
 
@@ -76,13 +78,44 @@ class _OnWheels:
 
 @dataclass
 class Still(_OnWheels):
-    """Stand with the motors holding."""
+    """Stand with the motors holding, so that no slope makes the robot creep."""
 
     label: str = "still"
+    _wheels_rad: FloatArray = field(default_factory=lambda: np.zeros(2), init=False, repr=False)
+
+    def start(self, robot: Robot, /) -> None:
+        """Note where the wheels are."""
+        self._wheels_rad = robot.wheels_rad
 
     def control(self, robot: Robot, _time_s: float, /) -> None:
         """Hold."""
-        robot.drive(0.0)
+        robot.hold_wheels(self._wheels_rad)
+
+
+class Nudge(NamedTuple):
+    """A soft push, half a sine long, at the middle of the chassis, in the world frame."""
+
+    start_s: float
+    length_s: float
+    force_n: tuple[float, float, float]
+
+
+@dataclass
+class Nudged(Still):
+    """Stand while someone touches it or its load shifts."""
+
+    nudges: tuple[Nudge, ...] = ()
+    control_hz: int = field(default=PHYSICS_HZ, init=False)
+
+    def control(self, robot: Robot, time_s: float, /) -> None:
+        """Hold against what pushes."""
+        super().control(robot, time_s)
+        force_n = np.zeros(3)
+        for nudge in self.nudges:
+            share = (time_s - nudge.start_s) / nudge.length_s
+            if 0.0 < share < 1.0:
+                force_n += math.sin(math.pi * share) * np.array(nudge.force_n)
+        robot.push(force_n)
 
 
 @dataclass
@@ -264,6 +297,8 @@ class Carry(_InHand):
         sway_rad: amplitude of the swaying roll and pitch.
         turn_rad: amplitude of the slow turn while walking.
         phase_rad: phase of the steps.
+        tremor_m: amplitude of the hands' tremor.
+        tremor_hz: its rate; physiological tremor is at 8 to 12 Hz.
         place_m: world x, y to put it down at, or None.
     """
 
@@ -276,6 +311,8 @@ class Carry(_InHand):
     sway_rad: float = 0.1
     turn_rad: float = 0.3
     phase_rad: float = 0.0
+    tremor_m: float = 0.0
+    tremor_hz: float = 9.0
     place_m: tuple[float, float] | None = None
 
     def target(self, _robot: Robot, time_s: float, /) -> tuple[FloatArray, FloatArray] | None:
@@ -290,6 +327,8 @@ class Carry(_InHand):
         side_m = 0.4 * self.bob_m * math.sin(step / 2.0) * up
         position = self._origin_m + self._walked_m(time_s)
         position = position + np.array([0.0, side_m, self.lift_m * up + bob_m])
+        tremor = 2.0 * math.pi * self.tremor_hz * time_s + np.array([0.0, 2.0, 4.0])
+        position += self.tremor_m * up * np.sin(tremor * np.array([1.0, 1.1, 0.93]))
         roll = (self.tilt_rad[0] + self.sway_rad * math.sin(step / 2.0)) * up
         pitch = (self.tilt_rad[1] + 0.6 * self.sway_rad * math.sin(step)) * up
         yaw = self._yaw_rad + self.turn_rad * math.sin(0.5 * time_s) * up

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sensebind.storage import atomic_path
+from sensebind_engines.recipes.simulation.domains import SPLITS
 from sensebind_engines.recipes.simulation.episodes import (
-    INTENTS,
-    SPLITS,
+    WINDOW_S,
     Episode,
     Job,
     simulate_episode,
 )
 from sensebind_engines.recipes.simulation.labels import DRIVE, UNSEEN_CLASS
+from sensebind_engines.recipes.simulation.scripts import INTENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ Driving gives two classes and a border between them; bumping loses the windows w
 _MANY = (DRIVE, "bump")
 _SOURCES = (
     "behaviours",
+    "domains",
     "episodes",
     "floors",
     "ground",
@@ -43,6 +45,7 @@ _SOURCES = (
     "log",
     "mjcf",
     "robot",
+    "scripts",
     "sensors",
 )
 
@@ -117,7 +120,7 @@ def simulate(jobs: Sequence[Job], processes: int | None = None) -> EpisodeSet:
 def _flatten(results: Sequence[Episode | None]) -> EpisodeSet:
     episodes = [episode for episode in results if episode is not None]
     windows = [
-        (number, window.end_s, window.label)
+        (number, float(episode.imu.stamps_s[0]) + window.start_s + WINDOW_S, window.label)
         for number, episode in enumerate(episodes)
         for window in episode.windows
     ]

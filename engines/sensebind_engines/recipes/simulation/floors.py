@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ground surfaces. Training floors and held-out floors are different groups, never mixed.
+"""Ground surfaces, in three groups that are never mixed: for training, for choices, held out.
 
 Each kind has a fixed range of heights; whether driving on it counts as smooth or rough is not
 decided here but measured from the ride (`labels`).
@@ -18,8 +18,9 @@ FloatArray = NDArray[np.float64]
 CELL_M = 0.02
 _CELLS = 601
 TRAINING_FLOORS = ("plane", "concrete", "wavy", "earth", "cobble", "slabs")
-HELD_OUT_FLOORS = ("tiles", "carpet", "washboard", "gravel")
-FLOOR_KINDS = TRAINING_FLOORS + HELD_OUT_FLOORS
+DEV_FLOORS = ("planks", "bricks", "grass")
+HELD_OUT_FLOORS = ("tiles", "carpet", "washboard", "gravel", "sills", "ramps")
+FLOOR_KINDS = TRAINING_FLOORS + DEV_FLOORS + HELD_OUT_FLOORS
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,33 @@ def _cobble(rng: np.random.Generator) -> FloatArray:
 
 
 def _slabs(rng: np.random.Generator) -> FloatArray:
-    """Paving slabs of 60 to 120 cm with steps of up to 3 mm."""
-    return _blocks(rng, int(rng.integers(30, 61)), rng.uniform(0.0, 0.003))
+    """Paving slabs of 60 to 120 cm with steps of up to 5 mm."""
+    return _blocks(rng, int(rng.integers(30, 61)), rng.uniform(0.0, 0.005))
+
+
+def _planks(rng: np.random.Generator) -> FloatArray:
+    """Planks of 10 to 16 cm, up to 1 mm higher or lower, with gaps 2 cm wide and 1 to 3 mm deep."""
+    pitch = int(rng.integers(5, 9))
+    steps = rng.uniform(0.0, rng.uniform(0.0, 0.001), _CELLS // pitch + 1)
+    rows = np.repeat(steps, pitch)[:_CELLS]
+    rows[::pitch] -= rng.uniform(0.001, 0.003)
+    return np.repeat(rows[:, None], _CELLS, axis=1)
+
+
+def _bricks(rng: np.random.Generator) -> FloatArray:
+    """Bricks of 10 cm x 20 cm, every second row shifted by half, with steps of up to 2 to 8 mm."""
+    count = _CELLS // 5 + 2
+    steps = rng.uniform(0.0, rng.uniform(0.002, 0.008), (count, count // 2 + 1))
+    heights = steps.repeat(5, axis=0).repeat(10, axis=1)[:_CELLS, : _CELLS + 5]
+    shifted = (np.arange(_CELLS) // 5 % 2 * 5)[:, None]
+    return np.take_along_axis(heights, np.arange(_CELLS) + shifted, axis=1)
+
+
+def _grass(rng: np.random.Generator) -> FloatArray:
+    """Grass: tufts of about 10 cm, 3 to 15 mm, on waves of half a metre, 1 to 4 cm."""
+    shape = (_CELLS, _CELLS)
+    tufts = noise_heights(rng, shape, 0.025, rng.uniform(0.003, 0.015))
+    return tufts + noise_heights(rng, shape, 0.12, rng.uniform(0.01, 0.04))
 
 
 def _tiles(rng: np.random.Generator) -> FloatArray:
@@ -132,6 +158,30 @@ def _gravel(rng: np.random.Generator) -> FloatArray:
     return np.asarray(spread * rng.uniform(0.005, 0.015))
 
 
+def _sills(rng: np.random.Generator) -> FloatArray:
+    """Even ground with thresholds 4 to 10 cm wide and 3 to 12 mm high, 0.7 to 2 m apart."""
+    heights = rng.uniform(0.0, 1e-4, (_CELLS, _CELLS))
+    place = int(rng.integers(0, 50))
+    while place < _CELLS:
+        heights[:, place : place + int(rng.integers(2, 6))] += rng.uniform(0.003, 0.012)
+        place += int(rng.integers(35, 101))
+    return heights if rng.uniform() < 0.5 else heights.T
+
+
+def _ramps(rng: np.random.Generator) -> FloatArray:
+    """Ramps of 3 to 7 degrees up and down by 4 to 8 cm, with level ground between them."""
+    height, profile = 0.0, [0.0]
+    while len(profile) < _CELLS:
+        top = rng.uniform(0.04, 0.08) if height == 0.0 else 0.0
+        slope = np.tan(np.radians(rng.uniform(3.0, 7.0)))
+        cells = max(2, round(abs(top - height) / slope / CELL_M))
+        profile += np.linspace(height, top, cells + 1)[1:].tolist()
+        profile += [top] * int(rng.integers(5, 60))
+        height = top
+    heights = np.repeat(np.array(profile[:_CELLS])[:, None], _CELLS, axis=1)
+    return heights if rng.uniform() < 0.5 else heights.T
+
+
 def noise_heights(
     rng: np.random.Generator, shape: tuple[int, int], sigma_m: float, height_m: float
 ) -> FloatArray:
@@ -152,8 +202,13 @@ _SURFACES = {
     "earth": _earth,
     "cobble": _cobble,
     "slabs": _slabs,
+    "planks": _planks,
+    "bricks": _bricks,
+    "grass": _grass,
     "tiles": _tiles,
     "carpet": _carpet,
     "washboard": _washboard,
     "gravel": _gravel,
+    "sills": _sills,
+    "ramps": _ramps,
 }

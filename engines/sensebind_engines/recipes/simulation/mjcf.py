@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PHYSICS_HZ = 2000
 TIMESTEP_S = 1.0 / PHYSICS_HZ
+GRAVITY_M_S2 = 9.81
 
 # Collision bits: a rolling part meets objects (bit 0) and its own piece of ground, nothing else.
 _PAD_BIT = {"left": 2, "right": 4, "caster": 8}
@@ -142,8 +143,9 @@ def _base_xml(spec: RobotSpec, onboard: str) -> str:
     """Chassis, caster, IMU and wheels.
 
     The caster has its own body, so the chassis's touch sensor does not count it, and `priority`
-    makes its low friction hold (MuJoCo otherwise takes the larger of the two geoms'). Its soft
-    contact keeps the solver from chattering at 100-200 Hz, which an IMU model would learn.
+    makes its low friction hold (MuJoCo otherwise takes the larger of the two geoms'). The soft
+    contact of both keeps the solver from chattering at 100-200 Hz, as a caster would that rolls and
+    a chassis that lies on its back and both wheels: an IMU model would learn it.
     """
     centre_m = spec.chassis_height_m
     caster_m = 0.4 * spec.wheel_radius_m
@@ -151,7 +153,7 @@ def _base_xml(spec: RobotSpec, onboard: str) -> str:
     imu = " ".join(str(value) for value in spec.imu_m)
     return f"""<body name="base" pos="0 0 {centre_m + 0.005}"><freejoint name="base"/>
  <geom name="chassis" type="box" size="{size}" mass="{0.8 * spec.mass_kg}"
-  rgba=".2 .45 .7 1" friction=".5 .005 .0001" solref=".004 1"/>
+  rgba=".2 .45 .7 1" friction=".5 .005 .0001" solref=".004 1" solimp=".5 .95 .003"/>
  <site name="feel_chassis" type="sphere" size="1" rgba="0 0 0 0"/><site name="imu" pos="{imu}"/>
  <body name="caster">
   <geom name="roll_caster" type="sphere" size="{caster_m}" mass="{0.03 * spec.mass_kg}"

@@ -27,6 +27,7 @@ from sensebind_engines.recipes.simulation.floors import PLANE, Floor
 from sensebind_engines.recipes.simulation.ground import Ground
 from sensebind_engines.recipes.simulation.log import Impact, Interval, SimLog
 from sensebind_engines.recipes.simulation.mjcf import (
+    GRAVITY_M_S2,
     PHYSICS_HZ,
     TIMESTEP_S,
     RobotSpec,
@@ -37,9 +38,9 @@ from sensebind_engines.recipes.simulation.mjcf import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GRAVITY_M_S2 = 9.81
 CONTROL_HZ = 200
 _SETTLE_S = 1.0
+_HOLD_PER_S = 20.0
 _UNSTABLE = (
     mujoco.mjtWarning.mjWARN_BADQPOS,
     mujoco.mjtWarning.mjWARN_BADQVEL,
@@ -186,6 +187,11 @@ class Robot:
         return math.acos(min(1.0, max(-1.0, float(self.data.xmat[self._body][8]))))
 
     @property
+    def wheels_rad(self) -> NDArray[np.float64]:
+        """Angle of the left and of the right wheel, (2,) float64 (a copy)."""
+        return np.array([self.data.joint(f"axle_{side}").qpos[0] for side in ("left", "right")])
+
+    @property
     def chassis_force_n(self) -> float:
         """Sum of normal contact forces on the chassis (not wheels or caster), newtons."""
         return float(self.data.sensor("touch_chassis").data[0])
@@ -198,6 +204,10 @@ class Robot:
         turn_m_s = yaw_rate_rad_s * half_track_m
         radius_m = self.spec.wheel_radius_m
         self.data.ctrl[:2] = (speed_m_s - turn_m_s) / radius_m, (speed_m_s + turn_m_s) / radius_m
+
+    def hold_wheels(self, angles_rad: NDArray[np.float64]) -> None:
+        """Turn the wheels back to their angles (2,), as a position servo does."""
+        self.data.ctrl[:2] = _HOLD_PER_S * (angles_rad - self.wheels_rad)
 
     def hold(
         self,
@@ -226,6 +236,10 @@ class Robot:
         rate = data.xmat[body].reshape(3, 3) @ self._qvel[3:]
         data.xfrc_applied[body, :3] = self._mass_kg * force
         data.xfrc_applied[body, 3:] = self._inertia * (gains.rotation * turn - gains.rate * rate)
+
+    def push(self, force_n: NDArray[np.float64]) -> None:
+        """Push the middle of the chassis with (3,) newtons in the world frame, until released."""
+        self.data.xfrc_applied[self._body, :3] = force_n
 
     def release(self) -> None:
         """Take the hand away."""

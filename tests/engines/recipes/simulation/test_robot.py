@@ -93,6 +93,31 @@ def test_bump_notices_its_impacts() -> None:
     assert window_label(log, "bump", 0.0, 0.9) == ""
 
 
+def test_a_touched_robot_rocks_and_stays_where_it_stands() -> None:
+    nudge = act.Nudge(0.5, 0.3, (12.0, -12.0, -12.0))
+    log = _run(act.Nudged(2.5, nudges=(nudge,)))
+    assert np.abs(log.motion[1000:1600, :2]).max() > 0.1
+    assert np.abs(log.motion[2400:, :2]).max() < 0.05
+    assert window_label(log, "still", 0.1, 2.1) == "still"
+
+
+def test_standing_hands_tremble() -> None:
+    log = _run(act.Carry(4.0, bob_m=0.0, speed_m_s=0.0, sway_rad=0.0, turn_rad=0.0, tremor_m=3e-5))
+    calm = _run(act.Carry(4.0, bob_m=0.0, speed_m_s=0.0, sway_rad=0.0, turn_rad=0.0))
+    shaken, steady = (run.motion[6000:, 2].std() for run in (log, calm))
+    assert 0.01 < shaken < 0.2
+    assert steady < 0.1 * shaken
+
+
+def test_a_tight_curve_is_no_spin_and_a_spin_is_no_ride() -> None:
+    curve = _run(act.Drive(3.0, speed_m_s=0.5, steer=act.weave(0.0, 0.1, bias_rad_s=0.9)))
+    assert window_label(curve, "drive", 1.0, 3.0) == "smooth"
+    assert window_label(curve, "spin", 1.0, 3.0) == ""
+    spin = _run(act.Spin(3.0, rate_rad_s=0.9))
+    assert window_label(spin, "spin", 1.0, 3.0) == "spin"
+    assert window_label(spin, "drive", 1.0, 3.0) == ""
+
+
 def test_free_bodies_of_the_scene_stay_where_they_were_put() -> None:
     box = '<body name="box" pos="1 .3 .2"><freejoint/><geom type="box" size=".1 .1 .2"/></body>'
     robot = Robot(RobotSpec(), scene=Scene(bodies=box), start_xy_m=(-1.0, 0.5), start_yaw_rad=1.0)
