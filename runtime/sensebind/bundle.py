@@ -116,6 +116,15 @@ class Bundle:
             self._encoders[modality] = self._open(modality)
         return self._encoders[modality]
 
+    def reopen(self, modality: Modality) -> Encoder:
+        """Open an encoder anew, beside one that hangs or fails, which is left to itself.
+
+        Raises:
+            BundleError, BackendError: as `encoder`.
+        """
+        self._encoders.pop(modality, None)
+        return self.encoder(modality)
+
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts, each alone, so that a vector depends on its text only.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.backends.batching import equal_batches
 from sensebind.errors import BackendError, InputError
 from sensebind.preprocess import make_preprocessor
 from sensebind.types import Embedding
@@ -81,6 +82,13 @@ class Encoder:
         if not batch:
             return np.empty((0, self.dim), dtype=np.float32)
         return _unit_rows(self._engine.run(_stacked(batch)), self.modality)
+
+    def equal_batches(self, most: int) -> tuple[int, ...]:
+        """Numbers of windows up to `most` that may share a run with no byte changed; 1 first.
+
+        They are tried out; see `sensebind.backends.batching`.
+        """
+        return equal_batches(self._engine, self.spec.inputs, most)
 
     def embed(self, window: Window, prepared: Prepared) -> Embedding:
         """The embedding of one window from its features.

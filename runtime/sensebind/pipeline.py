@@ -1,33 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wired graph: blocks in, embeddings out, and a count of everything on the way.
 
-Two forms, one path: `run` reads a source to its end, `push`/`poll`/`flush` take blocks from one's
-own program. One thread owns a pipeline.
+Two forms, one path: `run` takes sources, with threads of its own (see `sensebind.flow`), and
+`push`/`poll`/`flush` take blocks from one's own program. One thread owns a pipeline.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensebind import __version__
 from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
+from sensebind.clock import SystemClock
 from sensebind.config import PipelineConfig
 from sensebind.errors import ConfigError
+from sensebind.flow.incidents import Incident, Incidents
+from sensebind.flow.run import Run
+from sensebind.flow.selection import is_live, select
 from sensebind.records import RunMetadata
-from sensebind.sources.mapping import Decision, map_streams
+from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from sensebind.clock import ReferenceClock
     from sensebind.config import Order, StreamConfig
-    from sensebind.sources.base import Source, SourceReport
+    from sensebind.flow.run import Observe
+    from sensebind.flow.selection import AnySource, Selection
+    from sensebind.sinks.recorder import Recorder
+    from sensebind.sources.base import SourceReport
+    from sensebind.sources.mapping import Decision
     from sensebind.stream_path import StreamReport
     from sensebind.types import Delivery, Embedding, Window
 
@@ -38,11 +48,13 @@ class PipelineReport:
 
     Attributes:
         streams: by stream name.
-        source: what happened while reading; None in push form.
+        sources: what happened while reading, by the sources' names; empty in push form.
+        incidents: what went wrong and was overcome.
     """
 
     streams: dict[str, StreamReport] = field(default_factory=dict)
-    source: SourceReport | None = None
+    sources: dict[str, SourceReport] = field(default_factory=dict)
+    incidents: list[Incident] = field(default_factory=list)
 
 
 class Pipeline:
@@ -79,32 +91,67 @@ class Pipeline:
         self._streams: dict[str, StreamPath] = {}
         self._order: Order = self.config.order or "stamp"
         self._ready: deque[Embedding] = deque()
+        self._run: Run | None = None
         for name, stream in self.config.streams.items():
             self._wire(name, stream)
 
-    def run(self, source: Source) -> Iterator[Embedding]:
-        """Read a source to its end and yield embeddings as their windows close.
+    def run(
+        self,
+        source: AnySource | list[AnySource] | tuple[AnySource, ...],
+        *,
+        observers: Sequence[Observe] = (),
+        recorder: Recorder | None = None,
+        clock: ReferenceClock | None = None,
+    ) -> Iterator[Embedding]:
+        """Yield the embeddings of a recording, or of live sources, or of several of both.
+
+        A recording is read as fast as its embeddings are taken, nothing of it is dropped, and they
+        come in the order their windows closed. Live sources are never held up: what nobody has
+        time for is dropped and counted, and a source or engine that fails is opened anew while the
+        rest goes on; `stop` ends the run.
 
         Nothing is read before the first embedding is asked for; by then the streams are wired, so
-        `decisions` and `metadata` are complete.
+        `decisions` and `metadata` are complete. Closing the iterator ends all threads.
+
+        Args:
+            source: what is read.
+            observers: told of each embedding and when its window passed which station.
+            recorder: keeps what live sources deliver, for a replay; not begun yet, closed by you.
+            clock: what live streams are told in; wall time as it is now if None.
 
         Raises:
             InputError: if nothing maps to an encoder, or a configured stream is not there.
-            SourceError: if the source cannot be read.
+            SourceError: if a recording cannot be read, or a device is not there at the start.
         """
-        with source:
-            encoders = self.bundle.manifest.encoders
-            windowed = [modality for modality, spec in encoders.items() if spec.window]
-            mapping = map_streams(source.streams(), windowed, self.config.streams)
-            self.decisions = mapping.decisions
-            self.report.source = source.report
-            for name, stream in mapping.selected.items():
-                if name not in self._streams:
-                    self._wire(name, stream)
-            for block in source.blocks(mapping.selected, self._order):
-                self.push(block)
-                yield from self.poll()
-            yield from self.flush()
+        sources = source if isinstance(source, (list, tuple)) else [source]
+        with ExitStack() as stack:
+            for each in sources:
+                if not is_live(each):
+                    stack.enter_context(each)
+            selections = self._select(sources)
+            live = any(is_live(each) for each in sources)
+            encoders = {path.encoder.modality: path.encoder for path in self._streams.values()}
+            incidents = Incidents(self.report.incidents)
+            run = Run(
+                self.config,
+                encoders,
+                self.bundle.reopen,
+                incidents,
+                live=live,
+                observers=observers,
+            )
+            self._run = stack.enter_context(run)
+            stack.callback(setattr, self, "_run", None)
+            self._feed(run, selections, recorder, clock)
+            yield from run.embeddings()
+
+    def stop(self) -> None:
+        """End the present run gracefully: take nothing more in, and encode what came before.
+
+        For other threads and signal handlers; without a run it does nothing.
+        """
+        if self._run is not None:
+            self._run.stop()
 
     def push(self, delivery: Delivery) -> None:
         """Take one block, or a break; windows that close are encoded and wait for `poll`.
@@ -134,7 +181,9 @@ class Pipeline:
         ending = [e for path in self._streams.values() for e in _encoded(path, path.flush())]
         return ready + sorted(ending, key=lambda e: (e.grid_ns, e.stream))
 
-    def metadata(self, source: Source | None = None, labels: tuple[str, ...] = ()) -> RunMetadata:
+    def metadata(
+        self, source: AnySource | None = None, labels: tuple[str, ...] = ()
+    ) -> RunMetadata:
         """Metadata of the run for a sink; complete once the streams are wired."""
         manifest = self.bundle.manifest
         wired = {stream.encoder.modality: stream.encoder for stream in self._streams.values()}
@@ -148,7 +197,7 @@ class Pipeline:
             backend=self.bundle.backend,
             precision="+".join(sorted({e.precision for e in wired.values()})),
             source=source.name if source else "",
-            source_sha256=source.sha256() if source else "",
+            source_sha256="" if source is None or is_live(source) else source.sha256(),
             order=self._order,
             windows={name: stream.metadata() for name, stream in self._streams.items()},
             labels=labels,
@@ -169,6 +218,36 @@ class Pipeline:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _select(self, sources: Sequence[AnySource]) -> list[Selection]:
+        """Choose the streams of all sources, and wire those that are not yet."""
+        encoders = self.bundle.manifest.encoders
+        windowed = [modality for modality, spec in encoders.items() if spec.window]
+        selections, self.decisions = select(sources, windowed, self.config)
+        for selection in selections:
+            self._order = selection.order
+            self.report.sources[selection.source.name] = selection.source.report
+            for name, stream in selection.streams.items():
+                if name not in self._streams or self._streams[name].config != stream:
+                    self._wire(name, stream)
+        return selections
+
+    def _feed(
+        self,
+        run: Run,
+        selections: Sequence[Selection],
+        recorder: Recorder | None,
+        clock: ReferenceClock | None,
+    ) -> None:
+        """Tell a run where its blocks come from."""
+        clock = clock or SystemClock()
+        for selection in selections:
+            paths = {name: self._streams[name] for name in selection.streams}
+            if is_live(selection.source):
+                infos = [info for info in selection.infos if isinstance(info, LiveStreamInfo)]
+                run.add_live(selection.source, infos, paths, {}, clock, recorder)
+            else:
+                run.add_recording(selection.source, paths, selection.order)
 
     def _wire(self, name: str, config: StreamConfig) -> None:
         path = StreamPath(name, config, self.bundle.encoder(config.modality), self.config.hop_s)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sensebind.types import Block, Delivery
 
 
+_IMU_CHANNELS = 6
+"""Accelerations and angular velocities: the one kind of samples without a constant rate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A block, or a break, and when it came.
@@ -74,7 +78,8 @@ class StreamRing:
             raise InputError(f"the capacity of a ring is {capacity} samples, expected at least 1")
         self.waiting = 0
         self._capacity = capacity
-        self._arrivals: deque[Arrival] = deque()
+        # Each with the place in memory where its rows begin.
+        self._arrivals: deque[tuple[Arrival, int]] = deque()
         # What was taken last is still being read: another `capacity` beside those that wait.
         self._memory = _Memory(2 * capacity)
 
@@ -82,14 +87,15 @@ class StreamRing:
         """Copy a block behind those that wait; if it does not fit, drop them.
 
         Raises:
-            InputError: if the arrays are none, or not of one length.
+            InputError: if the arrays have another dtype or shape than the block's kind has.
         """
         _check(block)
         if self.waiting + block.count <= self._capacity:
             self._append(block, receive_ns, monotonic_ns)
             return _PUSHED
         dropped = self.drop()
-        self._arrivals.append(Arrival(Break(block.stream), receive_ns, monotonic_ns))
+        a_break = Arrival(Break(block.stream), receive_ns, monotonic_ns)
+        self._arrivals.append((a_break, self._memory.next))
         if block.count > self._capacity:
             return Pushed(dropped + block.count, kept=False)
         self._append(block, receive_ns, monotonic_ns)
@@ -99,7 +105,7 @@ class StreamRing:
         """The oldest; its arrays may be read until the next one is taken. None if nothing waits."""
         if not self._arrivals:
             return None
-        arrival = self._arrivals.popleft()
+        arrival, _ = self._arrivals.popleft()
         if not isinstance(arrival.delivery, Break):
             self.waiting -= arrival.delivery.count
         return arrival
@@ -107,11 +113,15 @@ class StreamRing:
     def drop(self) -> int:
         """Forget all that waits; the number of samples."""
         dropped, self.waiting = self.waiting, 0
-        self._arrivals.clear()
+        if self._arrivals:
+            self._memory.next = self._arrivals[0][1]
+            self._arrivals.clear()
         return dropped
 
     def _append(self, block: Block, receive_ns: int, monotonic_ns: int) -> None:
-        self._arrivals.append(Arrival(self._copied(block), receive_ns, monotonic_ns))
+        begin = self._memory.next
+        arrival = Arrival(self._copied(block), receive_ns, monotonic_ns)
+        self._arrivals.append((arrival, begin))
         self.waiting += block.count
 
     def _copied(self, block: Block) -> Block:
@@ -132,23 +142,26 @@ class _Memory:
 
     With twice the rows that are ever in use, a block that no longer fits before the end can
     begin at the start: the space skipped is less than a block's, which is less than a half.
+
+    Attributes:
+        next: where the next block begins, if it fits; set back to take blocks back.
     """
 
     def __init__(self, rows_in_use: int) -> None:
         self._rows = 2 * rows_in_use
         self._stores: tuple[NDArray[Any], ...] = ()
-        self._next = 0
+        self.next = 0
 
     def place(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Copies of arrays of equal length."""
         if [_form(store) for store in self._stores] != [_form(array) for array in arrays]:
             # Views of the former stores keep these alive.
             self._stores = tuple(np.empty((self._rows, *a.shape[1:]), a.dtype) for a in arrays)
-            self._next = 0
+            self.next = 0
         count = len(arrays[0])
-        if self._next + count > self._rows:
-            self._next = 0
-        begin, self._next = self._next, self._next + count
+        if self.next + count > self._rows:
+            self.next = 0
+        begin, self.next = self.next, self.next + count
         views = tuple(store[begin : begin + count] for store in self._stores)
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
@@ -160,14 +173,29 @@ def _form(array: NDArray[Any]) -> tuple[object, ...]:
 
 
 def _check(block: Block) -> None:
-    """Refuse what cannot be copied; the windowers check the rest."""
+    """Refuse arrays of another form than the block's kind has."""
     if isinstance(block, FrameBlock):
         return
-    arrays = (block.stamps_ns, block.values) if isinstance(block, SampleBlock) else (block.values,)
-    lengths = {array.shape[:1] if isinstance(array, np.ndarray) else None for array in arrays}
-    if len(lengths) != 1 or lengths & {None, ()}:
+    arrays: tuple[object, ...]
+    if isinstance(block, SampleBlock):
+        arrays, expected = (block.stamps_ns, block.values), "int64 (n,) and float64 (n, 6)"
+        fits = _is(block.stamps_ns, np.int64, 1) and _is(block.values, np.float64, 2)
+        fits = fits and block.values.shape == (len(block.stamps_ns), _IMU_CHANNELS)
+    else:
+        arrays, expected = (block.values,), "float32 (n, channels)"
+        fits = _is(block.values, np.float32, 2) and block.values.shape[1] > 0
+    if not fits:
         raise InputError(
-            f"block of stream {block.stream!r} has "
-            f"{' and '.join(str(getattr(a, 'shape', type(a).__name__)) for a in arrays)} for its "
-            "arrays, expected arrays of one length"
+            f"block of stream {block.stream!r} has {' and '.join(map(_described, arrays))}, "
+            f"expected {expected}"
         )
+
+
+def _is(array: object, dtype: type[np.generic], axes: int) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == axes
+
+
+def _described(array: object) -> str:
+    if isinstance(array, np.ndarray):
+        return f"{array.dtype} {array.shape}"
+    return type(array).__name__

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sensebind.types import Block, Delivery, Embedding, Modality, Window
     from sensebind.windowing import StreamCounters
 
+_MOST_CAUSES = 50
+"""Messages may name values, of which there is no end."""
+
 
 @dataclass(slots=True)
 class StreamReport:
@@ -190,4 +193,6 @@ class StreamPath:
 
 
 def _add(counts: dict[str, int], key: str, count: int = 1) -> None:
+    if key not in counts and len(counts) >= _MOST_CAUSES:
+        key = "other reasons"
     counts[key] = counts.get(key, 0) + count

@@ -126,16 +126,25 @@ def test_the_memory_is_allocated_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "shapes"),
+    ("block", "found"),
     [
-        (SampleBlock("imu", np.zeros(3, np.int64), np.zeros((2, 6))), r"\(3,\) and \(2, 6\)"),
-        (SampleBlock("imu", np.zeros((), np.int64), np.zeros((2, 6))), r"\(\) and \(2, 6\)"),
-        (replace(sound(0, 1), values=[[1.0]]), "list for its"),  # type: ignore[arg-type]
+        (
+            SampleBlock("imu", np.zeros(3, np.int64), np.zeros((2, 6))),
+            r"float64 \(2, 6\), expected",
+        ),
+        (
+            SampleBlock("imu", np.zeros(2, np.int64), np.zeros((2, 3))),
+            r"float64 \(2, 3\), expected",
+        ),
+        (SampleBlock("imu", np.zeros((), np.int64), np.zeros((2, 6))), r"int64 \(\) and float64"),
+        (replace(sound(0, 1), values=[[1.0]]), "has list, expected float32"),  # type: ignore[arg-type]
+        (replace(sound(0, 1), values=np.zeros((3, 0), np.float32)), r"\(3, 0\), expected float32"),
+        (replace(sound(0, 1), values=np.zeros((3, 1))), r"float64 \(3, 1\), expected"),  # type: ignore[arg-type]
     ],
 )
-def test_arrays_that_are_none_are_refused(block: Block, shapes: str) -> None:
+def test_arrays_of_another_form_are_refused(block: Block, found: str) -> None:
     ring = StreamRing(8)
-    with pytest.raises(InputError, match=shapes):
+    with pytest.raises(InputError, match=found):
         ring.push(block, 0, 0)
     assert ring.take() is None
 

@@ -144,7 +144,7 @@ def test_several_recordings_are_encoded_as_one(
     out = tmp_path / "both.parquet"
     ran = run("replay", later, recording, "--bundle", bundle_folder, "--out", out, "--json")
     assert ran.json["source"]["name"] == "later.db3 + drive.mcap"
-    assert ran.json["report"]["source"]["read"]["/imu"] == 360 + 99
+    assert ran.json["report"]["sources"]["later.db3 + drive.mcap"]["read"]["/imu"] == 360 + 99
     assert ran.json["report"]["streams"]["/imu"]["counters"]["late"] == 0
     metadata = pq.read_table(out).schema.metadata
     assert metadata[b"sensebind.source"] == b'"later.db3 + drive.mcap"'

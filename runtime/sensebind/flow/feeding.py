@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The threads that fill the lanes: one reads a recording, one keeps a device open."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Protocol
+
+from sensebind.flow.backoff import Backoff
+from sensebind.flow.incidents import told
+from sensebind.sources.base import REFERENCE_CLOCK, EndOfStream
+from sensebind.sources.finishing import Finishing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sensebind.clock import ReferenceClock
+    from sensebind.config import Order, StreamConfig
+    from sensebind.flow.incidents import Incidents
+    from sensebind.flow.lane import LiveLane, RecordedLane
+    from sensebind.sources.base import LiveSource, LiveStreamInfo, Source
+    from sensebind.types import Block
+
+
+class Mapper(Protocol):
+    """Maps the stamps of one device into the reference clock."""
+
+    def map_block(self, block: Block, receive_ns: int) -> Block:
+        """The block with stamps of the reference clock."""
+        ...
+
+
+class Tap(Protocol):
+    """Keeps what enters the pipeline, as `sensebind.sinks.recorder.Recorder`; never raises."""
+
+    def offer(self, device: Block, mapped: Block, receive_ns: int) -> None:
+        """Keep a block, with the device's stamps and with mapped ones."""
+        ...
+
+    def offer_break(self, stream: str, receive_ns: int) -> None:
+        """Keep that samples were dropped before the stream's next block."""
+        ...
+
+
+class Reader:
+    """Reads a recording into its lane, as fast as blocks are taken from it."""
+
+    def __init__(
+        self,
+        source: Source,
+        selected: dict[str, StreamConfig],
+        order: Order,
+        lane: RecordedLane,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """Nothing is read before `start`; `fail` is told why the recording ended early."""
+        self._source = source
+        self._selected = selected
+        self._order: Order = order
+        self._lane = lane
+        self._fail = fail
+        self._thread = Thread(target=self._run, name=f"reader {source.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more; what was read is still encoded."""
+        self._lane.close()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            for block in self._source.blocks(self._selected, self._order):
+                if not self._lane.put(block):
+                    return
+        except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
+            self._fail(error)
+        finally:
+            self._lane.end()
+
+
+class LiveFeed:
+    """Keeps a live source open, and passes its blocks on with mapped stamps.
+
+    A source that fails or falls silent is stopped and, after a pause, started again.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        selected: dict[str, StreamConfig],
+        infos: list[LiveStreamInfo],
+        lanes: Mapping[str, LiveLane],
+        mappers: Mapping[str, Mapper],
+        clock: ReferenceClock,
+        tap: Tap | None,
+        incidents: Incidents,
+        *,
+        silence_s: float,
+    ) -> None:
+        """Nothing is opened before `start`.
+
+        Args:
+            source: the device.
+            selected: the streams wanted of it.
+            infos: what it says of its streams.
+            lanes: where the streams go, by name.
+            mappers: of the streams' stamps, by name; one that is missing needs none.
+            clock: what time it is.
+            tap: is offered every block that enters a lane.
+            incidents: told of failures.
+            silence_s: longest time without a block.
+        """
+        self._source = source
+        self._selected = selected
+        self._lanes = lanes
+        self._mappers = mappers
+        self._clock = clock
+        self._tap = tap
+        self._incidents = incidents
+        self._silence_s = silence_s
+        finished = all(info.finished for info in infos)
+        self._finishing = None if finished else Finishing(selected, infos, source.report)
+        self._lock = Lock()
+        self._backoff = Backoff()
+        self._heard = Event()
+        self._over = Event()  # of this opening
+        self._outcome: Exception | None = None
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=f"feed {source.name}", daemon=True)
+
+    def start(self) -> None:
+        """Open the device."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the device and end its lanes; what came before is still encoded."""
+        self._stopping.set()
+        self._over.set()
+        self._end()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread; whether it has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        """The thread: start the source, wait until it is over, and begin again."""
+        while not self._stopping.is_set():
+            outcome = self._play()
+            if isinstance(outcome, EndOfStream):
+                break
+            if outcome is not None:
+                self._incidents.tell(
+                    f"source {self._source.name}", f"{told(outcome)}; it is opened again"
+                )
+                self._stopping.wait(self._backoff.next_s())
+        self._end()
+
+    def _play(self) -> Exception | None:
+        """Open the source and stop it when it is over; why it was, None if we stopped it."""
+        self._over.clear()
+        self._heard.clear()
+        self._outcome = None
+        try:
+            if not self._stopping.is_set():
+                self._source.start(self._selected, self._deliver, self._told_of_failure)
+                self._wait_until_over()
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises
+            self._outcome = error
+        try:
+            self._source.stop()
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises
+            self._outcome = self._outcome or error
+        return self._outcome
+
+    def _wait_until_over(self) -> None:
+        while not self._over.wait(self._silence_s):
+            if not self._heard.is_set():
+                raise TimeoutError(f"nothing came for {self._silence_s:g} s")
+            self._heard.clear()
+
+    def _told_of_failure(self, error: Exception) -> None:
+        """What the source calls when it is over."""
+        self._outcome = self._outcome or error
+        self._over.set()
+
+    def _end(self) -> None:
+        for lane in self._lanes.values():
+            lane.end()
+
+    def _deliver(self, block: Block) -> None:
+        """What the source calls with each block, in its own threads; never raises."""
+        if self._stopping.is_set():
+            return
+        receive_ns, monotonic_ns = self._clock.now_ns(), time.monotonic_ns()
+        if not self._heard.is_set():
+            self._heard.set()
+            self._backoff.reset()
+        try:
+            with self._lock:
+                self._pass_on(block, receive_ns, monotonic_ns)
+        except Exception as error:  # noqa: BLE001 - a block of any content costs itself only
+            self._refuse(block, told(error))
+
+    def _pass_on(self, raw: Block, receive_ns: int, monotonic_ns: int) -> None:
+        device = raw if self._finishing is None else self._finishing.push(raw)
+        if device is None:
+            return
+        mapper = self._mappers.get(device.stream)
+        mapped = device if mapper is None else mapper.map_block(device, receive_ns)
+        pushed = self._lanes[device.stream].push(mapped, receive_ns, monotonic_ns)
+        if self._tap is not None:
+            if pushed.dropped:
+                self._tap.offer_break(device.stream, receive_ns)
+            if pushed.kept:
+                self._tap.offer(device, mapped, receive_ns)
+
+    def _refuse(self, block: Block, why: str) -> None:
+        stream = getattr(block, "stream", None)
+        lane = self._lanes.get(stream) if isinstance(stream, str) else None
+        if lane is not None:
+            lane.paths[lane.name].count_refused(block, why)
+        else:
+            self._source.report.skip(str(stream), "not a stream that was asked for")
+        self._incidents.tell(f"source {self._source.name}", f"a block was refused: {why}")
+
+
+def clock_of(name: str, infos: Mapping[str, LiveStreamInfo]) -> str:
+    """The clock that stamps a stream; of one joined of two, that of its first half."""
+    if name in infos:
+        return infos[name].clock
+    return next((i.clock for i in infos.values() if name.startswith(i.name + "+")), REFERENCE_CLOCK)

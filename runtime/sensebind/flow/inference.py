@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thread that owns the engines, and the one that watches it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from itertools import takewhile
+from threading import Condition, Event, Thread
+from typing import TYPE_CHECKING
+
+from sensebind.errors import BackendError, InputError
+from sensebind.flow.incidents import told
+from sensebind.flow.messages import Encoded, End
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+    from sensebind.config import PipelineConfig
+    from sensebind.encoder import Encoder
+    from sensebind.flow.engines import Engines
+    from sensebind.flow.messages import Message
+    from sensebind.flow.pending import Passage
+    from sensebind.types import Modality
+
+RESULTS_AHEAD = 16
+"""Embeddings that may wait for the consumer before no further windows are prepared."""
+_CHECKS = 4
+"""How often the watch looks within the time it allows."""
+
+
+class Inference:
+    """Turns prepared windows into embeddings, in the order they come."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        config: PipelineConfig,
+        results: SimpleQueue[Message],
+        wake: Event,
+        *,
+        strict: bool,
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            engines: the encoders; this thread's own.
+            config: its batching and timeout.
+            results: takes embeddings, and the end.
+            wake: the worker's; set when there is room for another window.
+            strict: a run that hangs ends everything, as nothing may be dropped.
+        """
+        self._engines = engines
+        self._max_batch = config.max_batch
+        self._batch_wait_ns = round(config.batch_wait_s * 1e9)
+        self._timeout_s = config.engine_timeout_s
+        self._results = results
+        self._wake = wake
+        self._strict = strict
+        self._changed = Condition()
+        self._queue: deque[Passage] = deque()
+        self._unconsumed = 0
+        self._finishing = False
+        self._stopping = Event()
+        # Of the thread in charge; one that hung finds another number here when it comes back.
+        self._generation = 0
+        self._thread: Thread | None = None
+        self._busy: Modality | None = None
+        self._began_ns = 0
+        self._batch: list[Passage] = []
+        self._watch = Thread(target=self._watch_runs, name="engine watch", daemon=True)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._start_thread()
+        self._watch.start()
+
+    def has_room(self) -> bool:
+        """Whether another window may be prepared: a batch ahead, and the consumer keeps up."""
+        return len(self._queue) < self._max_batch and self._unconsumed < RESULTS_AHEAD
+
+    def submit(self, passage: Passage) -> None:
+        """Take a window with its features."""
+        with self._changed:
+            self._queue.append(passage)
+            self._changed.notify()
+
+    def consumed(self) -> None:
+        """The consumer took an embedding."""
+        with self._changed:
+            self._unconsumed -= 1
+        self._wake.set()
+
+    def waiting(self) -> int:
+        """Windows that wait for the engines."""
+        return len(self._queue)
+
+    def finish(self) -> None:
+        """No more windows come: tell the consumer of the end after the last one."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify()
+
+    def close(self, timeout_s: float) -> bool:
+        """End the threads after the present run; whether it ended within `timeout_s`.
+
+        Windows that are left are counted as dropped.
+        """
+        self._stopping.set()
+        with self._changed:
+            self._drop(self._queue)
+            self._changed.notify_all()
+        thread = self._thread
+        if thread is not None and thread.ident is not None:
+            thread.join(timeout_s)
+            self._watch.join()
+        with self._changed:
+            self._generation += 1
+            self._drop(self._batch)
+        return thread is None or not thread.is_alive()
+
+    def _drop(self, passages: deque[Passage] | list[Passage]) -> None:
+        for passage in passages:
+            passage.drop("stopped")
+        passages.clear()
+
+    def _start_thread(self) -> None:
+        generation = self._generation
+        self._thread = Thread(
+            target=self._run, args=(generation,), name=f"inference {generation}", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, generation: int) -> None:
+        """The thread: run engines until nothing more comes."""
+        try:
+            while (modality := self._next_modality(generation)) is not None:
+                self._serve(modality, generation)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
+            self._results.put(End(error))
+            return
+        if generation == self._generation:
+            self._results.put(End())
+
+    def _next_modality(self, generation: int) -> Modality | None:
+        """Wait for a window and say whose it is; None at the end."""
+        with self._changed:
+            self._busy = None if generation == self._generation else self._busy
+            while not self._queue:
+                if self._finishing or self._stopping.is_set() or generation != self._generation:
+                    return None
+                self._changed.wait()
+            if generation != self._generation:
+                return None
+            self._busy = self._queue[0].path.config.modality
+            self._began_ns = time.monotonic_ns()
+            return self._busy
+
+    def _serve(self, modality: Modality, generation: int) -> None:
+        """Run one batch of a modality."""
+        encoder = self._engines.open(modality)
+        sizes = (1,) if self._max_batch == 1 or encoder is None else self._engines.batches(modality)
+        batch = self._take_batch(modality, sizes, generation)
+        self._wake.set()
+        if encoder is not None:
+            self._encode(encoder, batch, generation)
+        elif self._take_back(generation):
+            for passage in batch:
+                passage.drop("engine")
+
+    def _take_batch(
+        self, modality: Modality, sizes: tuple[int, ...], generation: int
+    ) -> list[Passage]:
+        """The waiting windows of a modality that share the next run."""
+        with self._changed:
+            while generation == self._generation and self._may_grow(modality, sizes[-1]):
+                oldest_ns = self._queue[0].times.prepared_ns
+                left_ns = oldest_ns + self._batch_wait_ns - time.monotonic_ns()
+                if left_ns <= 0 or not self._changed.wait(left_ns / 1e9):
+                    break
+            if generation != self._generation:
+                return []
+            ready = self._ready(modality)
+            size = max((size for size in sizes if size <= ready), default=0)
+            self._batch = [self._queue.popleft() for _ in range(size)]
+            self._began_ns = time.monotonic_ns()
+            return list(self._batch)
+
+    def _ready(self, modality: Modality) -> int:
+        """Windows at the head of the queue that may share a run."""
+        if self._queue and self._queue[0].alone:
+            return 1
+
+        def fits(passage: Passage) -> bool:
+            return passage.path.config.modality is modality and not passage.alone
+
+        return sum(1 for _ in takewhile(fits, self._queue))
+
+    def _may_grow(self, modality: Modality, largest: int) -> bool:
+        ready = self._ready(modality)
+        at_end = self._finishing or self._stopping.is_set()
+        return not at_end and 0 < ready == len(self._queue) < largest
+
+    def _encode(self, encoder: Encoder, batch: list[Passage], generation: int) -> None:
+        """Run the engine."""
+        if not batch:
+            return
+        begin_ns = time.monotonic_ns()
+        try:
+            vectors = encoder.encode([p.prepared.features for p in batch if p.prepared])
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises
+            self._fail(encoder, batch, error, generation)
+            return
+        end_ns = time.monotonic_ns()
+        if not self._take_back(generation):
+            return
+        self._engines.succeeded(encoder.modality)
+        for passage, vector in zip(batch, vectors, strict=True):
+            assert passage.prepared is not None
+            embedding = encoder.embedding(passage.window, passage.prepared, vector)
+            times = passage.times
+            times.infer_begin_ns, times.inferred_ns, times.batch = begin_ns, end_ns, len(batch)
+            passage.path.count_embedded()
+            with self._changed:
+                self._unconsumed += 1
+            self._results.put(Encoded(embedding, times))
+
+    def _fail(
+        self, encoder: Encoder, batch: list[Passage], error: Exception, generation: int
+    ) -> None:
+        """Count a window that failed; those that failed together are to be run alone."""
+        if not self._take_back(generation):
+            return
+        if len(batch) > 1:
+            for passage in batch:
+                passage.alone = True
+            with self._changed:
+                self._queue.extendleft(reversed(batch))
+            return
+        batch[0].path.count_failed(told(error))
+        if not isinstance(error, InputError) and not self._strict:
+            self._engines.failed(encoder.modality, error)
+
+    def _take_back(self, generation: int) -> bool:
+        """Whether the batch is still this thread's; if it hung, its windows are counted already."""
+        with self._changed:
+            if generation != self._generation:
+                return False
+            self._batch = []
+            return True
+
+    def _watch_runs(self) -> None:
+        """The watching thread: replace the other one if a run takes too long."""
+        timeout_ns = round(self._timeout_s * 1e9)
+        while not self._stopping.wait(self._timeout_s / _CHECKS):
+            with self._changed:
+                modality = self._busy
+                if modality is None or time.monotonic_ns() - self._began_ns < timeout_ns:
+                    continue
+                self._generation += 1
+                lost, self._batch, self._busy = self._batch, [], None
+            for passage in lost:
+                passage.drop("engine")
+            self._engines.hung(modality, self._timeout_s)
+            if self._strict:
+                self._results.put(End(_hung(modality, self._timeout_s)))
+                return
+            self._start_thread()
+
+
+def _hung(modality: Modality, timeout_s: float) -> BackendError:
+    return BackendError(
+        f"the engine of {modality} did not answer for {timeout_s:g} s; if this machine is just "
+        "slow, allow it more time with engine_timeout_s="
+    )
