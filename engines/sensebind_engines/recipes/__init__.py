@@ -38,4 +38,8 @@ RECIPES: dict[str, Recipe] = {
         "sensebind_engines.recipes.sample_recording.build",
         "the sample recording with its truth: a simulated robot seen, heard and felt",
     ),
+    "sounds": Recipe(
+        "sensebind_engines.recipes.sounds.dataset",
+        "recorded, rendered and synthesised sounds to bind to text by one encoder",
+    ),
 }

@@ -35,6 +35,8 @@ def augment_audio(
         other: what may be mixed in; nothing is where it is None or of another shape.
     """
     values = window.values.astype(np.float32)
+    if amount.slow:
+        values = _slowed(values, amount.slow, rng)
     if amount.reverb and rng.random() < amount.reverb:
         values = _in_room(values, _rate_hz(window), amount.reverb_s, rng)
     level = _rms(values)
@@ -68,6 +70,17 @@ def mask_log_mel(
         start, stop = _stretch(bins, min(amount.band_mask_bins, bins), rng)
         masked[:, start:stop] = _MASKED
     return masked
+
+
+def _slowed(
+    values: NDArray[np.float32], share: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """A stretch of the sound (n, channels), played slower so that it lasts as long."""
+    places = np.arange(len(values))
+    played = 1.0 - rng.uniform(0.0, share)
+    heard = rng.uniform(0.0, (1.0 - played) * len(values)) + played * places
+    slowed = [np.interp(heard, places, channel) for channel in values.T]
+    return np.stack(slowed, axis=1).astype(np.float32)
 
 
 def _in_room(

@@ -28,10 +28,13 @@ class SpatialAugment(Strict, frozen=True):
         smallest_area: the crop keeps the frame's shape and a share of its area drawn from
             smallest_area..1 (ImageNet training customarily takes 0.08; 1 is no crop).
         flip: share of items mirrored left to right.
+        vectors_of_things: crop and flip also beside a frame whose vector the row gives. That holds
+            for vectors of the thing from all sides, not for those of the very view.
     """
 
     smallest_area: Share = 1.0
     flip: Fraction = 0.0
+    vectors_of_things: bool = False
 
 
 class VisionAugment(Strict, frozen=True):
@@ -56,6 +59,8 @@ class AudioAugment(Strict, frozen=True):
 
     Attributes:
         gain_db: largest change of the level, up or down.
+        slow: largest share by which sounds are played slower, and so lower, than they are. Never
+            faster: a window holds nothing to fill it up with.
         reverb: share of items that sound as in a room, before others are mixed in.
         reverb_s: longest reverberation time: in it the room's sound falls by 60 dB.
         mix: share of items that another item of the batch is mixed into.
@@ -68,6 +73,7 @@ class AudioAugment(Strict, frozen=True):
     """
 
     gain_db: NonNegative = 0.0
+    slow: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
     reverb: Fraction = 0.0
     reverb_s: Annotated[float, Meta(gt=0, le=2)] = 0.5
     mix: Fraction = 0.0

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensebind.config import StreamConfig
@@ -41,8 +42,8 @@ STRONG = Augmentation(
     spatial=SpatialAugment(smallest_area=0.3, flip=0.5),
     vision=VisionAugment(operations=2, magnitude=0.9, geometric=True, grey=0.2),
     audio=AudioAugment(
-        gain_db=12, mix=1, noise_db=-10, time_masks=2, time_mask_s=0.3, band_masks=2,
-        band_mask_bins=20,
+        gain_db=12, slow=0.2, reverb=1, reverb_s=1.5, mix=1, noise_db=-10, time_masks=2,
+        time_mask_s=0.3, band_masks=2, band_mask_bins=20,
     ),
     depth=DepthAugment(noise=0.01, scale=0.05, holes=3, dropout=0.1),
     thermal=ThermalAugment(noise=0.02, columns=0.02, offset=0.1),
@@ -202,6 +203,39 @@ def test_levels_of_sound() -> None:
         assert mixed.segment == -1
         alone = augment_audio(window, AudioAugment(mix=1), rng, None)
         assert np.array_equal(alone.values, window.values)
+
+
+def tone(hertz: float) -> Window:
+    times_s = np.arange(32_000) / 16_000
+    values = np.sin(2 * np.pi * hertz * times_s).astype(np.float32)[:, np.newaxis]
+    return replace(audio_window(), values=values)
+
+
+def loudest_hz(window: Window) -> float:
+    return float(np.abs(np.fft.rfft(window.values[:, 0])).argmax() / 2)
+
+
+@given(seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_slowed_sounds_are_lower(seed: int) -> None:
+    slowed = augment_audio(tone(1000), AudioAugment(slow=0.2), np.random.default_rng(seed), None)
+    assert slowed.values.shape == (32_000, 1)
+    assert 799 <= loudest_hz(slowed) <= 1000.5
+
+
+def test_a_room_answers_after_the_sound_and_keeps_the_level() -> None:
+    values = np.zeros((32_000, 1), np.float32)
+    values[8_000] = 1.0
+    click = replace(audio_window(), values=values)
+    amount = AudioAugment(reverb=1, reverb_s=0.4)
+    for seed in range(10):
+        heard = augment_audio(click, amount, np.random.default_rng(seed), None).values[:, 0]
+        assert np.abs(heard[:7_990]).max() < 1e-6
+        assert np.linalg.norm(heard) == pytest.approx(1.0, rel=1e-5)
+        # At most a reverberation time later it is 60 dB quieter; beyond there is nothing.
+        assert np.abs(heard[8_000 + 6_410 :]).max() < 1e-6
+        early, late = (np.linalg.norm(heard[at : at + 500]) for at in (8_001, 9_400))
+        assert 0 < late < early
 
 
 def test_masks_leave_the_rest_as_it_was() -> None:

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said about the audio encoder beside its figures."""
+
+SUMMARY = (
+    "One encoder of windows of 2 s, bound to the frozen texts of the built-in anchor: ten classes "
+    "of recorded sounds, 35 rendered instruments and 14 synthesised events. It tells these classes "
+    "from one another in words it was not trained with; it does not name other sounds."
+)
+
+_KNOWN_FOLD = (
+    "Fold 4 of ESC-10 was measured before, for an encoder of ESC-10 alone, whose settings this one "
+    "began with; they were chosen on folds 1 to 3. Fold 5 was never used."
+)
+
+LIMITS = (
+    "Text-bound: every class was trained with its name, so nothing here is emergent.",
+    _KNOWN_FOLD,
+    "The instruments are samples of one soundfont, which also has the held-out programs.",
+    "The events are formulas; no recorded alarm, motor, impact or wind was heard or tested.",
+    "A window with nothing but a pause counts as a window of its clip's class.",
+)
+
+_CHOSEN = (
+    "Settings were chosen on fold 3 of ESC-10, on pitches and on parameters that are neither "
+    "trained nor tested, with encoders trained on folds 1 and 2 and the training parts."
+)
+_FROZEN = (
+    "With those frozen, training had folds 1 to 3 and everything choices were made on; each seed "
+    "was measured once on what is tested."
+)
+
+CHOICES = (_CHOSEN, _FROZEN)
+
+FAILURES_RULE = (
+    "The clips of ESC-10 fold 4 that the shipped encoder got wrong by the largest difference of "
+    "cosines between the class it said and the true one."
+)
