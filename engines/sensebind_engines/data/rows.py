@@ -182,8 +182,10 @@ class Rows:
 
     def _view(self, item: Item, seed: int) -> View:
         """What the item's frames show; all of it where one of them is embedded beforehand."""
-        given = (m for m in _FRAMES if m in item.places)
-        if any(m in self._towers or item.entry.vector(m) is not None for m in given):
+        frames = [m for m in _FRAMES if m in item.places]
+        given = [m for m in frames if item.entry.vector(m) is not None]
+        embedded = any(m in self._towers for m in frames if m not in given)
+        if embedded or (given and not self._amount.spatial.vectors_of_things):
             return View()
         return draw_view(self._amount.spatial, np.random.default_rng((seed, 0)))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sensebind.errors import BundleError, InputError, SinkError
 from sensebind.types import Modality
@@ -227,6 +228,21 @@ def test_towers_and_vectors_stand_for_features(bundle: Bundle, three_rows: Path)
     datasets.manifest(three_rows / "m.jsonl", row)
     given = arrays(opened(bundle, three_rows, (IMU, TEXT)).batch(np.array([0, 1]), None))
     assert np.array_equal(given["text/vector"], vectors[[3, 3]])
+
+
+@pytest.mark.parametrize("of_things", [False, True])
+def test_views_change_beside_vectors_of_things_alone(
+    bundle: Bundle, tmp_path: Path, *, of_things: bool
+) -> None:
+    Image.fromarray(np.arange(500, 1700, dtype=np.uint16).reshape(30, 40)).save(tmp_path / "d.png")
+    np.save(tmp_path / "v.npy", np.eye(5, dtype=np.float32))
+    row = {"vision": {"vector": "v.npy", "index": 3}, "depth": {"file": "d.png", "focal_px": 30}}
+    datasets.manifest(tmp_path / "m.jsonl", row)
+    spatial = SpatialAugment(smallest_area=0.2, vectors_of_things=of_things)
+    augment = Augmentation(spatial=spatial)
+    data = opened(bundle, tmp_path, (VISION, Modality.DEPTH), augment=augment)
+    plain = data.batch(np.zeros(1, np.int64), None)
+    assert equal(plain, data.batch(np.zeros(1, np.int64), np.random.default_rng(0))) != of_things
 
 
 @pytest.mark.parametrize(
