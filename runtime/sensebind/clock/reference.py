@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+REFERENCE_CLOCK = "reference"
+"""Name of the clock whose stamps need no mapping."""
+
 _CHECK_NS = 100_000_000
 _STEP_NS = 50_000_000
 _SLEW = 500e-6

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from sensebind.clock.stamps import PEEKED_MESSAGES, stamp_fault
 from sensebind.errors import MissingExtraError, SourceError
 from sensebind.sources.bags.camera_facts import camera_facts
 from sensebind.sources.bags.containers import first_messages
@@ -44,7 +45,6 @@ from sensebind.sources.messages.senses import (
     samples_encoding,
 )
 from sensebind.sources.messages.wire import DecodeError, unpacked_message
-from sensebind.sources.stamps import PEEKED_MESSAGES, stamp_fault
 from sensebind.types import Frame, Modality
 
 if TYPE_CHECKING:

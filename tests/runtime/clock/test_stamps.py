@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensebind.sources.stamps import stamp_fault
+from sensebind.clock.stamps import stamp_fault
 
 
 @pytest.mark.parametrize(
