@@ -26,6 +26,7 @@ from sensebind.demo import (
 from sensebind.errors import BundleError, InputError
 from sensebind.labelling import labelled
 from sensebind.manifest import EdgeSpec
+from sensebind.sources.base import without_breaks
 from sensebind.storage import data_folder
 from sensebind.types import Block, Modality, SampleBlock
 from sensebind.zero_shot import ZeroShot
@@ -198,7 +199,8 @@ def test_with_the_stream_permuted_only_chance_remains(shipped: Shipped, modality
 
 def read_stream(recording: Path, stream: str, modality: Modality) -> list[Block]:
     with sb.open_source(recording) as source:
-        return list(source.blocks({stream: sb.StreamConfig(modality=modality)}, "stamp"))
+        selected = {stream: sb.StreamConfig(modality=modality)}
+        return list(without_breaks(source.blocks(selected, "stamp")))
 
 
 def permuted(blocks: list[Block], segments: list[Segment], rng: np.random.Generator) -> list[Block]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.config import StreamConfig
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import StreamKind, without_breaks
 from sensebind.sources.imu_pairs import HALVES, VECTOR
 from sensebind.types import Modality, SampleBlock, UniformBlock
 
@@ -35,7 +35,7 @@ def all_streams(source: Source) -> dict[str, StreamConfig]:
 
 def read_all(source: Source, order: Order = "stamp") -> list[Block]:
     """All blocks of every stream that can be encoded."""
-    return list(source.blocks(all_streams(source), order))
+    return list(without_breaks(source.blocks(all_streams(source), order)))
 
 
 def reading_notes(source: Source) -> list[str]:

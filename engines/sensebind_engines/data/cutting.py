@@ -17,9 +17,9 @@ import numpy as np
 from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
 from sensebind.sources import open_source
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import StreamKind, without_breaks
 from sensebind.sources.mapping import map_streams
-from sensebind.types import FrameBlock, Modality, SampleBlock, UniformBlock, Window
+from sensebind.types import Break, FrameBlock, Modality, SampleBlock, UniformBlock, Window
 from sensebind.windowing import make_windower, rules_for
 from sensebind.windowing.frames import FrameWindower
 from sensebind.windowing.samples import SampleWindower
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.sources.base import StreamInfo
     from sensebind.specs import EncoderSpec
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
     from sensebind.windowing import Windower
 
 TIMED = (Modality.AUDIO, Modality.IMU)
@@ -109,7 +109,7 @@ def _blocks_of_file(path: Path, config: StreamConfig) -> Iterator[Block]:
         if len(infos) != 1:
             raise InputError(f"{path} is a recording; name it as the row's 'recording'")
         _check_kind(path, infos[0], config.modality)
-        yield from source.blocks({infos[0].name: config}, "stamp")
+        yield from without_breaks(source.blocks({infos[0].name: config}, "stamp"))
 
 
 def _check_kind(path: Path, info: StreamInfo, modality: Modality) -> None:
@@ -125,9 +125,11 @@ def _still(block: FrameBlock) -> Window:
     return Window(block.stream, 0, 0, 0, 0, 1.0, nothing, np.empty((0, 0)), (block.frame,))
 
 
-def _pushed(windower: Windower, blocks: Iterable[Block]) -> Iterator[Window]:
+def _pushed(windower: Windower, blocks: Iterable[Delivery]) -> Iterator[Window]:
     for block in blocks:
-        if isinstance(windower, SampleWindower):
+        if isinstance(block, Break):
+            windower.break_off()
+        elif isinstance(windower, SampleWindower):
             assert isinstance(block, SampleBlock)
             yield from windower.push(block)
         elif isinstance(windower, FrameWindower):

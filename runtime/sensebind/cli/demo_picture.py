@@ -12,6 +12,7 @@ from sensebind.config import StreamConfig
 from sensebind.plot import Labels, Picture, Signal, Span, StreamRow
 from sensebind.preprocess.pictures import decode_frame
 from sensebind.sources import open_source
+from sensebind.sources.base import without_breaks
 from sensebind.types import Frame, FrameBlock, Modality, SampleBlock
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def accuracy(run: ModalityRun) -> str:
 def _read(recording: Path, modalities: dict[str, Modality]) -> list[Block]:
     selected = {stream: StreamConfig(modality=m) for stream, m in modalities.items()}
     with open_source(recording) as source:
-        return list(source.blocks(selected, "stamp"))
+        return list(without_breaks(source.blocks(selected, "stamp")))
 
 
 def _own(blocks: Sequence[Block], run: ModalityRun) -> list[Block]:

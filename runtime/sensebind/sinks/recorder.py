@@ -135,7 +135,7 @@ class Recorder:
         try:
             offer, parts = offer_of(device, mapped, receive_ns)
         except (ValueError, TypeError, AttributeError, BufferError):
-            self._lose(mapped.stream, _MALFORMED, 1)
+            self.report.lose(mapped.stream, _MALFORMED, 1)  # no window is made of it either
             return
         self._put(offer, parts)
 

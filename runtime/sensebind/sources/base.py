@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from sensebind.types import Break
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
 
     from sensebind.config import Order, StreamConfig
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
 
 
 class StreamKind(str, Enum):
@@ -95,8 +97,11 @@ class Source(Protocol):
         """List all streams, usable or not, in a stable order."""
         ...
 
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
-        """Yield the blocks of the selected streams, in stamp or receive order."""
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
+        """Yield the blocks of the selected streams, in stamp or receive order.
+
+        A recording of ours tells where samples had been lost.
+        """
         ...
 
     def progress(self) -> float:
@@ -106,6 +111,11 @@ class Source(Protocol):
     def sha256(self) -> str:
         """Hash of the recording's bytes; "" where there is no file."""
         ...
+
+
+def without_breaks(deliveries: Iterable[Delivery]) -> Iterator[Block]:
+    """The blocks alone, for those to whom a hole is as good as another."""
+    return (each for each in deliveries if not isinstance(each, Break))
 
 
 REFERENCE_CLOCK = "reference"

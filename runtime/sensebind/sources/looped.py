@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.base import SourceReport
-from sensebind.types import SampleBlock, UniformBlock
+from sensebind.types import Break, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import Source, StreamInfo
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
 
 
 class LoopedSource:
@@ -56,12 +56,15 @@ class LoopedSource:
         """The recording's streams; counts are those of one round."""
         return self._recorded.streams()
 
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield the blocks of all rounds; see `Source.blocks`."""
         self._round = shift_ns = 0
         while self._rounds is None or self._round < self._rounds:
             extent = _Extent()
             for block in self._recorded.blocks(selected, order):
+                if isinstance(block, Break):
+                    yield block
+                    continue
                 extent.add(block)
                 yield shifted(block, shift_ns) if shift_ns else block
             self._add_up()

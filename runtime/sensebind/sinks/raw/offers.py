@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Octets = NDArray[np.uint8]
     """Bytes."""
+
+
+Number = TypeVar("Number", bound="np.generic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def offer_of(device: Block, mapped: Block, receive_ns: int) -> tuple[Offer, list
     if isinstance(device, SampleBlock) or type(device) is not type(mapped):
         raise TypeError("two kinds of blocks")
     if isinstance(mapped, UniformBlock):
-        values = np.ascontiguousarray(mapped.values, np.float32)
+        values = _packed(mapped.values, np.float32)
         count, channels = values.shape
         rates_hz = float(mapped.rate_hz), float(mapped.clock_rate_hz)
         sound = Sound(int(device.stamp_ns), int(mapped.stamp_ns), rates_hz, channels)
@@ -131,8 +134,8 @@ def offer_of(device: Block, mapped: Block, receive_ns: int) -> tuple[Offer, list
 def _samples(device: Block, mapped: SampleBlock, receive_ns: int) -> tuple[Offer, list[Octets]]:
     if not isinstance(device, SampleBlock):
         raise TypeError("two kinds of blocks")
-    values = np.ascontiguousarray(mapped.values, np.float64)
-    stamps = [np.ascontiguousarray(block.stamps_ns, np.int64) for block in (device, mapped)]
+    values = _packed(mapped.values, np.float64)
+    stamps = [_packed(block.stamps_ns, np.int64) for block in (device, mapped)]
     count = len(stamps[1])
     if values.shape != (count, IMU_CHANNELS) or any(s.shape != (count,) for s in stamps):
         raise ValueError("unlike numbers of stamps and values")
@@ -148,6 +151,13 @@ def _offer(
     parts: list[Octets],
 ) -> tuple[Offer, list[Octets]]:
     return Offer(stream, receive_ns, count, content, tuple(map(len, parts))), parts
+
+
+def _packed(values: NDArray[Number], dtype: type[Number]) -> NDArray[Number]:
+    """The array with its rows one behind the other."""
+    if values.dtype != dtype:
+        raise TypeError("an array of another type")
+    return np.ascontiguousarray(values)
 
 
 def _octets(values: NDArray[np.generic]) -> Octets:

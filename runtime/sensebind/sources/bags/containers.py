@@ -83,6 +83,7 @@ class Topic:
         count: number of messages, -1 if the file does not say.
         definition: the message type's definition as the file has it; empty if it has none.
         definition_format: "ros2msg", "ros2idl", "ros1msg", "protobuf", "jsonschema" or "".
+        metadata: what else the file tells of it.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Topic:
     count: int = -1
     definition: bytes = field(default=b"", repr=False)
     definition_format: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Container(Protocol):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sensebind.sources.bags.containers import Payload
+    from sensebind.sources.bags.ordering import Sequencer
     from sensebind.sources.base import SourceReport
     from sensebind.sources.messages.cdr import Row
     from sensebind.sources.messages.pcm import AudioFormat
@@ -79,7 +80,7 @@ class Decoder:
         times = np.array(logs_ns, np.int64), np.array(stamps_ns, np.int64)
         if readings:
             return Readings(*times, np.array(rows, np.float64))
-        return Pieces(*times, blocks)
+        return Pieces(*times, [*blocks])
 
     def _imu(self, column: Column, skip: Skip) -> Readings:
         batch = read_imu_batch(column.data, self.wire)
@@ -136,9 +137,10 @@ class Decoding:
         self._decoders = decoders
         self._report = report
 
-    def decode(self, topic: str, column: Column) -> Readings | Pieces:
+    def pass_on(self, topic: str, column: Column, sequencer: Sequencer) -> None:
         """Decode consecutive messages; those that cannot be used are counted by cause."""
-        return self._decoders[topic].decode(column, lambda cause: self._report.skip(topic, cause))
+        decoder = self._decoders[topic]
+        sequencer.add(topic, decoder.decode(column, lambda cause: self._report.skip(topic, cause)))
 
 
 def _in_range(column: Column, skip: Skip) -> Column:

@@ -8,6 +8,7 @@ IMU message (3.2 µs as a plain stream) where these columns take 0.4 µs.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from sensebind.sources.bags.containers import (
@@ -26,6 +27,7 @@ from sensebind.sources.bags.mcap_index import (
     MAGIC,
     MESSAGE,
     MESSAGE_HEADER_BYTES,
+    ChunkPlace,
     CutError,
     Record,
     message_head,
@@ -35,6 +37,7 @@ from sensebind.sources.bags.mcap_index import (
     records,
     unpacked_chunk,
 )
+from sensebind.sources.bags.mcap_metadata import recording_metadata
 from sensebind.sources.bags.mcap_stored import stored_messages, stored_records
 from sensebind.sources.bags.ordering import HORIZON_NS
 from sensebind.sources.layout import open_checked
@@ -49,7 +52,13 @@ if TYPE_CHECKING:
 
 
 class McapFile:
-    """One MCAP file, opened for reading; at most a few chunks are in memory at a time."""
+    """One MCAP file, opened for reading; at most a few chunks are in memory at a time.
+
+    Attributes:
+        topics: see `Container`.
+        channels: its channels one by one, by names that `stretches` knows them by.
+        recording: what a recording of ours tells of itself; None for others.
+    """
 
     def __init__(self, path: Path, report: SourceReport) -> None:
         self.fraction = 0.0
@@ -61,21 +70,23 @@ class McapFile:
         self._index = read_index(self._stream, self._size)
         if self._index.cut:
             self._note("the file is truncated; what comes before the cut is read")
+        self.recording = recording_metadata(self._stream, self._size, path)
         counts = self._index.counts
-        self.topics = merged_topics(
-            [
-                Topic(topic, schema.name, wire, counts.get(key, 0), *schema[1:])
-                for key, (topic, wire, schema) in self._index.channels.items()
-            ]
-        )
+        topics = {
+            key: Topic(topic, schema.name, wire, counts.get(key, 0), *schema[1:], metadata)
+            for key, (topic, wire, schema, metadata) in self._index.channels.items()
+        }
+        self.topics = merged_topics(list(topics.values()))
+        self.channels = {_alone(key): topic for key, topic in topics.items()}
         self.span = self._index.span
 
     def stretches(self, topics: Collection[str], span: Span = EVERYTHING) -> Iterator[Stretch]:
         """Yield the messages of some topics, chunk by chunk in order of their first message."""
         wanted = {
-            key: channel.topic
+            key: name
             for key, channel in self._index.channels.items()
-            if channel.topic in topics
+            for name in (channel.topic, _alone(key))
+            if name in topics
         }
         if self._index.chunks is None:
             return self._walked(wanted)
@@ -88,15 +99,20 @@ class McapFile:
     def _by_chunk(self, wanted: dict[int, str], span: Span) -> Iterator[Stretch]:
         chunks = [
             chunk
-            for chunk in sorted(self._index.chunks or (), key=lambda c: (c.start_ns, c.position))
+            for chunk in sorted(self._index.chunks or (), key=self._place)
             if (not chunk.channels or not chunk.channels.isdisjoint(wanted))
             and (span == EVERYTHING or span.meets(chunk.start_ns, chunk.end_ns))
         ]
-        starts_ns = [*(min(chunk.start_ns, LATEST_NS) for chunk in chunks), LATEST_NS]
+        starts_ns = [LATEST_NS, *(min(chunk.start_ns, LATEST_NS) for chunk in reversed(chunks))]
+        frontiers_ns = list(accumulate(starts_ns[:-1], min))
         for number, chunk in enumerate(chunks, 1):
             columns = self._columns(Record(CHUNK, chunk.position, chunk.length), wanted)
             self.fraction = number / len(chunks)
-            yield Stretch(columns, starts_ns[number])
+            yield Stretch(columns, frontiers_ns[-number])
+
+    def _place(self, chunk: ChunkPlace) -> tuple[int, int]:
+        """What chunks are sorted by; those of ours stand in the order they are to be read in."""
+        return (chunk.start_ns if self.recording is None else 0), chunk.position
 
     def _walked(self, wanted: dict[int, str]) -> Iterator[Stretch]:
         """Yield messages in file order, from chunks and from between them."""
@@ -145,3 +161,8 @@ class McapFile:
 
     def _note(self, sentence: str) -> None:
         self._report.note(f"{self._path.name}: {sentence}")
+
+
+def _alone(key: int) -> str:
+    """A name that stands for one channel; no topic has a space."""
+    return f"channel {key}"

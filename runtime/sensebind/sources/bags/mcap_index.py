@@ -15,12 +15,13 @@ from sensebind.sources.bags.containers import LATEST_NS, Span, joined_span
 from sensebind.sources.messages.wire import Cursor, DecodeError, unpacked_lz4, unpacked_zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sensebind.sources.bags.containers import Column
 
 MAGIC = b"\x89MCAP0\r\n"
 MESSAGE_HEADER_BYTES = 22
+FOOTER_BYTES = 29  # the record's frame and three fields; the magic follows it
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 2, 3, 4, 5, 6
 CHUNK_INDEX, STATISTICS, DATA_END = 8, 11, 15
 
@@ -28,7 +29,6 @@ _FRAME = Struct("<BQ")
 RECORD_FRAME_BYTES = _FRAME.size
 _MESSAGE_CHANNEL_AND_TIME = Struct("<H4xQ")
 MESSAGE_RECORD = Struct("<BQH4xQ")  # frame, channel, sequence number left out, receive time
-_FOOTER_BYTES = 29  # the record's frame and three fields; the magic follows it
 _LARGEST_CHUNK_BYTES = 1 << 28
 _COPIED_BYTES = 4096
 _UINT64_BYTES = 8
@@ -55,11 +55,12 @@ class Schema(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """A channel: a topic with its serialization format and its type."""
+    """A channel: a topic with its serialization format, its type and what else is told of it."""
 
     topic: str
     wire: str
     schema: Schema
+    metadata: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class McapIndex:
     def add_channel(self, body: Cursor) -> None:
         """Take in a Channel record."""
         key, schema, topic, wire = body.uint16(), body.uint16(), body.text(), body.text()
-        self.channels[key] = Channel(topic, wire, self.schemas.get(schema, Schema()))
+        known = self.schemas.get(schema, Schema())
+        self.channels[key] = Channel(topic, wire, known, body.text_map())
 
 
 def read_index(stream: BinaryIO, size: int) -> McapIndex:
@@ -257,7 +259,7 @@ def message_head(payload: bytes | memoryview, body: int, end: int) -> tuple[int,
 
 def _from_summary(stream: BinaryIO, size: int) -> McapIndex | None:
     """The index the file carries, or None if it has none or it leaves something out."""
-    footer_start = size - _FOOTER_BYTES - len(MAGIC)
+    footer_start = size - FOOTER_BYTES - len(MAGIC)
     if footer_start < len(MAGIC):
         return None
     stream.seek(size - len(MAGIC))

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from sensebind.types import FrameBlock, SampleBlock
+from sensebind.types import Break, FrameBlock, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.config import Order
-    from sensebind.types import Block, UniformBlock
+    from sensebind.types import Delivery
 
     Times = NDArray[np.int64]
+
+Piece: TypeAlias = FrameBlock | UniformBlock | Break
 
 HORIZON_NS = 1_000_000_000
 """How far in receive time a message may be overtaken and still be put in its place."""
@@ -58,11 +60,11 @@ class Readings(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Decoded frames or sounds of one stream, in order of receipt, with the same times."""
+    """Decoded frames, sounds or breaks of one stream, in order of receipt, with the same times."""
 
     logs_ns: Times
     stamps_ns: Times
-    blocks: list[FrameBlock | UniformBlock]
+    blocks: list[Piece]
 
 
 class Sequencer:
@@ -71,6 +73,7 @@ class Sequencer:
     def __init__(self, order: Order) -> None:
         self._by_stamp = order == "stamp"
         self._streams: dict[str, _Held] = {}
+        self._breaks: dict[str, _Held] = {}
 
     def add(self, stream: str, content: Readings | Pieces) -> None:
         """Take the next messages of a stream."""
@@ -78,7 +81,13 @@ class Sequencer:
             held = self._streams.setdefault(stream, _Held(self._by_stamp))
             held.add(content)
 
-    def release(self, frontier_ns: int = _NEVER_NS) -> Iterator[Block]:
+    def add_break(self, stream: str, log_ns: int) -> None:
+        """Take a break in a stream; no message of it was received at the same time."""
+        held = self._breaks.setdefault(stream, _Held(self._by_stamp))
+        time_ns = np.array([log_ns], np.int64)
+        held.add(Pieces(time_ns, time_ns, [Break(stream)]))
+
+    def release(self, frontier_ns: int = _NEVER_NS) -> Iterator[Delivery]:
         """Give the blocks that are due, knowing that none received before `frontier_ns` follows.
 
         Only whole ticks are given, so blocks are cut alike however the messages arrived.
@@ -89,6 +98,9 @@ class Sequencer:
         released = [
             (name, *held.due(until_ns)) for name, held in sorted(self._streams.items()) if held.size
         ]
+        newest_ns = {name: int(part.logs_ns.max()) for name, _, part in released if part}
+        for name, held in self._breaks.items():
+            released.append((name, *held.due(max(until_ns, newest_ns.get(name, until_ns)))))
         yield from _interleaved([(name, leaves, part) for name, leaves, part in released if part])
 
 
@@ -100,7 +112,7 @@ class _Held:
     logs_ns: Times = field(default_factory=lambda: np.empty(0, np.int64))
     stamps_ns: Times = field(default_factory=lambda: np.empty(0, np.int64))
     rows: NDArray[np.float64] | None = None
-    blocks: list[FrameBlock | UniformBlock] = field(default_factory=list)
+    blocks: list[Piece] = field(default_factory=list)
     sizes: Times = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
@@ -199,14 +211,14 @@ def _by_stamp(logs_ns: Times, stamps_ns: Times, leaves_ns: Times) -> tuple[NDArr
     return np.array(order, np.intp), np.array(instants_ns, np.int64)
 
 
-def _interleaved(released: Sequence[tuple[str, Times, Readings | Pieces]]) -> Iterator[Block]:
+def _interleaved(released: Sequence[tuple[str, Times, Readings | Pieces]]) -> Iterator[Delivery]:
     """Merge what streams release, by instant and name.
 
     A frame or sound first sends off the readings that leave before it, and so does the end of a
     tick.
     """
     samples = [each for each in released if isinstance(each[2], Readings)]
-    cuts: list[tuple[int, str, FrameBlock | UniformBlock | None]] = [
+    cuts: list[tuple[int, str, Piece | None]] = [
         (instant_ns, name, block)
         for name, leaves_ns, part in released
         if isinstance(part, Pieces)
@@ -239,13 +251,13 @@ def _sample_block(stream: str, part: Readings, begin: int, end: int) -> SampleBl
     return SampleBlock(stream, part.stamps_ns[begin:end], part.rows[begin:end])
 
 
-def _picked(
-    blocks: list[FrameBlock | UniformBlock], chosen: slice | NDArray[np.intp]
-) -> list[FrameBlock | UniformBlock]:
+def _picked(blocks: list[Piece], chosen: slice | NDArray[np.intp]) -> list[Piece]:
     if isinstance(chosen, slice):
         return blocks[chosen]
     return [blocks[place] for place in chosen.tolist()]
 
 
-def _bytes(block: FrameBlock | UniformBlock) -> int:
-    return len(block.frame.data) if isinstance(block, FrameBlock) else block.values.nbytes
+def _bytes(piece: Piece) -> int:
+    if isinstance(piece, Break):
+        return 0
+    return len(piece.frame.data) if isinstance(piece, FrameBlock) else piece.values.nbytes

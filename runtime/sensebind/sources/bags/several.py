@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
-    from sensebind.types import Block
+    from sensebind.types import Delivery
 
 
 class SeveralSources(Shared):
@@ -65,7 +65,7 @@ class SeveralSources(Shared):
             self._gather()
         return [infos[name] for name in sorted(infos)]
 
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield the blocks of the selected streams, recording by recording.
 
         Raises:

@@ -6,22 +6,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.sources.bags.containers import EVERYTHING, within
+from sensebind.sources.bags.mcap_file import McapFile
 from sensebind.sources.bags.ordering import Sequencer
 from sensebind.sources.bags.realsense import DeviceStamped, metadata_topics
+from sensebind.sources.bags.recorded_topics import RecordedTopics
 from sensebind.sources.bags.topics import Topics
 from sensebind.sources.finishing import Finishing
 from sensebind.sources.session import Session, check_selection
+from sensebind.types import Break
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sensebind.config import Order, StreamConfig
+    from sensebind.recording import RecordingMetadata
     from sensebind.sources.bags.containers import Container, Span
     from sensebind.sources.bags.decoding import Decoding
+    from sensebind.sources.bags.recorded_decoding import RecordedDecoding
     from sensebind.sources.base import SourceReport, StreamInfo
     from sensebind.sources.time_range import TimeRange
-    from sensebind.types import Block
+    from sensebind.types import Delivery
 
 
 class BagSource(Session):
@@ -40,7 +45,7 @@ class BagSource(Session):
         self._container: Container | None = None
         self._progress = 0.0
 
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield the blocks of the selected streams, in stamp or receive order.
 
         Raises:
@@ -50,13 +55,23 @@ class BagSource(Session):
             check_selection(self.streams(), selected)
             assert self._container is not None
             finishing = Finishing(selected, self.streams(), self.report)
-            topics = Topics(self._container, self.report)
-            decoding = topics.decoding(selected, finishing.streams)
+            decoding = self._decoding(selected, finishing)
             self._begin_counting()
-            for block in finishing.blocks(self._ordered(decoding, Sequencer(order))):
-                self._count_block(block)
-                yield block
+            for delivery in self._ordered(decoding, Sequencer(order)):
+                if isinstance(delivery, Break):
+                    yield delivery
+                elif (block := finishing.push(delivery)) is not None:
+                    self._count_block(block)
+                    yield block
+            finishing.end()
             self._progress = 1.0
+
+    @property
+    def recorded(self) -> RecordingMetadata | None:
+        """How the streams of a recording of ours were windowed; None of other bags."""
+        with self:
+            recording = _recording(self._container)
+            return None if recording is None else recording.recording
 
     def span(self) -> Span | None:
         """Receive times of the first message and just after the last; None without messages."""
@@ -84,18 +99,39 @@ class BagSource(Session):
         self._container.close()
         self._container = None
 
-    def _ordered(self, decoding: Decoding, sequencer: Sequencer) -> Iterator[Block]:
+    def _decoding(
+        self, selected: dict[str, StreamConfig], finishing: Finishing
+    ) -> Decoding | RecordedDecoding:
+        assert self._container is not None
+        recording = _recording(self._container)
+        if recording is not None:
+            return RecordedTopics(recording, self.report).decoding(selected)
+        return Topics(self._container, self.report).decoding(selected, finishing.streams)
+
+    def _ordered(
+        self, decoding: Decoding | RecordedDecoding, sequencer: Sequencer
+    ) -> Iterator[Delivery]:
         assert self._container is not None
         limits = self._limits
         if self._range is not None and self._container.span is not None:
             limits = self._range.within(self._container.span, self.report)
         for stretch in self._container.stretches(decoding.topics, limits):
             for topic, column in stretch.columns.items():
-                sequencer.add(topic, decoding.decode(topic, within(column, limits)))
+                decoding.pass_on(topic, within(column, limits), sequencer)
             self._progress = self._container.fraction
             yield from sequencer.release(stretch.frontier_ns)
         yield from sequencer.release()
 
     def _describe(self) -> list[StreamInfo]:
         assert self._container is not None
+        recording = _recording(self._container)
+        if recording is not None:
+            return RecordedTopics(recording, self.report).infos()
         return Topics(self._container, self.report).infos()
+
+
+def _recording(container: Container | None) -> McapFile | None:
+    """The container if it is a recording of ours."""
+    if isinstance(container, McapFile) and container.recording is not None:
+        return container
+    return None

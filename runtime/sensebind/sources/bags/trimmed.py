@@ -9,7 +9,7 @@ import numpy as np
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS
-from sensebind.types import FrameBlock, SampleBlock, UniformBlock
+from sensebind.types import Break, FrameBlock, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import Source, StreamInfo
     from sensebind.sources.time_range import TimeRange
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
 
 
 class Trimmed:
@@ -51,11 +51,14 @@ class Trimmed:
         """List all streams of the source."""
         return self._source.streams()
 
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield what of the blocks lies in the range; if nothing does, the report says so."""
         limits: tuple[int, int] | None = None
         found = False
         for block in self._source.blocks(selected, order):
+            if isinstance(block, Break):
+                yield block
+                continue
             if limits is None:
                 limits = self._limits(_first_ns(block))
             part = _part(block, *limits)

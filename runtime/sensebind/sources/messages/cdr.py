@@ -60,7 +60,14 @@ def read_imu_fields(data: bytes | memoryview, wire: Wire) -> tuple[int, Row]:
 
 
 def read_image(data: bytes | memoryview, wire: Wire) -> tuple[int, Frame]:
-    """Stamp in ns and frame of a sensor_msgs/Image message."""
+    """Stamp in ns and frame of a sensor_msgs/Image message that has all its pixels."""
+    stamp_ns, frame = read_image_parts(data, wire)
+    _check_pixels(frame)
+    return stamp_ns, frame
+
+
+def read_image_parts(data: bytes | memoryview, wire: Wire) -> tuple[int, Frame]:
+    """Stamp in ns and frame of a sensor_msgs/Image message, whatever its pixels are."""
     cursor = Cursor(data, wire)
     stamp_ns = read_header(cursor, wire)
     height, width = cursor.uint32(), cursor.uint32()
@@ -69,19 +76,25 @@ def read_image(data: bytes | memoryview, wire: Wire) -> tuple[int, Frame]:
     step = cursor.uint32()
     pixels = cursor.octets()
     cursor.finish()
-    return stamp_ns, raw_frame(pixels, encoding, width, height, step, big_endian)
+    return stamp_ns, Frame(pixels, encoding, width, height, step, big_endian)
 
 
 def read_compressed_image(data: bytes | memoryview, wire: Wire) -> tuple[int, Frame]:
     """Stamp in ns and frame of a sensor_msgs/CompressedImage: JPEG, PNG or compressedDepth."""
+    stamp_ns, layout, picture = read_compressed_parts(data, wire)
+    if "compressedDepth" in layout:
+        return stamp_ns, depth_frame(layout, picture)
+    return stamp_ns, file_frame(picture)
+
+
+def read_compressed_parts(data: bytes | memoryview, wire: Wire) -> tuple[int, str, memoryview]:
+    """Stamp in ns, format and picture of a sensor_msgs/CompressedImage, whatever they are."""
     cursor = Cursor(data, wire)
     stamp_ns = read_header(cursor, wire)
     layout = cursor.text()
     picture = cursor.octets()
     cursor.finish()
-    if "compressedDepth" in layout:
-        return stamp_ns, depth_frame(layout, picture)
-    return stamp_ns, file_frame(picture)
+    return stamp_ns, layout, picture
 
 
 def read_foxglove_image(data: bytes | memoryview, wire: Wire) -> tuple[int, Frame]:
@@ -120,9 +133,14 @@ def raw_frame(
     Raises:
         DecodeError: if there are fewer than said.
     """
-    if step * height > len(pixels):
+    frame = Frame(pixels, encoding, width, height, step, big_endian)
+    _check_pixels(frame)
+    return frame
+
+
+def _check_pixels(frame: Frame) -> None:
+    if frame.step * frame.height > len(frame.data):
         raise DecodeError("fewer pixels than step times height")
-    return Frame(pixels, encoding, width, height, step, big_endian)
 
 
 def file_frame(picture: bytes | memoryview) -> Frame:

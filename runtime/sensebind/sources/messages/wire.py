@@ -104,6 +104,18 @@ class Cursor:
         except UnicodeDecodeError:
             raise DecodeError("malformed message") from None
 
+    def text_map(self) -> dict[str, str]:
+        """Read texts by texts behind the length of all, as MCAP has them, up to a damage."""
+        texts = {}
+        try:
+            end = self.uint32() + self.position
+            while self.position < end:
+                key = self.text()
+                texts[key] = self.text()
+        except DecodeError:
+            pass
+        return texts
+
     def finish(self) -> None:
         """Check that at most the padding to 4 bytes is left."""
         if len(self.body) - self.position >= _ENCAPSULATION_BYTES:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sensebind.sources.bags import ordering
 from sensebind.sources.bags.ordering import HORIZON_NS, TICK_NS, Pieces, Readings, Sequencer
+from sensebind.sources.base import without_breaks
 from sensebind.types import Frame, FrameBlock, SampleBlock
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def feed(
             mine = [(n, log, stamp) for n, (name, log, stamp) in stretch if name == stream]
             sequencer.add(stream, content(stream, mine))
         if end < len(numbered):
-            yield from plain(sequencer.release(numbered[end][1][1] * MS))
-    yield from plain(sequencer.release())
+            yield from plain(without_breaks(sequencer.release(numbered[end][1][1] * MS)))
+    yield from plain(without_breaks(sequencer.release()))
 
 
 def content(stream: str, messages: Sequence[tuple[int, int, int]]) -> Readings | Pieces:

@@ -20,7 +20,7 @@ from mcap.writer import Writer
 
 from sensebind.config import StreamConfig
 from sensebind.sources import open_source
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import StreamKind, without_breaks
 from sensebind.sources.mapping import map_streams
 from sensebind.sources.messages.records import content_of, find_sense
 from sensebind.sources.messages.structure import MessageLayout
@@ -66,7 +66,7 @@ def read(path: Path, **modalities: str) -> dict[str, Block]:
     """The block of each stream asked for; streams are named without their slash."""
     source = open_source(path)
     configs = {f"/{n}": StreamConfig(modality=Modality(m)) for n, m in modalities.items()}
-    return {block.stream[1:]: block for block in source.blocks(configs, "stamp")}
+    return {block.stream[1:]: block for block in without_breaks(source.blocks(configs, "stamp"))}
 
 
 IMAGE = {"timestamp": STAMP, "frame_id": "c", "width": 4, "height": 2, "encoding": "rgb8",
