@@ -16,8 +16,10 @@ from sensebind import __version__
 from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
+from sensebind.clock.models import ClockModels
 from sensebind.config import PipelineConfig
 from sensebind.errors import ConfigError
+from sensebind.flow.feeding import Times
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
 from sensebind.flow.selection import is_live, select
@@ -26,7 +28,7 @@ from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from sensebind.config import Order, StreamConfig
     from sensebind.flow.run import Observe
     from sensebind.flow.selection import AnySource, Selection
+    from sensebind.flow.worker import View
     from sensebind.sinks.recorder import Recorder
     from sensebind.sources.base import SourceReport
     from sensebind.sources.mapping import Decision
@@ -100,9 +103,11 @@ class Pipeline:
         source: AnySource | list[AnySource] | tuple[AnySource, ...],
         *,
         observers: Sequence[Observe] = (),
+        views: Sequence[View] = (),
         recorder: Recorder | None = None,
         clock: ReferenceClock | None = None,
-    ) -> Iterator[Embedding]:
+        clock_models: ClockModels | None = None,
+    ) -> Generator[Embedding, None, None]:
         """Yield the embeddings of a recording, or of live sources, or of several of both.
 
         A recording is read as fast as its embeddings are taken, nothing of it is dropped, and they
@@ -116,8 +121,11 @@ class Pipeline:
         Args:
             source: what is read.
             observers: told of each embedding and when its window passed which station.
+            views: shown each window and what its encoder gets, in the preprocessing thread.
             recorder: keeps what live sources deliver, for a replay; not begun yet, closed by you.
             clock: what live streams are told in; wall time as it is now if None.
+            clock_models: map the stamps of devices, some of them calibrated perhaps; new ones if
+                None.
 
         Raises:
             InputError: if nothing maps to an encoder, or a configured stream is not there.
@@ -139,10 +147,12 @@ class Pipeline:
                 incidents,
                 live=live,
                 observers=observers,
+                views=views,
             )
             self._run = stack.enter_context(run)
             stack.callback(setattr, self, "_run", None)
-            self._feed(run, selections, recorder, clock)
+            times = Times(clock or SystemClock(), clock_models or ClockModels())
+            self._feed(run, selections, recorder, times)
             yield from run.embeddings()
 
     def stop(self) -> None:
@@ -152,6 +162,10 @@ class Pipeline:
         """
         if self._run is not None:
             self._run.stop()
+
+    def queues(self) -> dict[str, int]:
+        """What waits where in the present run: samples or blocks, windows; for other threads."""
+        return self._run.queues() if self._run is not None else {}
 
     def push(self, delivery: Delivery) -> None:
         """Take one block, or a break; windows that close are encoded and wait for `poll`.
@@ -237,15 +251,14 @@ class Pipeline:
         run: Run,
         selections: Sequence[Selection],
         recorder: Recorder | None,
-        clock: ReferenceClock | None,
+        times: Times,
     ) -> None:
         """Tell a run where its blocks come from."""
-        clock = clock or SystemClock()
         for selection in selections:
             paths = {name: self._streams[name] for name in selection.streams}
             if is_live(selection.source):
                 infos = [info for info in selection.infos if isinstance(info, LiveStreamInfo)]
-                run.add_live(selection.source, infos, paths, {}, clock, recorder)
+                run.add_live(selection.source, infos, paths, times, recorder)
             else:
                 run.add_recording(selection.source, paths, selection.order)
 

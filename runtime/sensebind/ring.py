@@ -84,12 +84,7 @@ class StreamRing:
         self._memory = _Memory(2 * capacity)
 
     def push(self, block: Block, receive_ns: int, monotonic_ns: int) -> Pushed:
-        """Copy a block behind those that wait; if it does not fit, drop them.
-
-        Raises:
-            InputError: if the arrays have another dtype or shape than the block's kind has.
-        """
-        _check(block)
+        """Copy a block, of the form `check_block` asks for; if it does not fit, drop what waits."""
         if self.waiting + block.count <= self._capacity:
             self._append(block, receive_ns, monotonic_ns)
             return _PUSHED
@@ -172,8 +167,12 @@ def _form(array: NDArray[Any]) -> tuple[object, ...]:
     return array.dtype, array.shape[1:]
 
 
-def _check(block: Block) -> None:
-    """Refuse arrays of another form than the block's kind has."""
+def check_block(block: Block) -> None:
+    """Refuse a block with other arrays than its kind has, which may be anything in live use.
+
+    Raises:
+        InputError: naming the dtypes and shapes, and what was expected.
+    """
     if isinstance(block, FrameBlock):
         return
     arrays: tuple[object, ...]

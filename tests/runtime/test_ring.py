@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensebind.errors import InputError
-from sensebind.ring import StreamRing
+from sensebind.ring import StreamRing, check_block
 from sensebind.types import (
     Block,
     Break,
@@ -143,10 +143,13 @@ def test_the_memory_is_allocated_once() -> None:
     ],
 )
 def test_arrays_of_another_form_are_refused(block: Block, found: str) -> None:
-    ring = StreamRing(8)
     with pytest.raises(InputError, match=found):
-        ring.push(block, 0, 0)
-    assert ring.take() is None
+        check_block(block)
+
+
+@pytest.mark.parametrize("block", [imu(0, 3), sound(0, 3), FrameBlock("cam", 0, Frame(b"", ""))])
+def test_blocks_of_their_form_are_accepted(block: Block) -> None:
+    check_block(block)
 
 
 def test_a_ring_without_room_is_refused() -> None:

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
 from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
-from sensebind.sources.base import REFERENCE_CLOCK, EndOfStream
+from sensebind.ring import check_block
+from sensebind.sources.base import EndOfStream
 from sensebind.sources.finishing import Finishing
+from sensebind.sources.imu_pairs import halves_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sensebind.clock import ReferenceClock
+    from sensebind.clock.mapping import StampMapper
+    from sensebind.clock.models import ClockModels
     from sensebind.config import Order, StreamConfig
     from sensebind.flow.incidents import Incidents
     from sensebind.flow.lane import LiveLane, RecordedLane
@@ -23,12 +28,19 @@ if TYPE_CHECKING:
     from sensebind.types import Block
 
 
-class Mapper(Protocol):
-    """Maps the stamps of one device into the reference clock."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The clocks of a run.
 
-    def map_block(self, block: Block, receive_ns: int) -> Block:
-        """The block with stamps of the reference clock."""
-        ...
+    Attributes:
+        clock: tells when blocks are received.
+        models: map the stamps of devices into it.
+        lock: held while stamps are mapped: streams of several sources may share a clock.
+    """
+
+    clock: ReferenceClock
+    models: ClockModels
+    lock: Lock = field(default_factory=Lock)
 
 
 class Tap(Protocol):
@@ -96,10 +108,9 @@ class LiveFeed:
         self,
         source: LiveSource,
         selected: dict[str, StreamConfig],
-        infos: list[LiveStreamInfo],
+        infos: Sequence[LiveStreamInfo],
         lanes: Mapping[str, LiveLane],
-        mappers: Mapping[str, Mapper],
-        clock: ReferenceClock,
+        times: Times,
         tap: Tap | None,
         incidents: Incidents,
         *,
@@ -112,8 +123,7 @@ class LiveFeed:
             selected: the streams wanted of it.
             infos: what it says of its streams.
             lanes: where the streams go, by name.
-            mappers: of the streams' stamps, by name; one that is missing needs none.
-            clock: what time it is.
+            times: the clocks.
             tap: is offered every block that enters a lane.
             incidents: told of failures.
             silence_s: longest time without a block.
@@ -121,14 +131,14 @@ class LiveFeed:
         self._source = source
         self._selected = selected
         self._lanes = lanes
-        self._mappers = mappers
-        self._clock = clock
+        self._times = times
+        self._mappers: dict[str, StampMapper] = {}
         self._tap = tap
         self._incidents = incidents
         self._silence_s = silence_s
+        self._clocked = {name: clocked(name, infos) for name in selected}
         finished = all(info.finished for info in infos)
         self._finishing = None if finished else Finishing(selected, infos, source.report)
-        self._lock = Lock()
         self._backoff = Backoff()
         self._heard = Event()
         self._over = Event()  # of this opening
@@ -153,16 +163,18 @@ class LiveFeed:
 
     def _run(self) -> None:
         """The thread: start the source, wait until it is over, and begin again."""
-        while not self._stopping.is_set():
-            outcome = self._play()
-            if isinstance(outcome, EndOfStream):
-                break
-            if outcome is not None:
-                self._incidents.tell(
-                    f"source {self._source.name}", f"{told(outcome)}; it is opened again"
-                )
-                self._stopping.wait(self._backoff.next_s())
-        self._end()
+        try:
+            while not self._stopping.is_set():
+                outcome = self._play()
+                if isinstance(outcome, EndOfStream):
+                    return
+                if outcome is not None:
+                    self._incidents.tell(
+                        f"source {self._source.name}", f"{told(outcome)}; it is opened again"
+                    )
+                    self._stopping.wait(self._backoff.next_s())
+        finally:
+            self._end()
 
     def _play(self) -> Exception | None:
         """Open the source and stop it when it is over; why it was, None if we stopped it."""
@@ -171,6 +183,7 @@ class LiveFeed:
         self._outcome = None
         try:
             if not self._stopping.is_set():
+                self._make_mappers()
                 self._source.start(self._selected, self._deliver, self._told_of_failure)
                 self._wait_until_over()
         except Exception as error:  # noqa: BLE001 - whatever the driver raises
@@ -180,6 +193,12 @@ class LiveFeed:
         except Exception as error:  # noqa: BLE001 - whatever the driver raises
             self._outcome = self._outcome or error
         return self._outcome
+
+    def _make_mappers(self) -> None:
+        """Make new ones: a device that was opened anew may stamp by another line."""
+        for name, info in self._clocked.items():
+            jitter_s = self._selected[name].jitter_s
+            self._mappers[name] = self._times.models.mapper(info, jitter_s)
 
     def _wait_until_over(self) -> None:
         while not self._over.wait(self._silence_s):
@@ -200,12 +219,12 @@ class LiveFeed:
         """What the source calls with each block, in its own threads; never raises."""
         if self._stopping.is_set():
             return
-        receive_ns, monotonic_ns = self._clock.now_ns(), time.monotonic_ns()
+        receive_ns, monotonic_ns = self._times.clock.now_ns(), time.monotonic_ns()
         if not self._heard.is_set():
             self._heard.set()
             self._backoff.reset()
         try:
-            with self._lock:
+            with self._times.lock:
                 self._pass_on(block, receive_ns, monotonic_ns)
         except Exception as error:  # noqa: BLE001 - a block of any content costs itself only
             self._refuse(block, told(error))
@@ -214,8 +233,8 @@ class LiveFeed:
         device = raw if self._finishing is None else self._finishing.push(raw)
         if device is None:
             return
-        mapper = self._mappers.get(device.stream)
-        mapped = device if mapper is None else mapper.map_block(device, receive_ns)
+        check_block(device)
+        mapped = self._mappers[device.stream].map_block(device, receive_ns)
         pushed = self._lanes[device.stream].push(mapped, receive_ns, monotonic_ns)
         if self._tap is not None:
             if pushed.dropped:
@@ -233,8 +252,8 @@ class LiveFeed:
         self._incidents.tell(f"source {self._source.name}", f"a block was refused: {why}")
 
 
-def clock_of(name: str, infos: Mapping[str, LiveStreamInfo]) -> str:
-    """The clock that stamps a stream; of one joined of two, that of its first half."""
-    if name in infos:
-        return infos[name].clock
-    return next((i.clock for i in infos.values() if name.startswith(i.name + "+")), REFERENCE_CLOCK)
+def clocked(stream: str, infos: Sequence[LiveStreamInfo]) -> LiveStreamInfo:
+    """What a source says of a stream; of one joined of two, what it says of its first half."""
+    known = {info.name: info for info in infos}
+    halves = halves_of(stream, known) if stream not in known else None
+    return known[stream] if halves is None else replace(known[halves[0]], name=stream)

@@ -75,11 +75,7 @@ class LiveLane(Lane):
         self._lock = Lock()
 
     def push(self, block: Block, receive_ns: int, monotonic_ns: int) -> Pushed:
-        """Take a block from the device's thread, which must not wait.
-
-        Raises:
-            InputError: if its arrays are none.
-        """
+        """Take a block from the device's thread, which must not wait."""
         with self._lock:
             pushed = self._ring.push(block, receive_ns, monotonic_ns)
         if pushed.dropped:

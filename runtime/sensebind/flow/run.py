@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from sensebind.flow.engines import Engines
-from sensebind.flow.feeding import LiveFeed, Reader
+from sensebind.flow.feeding import LiveFeed, Reader, clocked
 from sensebind.flow.incidents import told
 from sensebind.flow.inference import Inference
 from sensebind.flow.lane import LiveLane, RecordedLane
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sensebind.clock import ReferenceClock
     from sensebind.config import Order, PipelineConfig
     from sensebind.encoder import Encoder
-    from sensebind.flow.feeding import Mapper, Tap
+    from sensebind.flow.feeding import Tap, Times
     from sensebind.flow.incidents import Incidents
     from sensebind.flow.lane import Lane
     from sensebind.flow.messages import Message
+    from sensebind.flow.worker import View
     from sensebind.metrics.times import WindowTimes
     from sensebind.sources.base import LiveSource, LiveStreamInfo, Source
     from sensebind.stream_path import StreamPath
@@ -58,6 +58,7 @@ class Run:
         *,
         live: bool,
         observers: Sequence[Observe] = (),
+        views: Sequence[View] = (),
     ) -> None:
         """Nothing happens before `embeddings` is iterated.
 
@@ -68,11 +69,13 @@ class Run:
             incidents: told of what goes wrong.
             live: whether some source is live; then what fails costs only itself, else the run.
             observers: told of each embedding.
+            views: shown each window and its features, in the preprocessing thread.
         """
         self._config = config
         self._incidents = incidents
         self._live = live
         self._observers = observers
+        self._views = views
         self._wake = Event()
         self._results: SimpleQueue[Message] = SimpleQueue()
         self._error: BaseException | None = None
@@ -102,16 +105,14 @@ class Run:
     def add_live(
         self,
         source: LiveSource,
-        infos: list[LiveStreamInfo],
+        infos: Sequence[LiveStreamInfo],
         paths: Mapping[str, StreamPath],
-        mappers: Mapping[str, Mapper],
-        clock: ReferenceClock,
+        times: Times,
         tap: Tap | None,
     ) -> None:
         """Keep these streams of a live source coming; see `LiveFeed`."""
-        known = {info.name: info for info in infos}
         lanes = {
-            name: LiveLane(path, _capacity(known.get(name), self._config.ring_s), self._wake)
+            name: LiveLane(path, _capacity(clocked(name, infos), self._config.ring_s), self._wake)
             for name, path in paths.items()
         }
         feed = LiveFeed(
@@ -119,8 +120,7 @@ class Run:
             {name: path.config for name, path in paths.items()},
             infos,
             lanes,
-            mappers,
-            clock,
+            times,
             tap,
             self._incidents,
             silence_s=self._config.source_timeout_s,
@@ -197,7 +197,9 @@ class Run:
         def fail(error: BaseException) -> None:
             self._results.put(End(error))
 
-        self._worker = Worker(self._lanes, self._inference, self._engines, self._wake, fail)
+        self._worker = Worker(
+            self._lanes, self._inference, self._engines, self._wake, fail, self._views
+        )
         self._thread = Thread(target=self._worker.run, name="preprocessing", daemon=True)
         self._inference.start()
         self._thread.start()
@@ -216,11 +218,10 @@ class Run:
         return message.embedding
 
 
-def _capacity(info: LiveStreamInfo | None, ring_s: float) -> int:
-    """Samples that `ring_s` seconds of a stream are; one joined of two is taken for an IMU."""
-    kind = StreamKind.SAMPLES if info is None else info.kind
-    rate_hz = (info.rate_hz if info is not None else 0.0) or _USUAL_HZ[kind]
-    return max(round(rate_hz * ring_s), _LEAST[kind])
+def _capacity(info: LiveStreamInfo, ring_s: float) -> int:
+    """Samples that `ring_s` seconds of a stream are."""
+    rate_hz = info.rate_hz or _USUAL_HZ[info.kind]
+    return max(round(rate_hz * ring_s), _LEAST[info.kind])
 
 
 def _seconds_until(time_s: float | None) -> float | None:

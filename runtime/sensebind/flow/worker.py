@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from sensebind.flow.engines import Engines
     from sensebind.flow.inference import Inference
     from sensebind.flow.lane import Lane
+    from sensebind.preprocess.base import Prepared
     from sensebind.ring import Arrival
     from sensebind.stream_path import StreamPath
-    from sensebind.types import Window
+    from sensebind.types import Modality, Window
+
+    View = Callable[[Modality, Window, Prepared], None]
+    """Is shown each window and what its encoder gets."""
 
 _AT_ONCE = 64
 """Blocks of one lane taken before the others, and the windows, have their turn."""
@@ -36,6 +40,7 @@ class Worker:
         engines: Engines,
         wake: Event,
         fail: Callable[[BaseException], None],
+        views: Sequence[View] = (),
     ) -> None:
         """Serve lanes until all have ended.
 
@@ -45,6 +50,7 @@ class Worker:
             engines: tell which modalities are up.
             wake: set by everybody who gives the worker something to do.
             fail: told of an error of our own.
+            views: shown each window and its features, in this thread.
         """
         self._lanes = lanes
         self._open = list(lanes)
@@ -52,6 +58,7 @@ class Worker:
         self._engines = engines
         self._wake = wake
         self._fail = fail
+        self._views = views
         self._stopping = False
 
     def run(self) -> None:
@@ -142,6 +149,8 @@ class Worker:
         passage.prepared = passage.path.prepare(passage.window)
         passage.times.prepared_ns = time.monotonic_ns()
         if passage.prepared is not None:
+            for view in self._views:
+                view(passage.path.config.modality, passage.window, passage.prepared)
             self._inference.submit(passage)
         return True
 
