@@ -23,6 +23,7 @@ _OURS = {
     "evaluate": ("train", "Measure a bundle: zero-shot, retrieval, sense against sense."),
     "recipe": ("recipes", "Build the shipped bundles and recordings from their sources."),
     "train": ("train", "Train the encoders of a binding graph into a shared space."),
+    "engine": ("tensorrt", "Build and look after TensorRT plans of a bundle's encoders."),
     "export": ("train", "Make a bundle from a finished training run."),
     "import-imagebind": ("train", "Make a bundle from your own ImageBind weights."),
 }

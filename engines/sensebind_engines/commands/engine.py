@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind engine`: plans of a bundle's encoders, compiled on the machine that runs them."""
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast, get_args
+
+import typer
+
+from sensebind.errors import ConfigError, InputError
+from sensebind.types import Modality
+
+if TYPE_CHECKING:
+    from sensebind_engines.tensorrt.encoders import Target
+    from sensebind_engines.tensorrt.flavour import Flavour
+    from sensebind_engines.tensorrt.options import BuildOptions
+
+engine_app = typer.Typer(
+    help="Build and look after TensorRT plans of a bundle's encoders.", add_completion=False
+)
+
+BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")]
+BackendOption = Annotated[
+    str, typer.Option("--backend", metavar="tensorrt|tensorrt-rtx", help="Which TensorRT.")
+]
+ModalityOption = Annotated[
+    list[Modality] | None,
+    typer.Option("--modality", help="Only these; may be repeated. All by default."),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision", metavar="auto|fp16|fp32", help="auto: fp16 where the bundle has it."
+    ),
+]
+BatchOption = Annotated[
+    str, typer.Option("--batch", metavar="LEAST,BEST,LARGEST", help="Batches the plans take.")
+]
+WorkspaceOption = Annotated[
+    int, typer.Option("--workspace", metavar="MIB", help="Memory kernels may use.")
+]
+LevelOption = Annotated[
+    int, typer.Option("--level", metavar="0-5", help="How long to look for faster kernels.")
+]
+CapabilityOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compute-capability", metavar="NN", help="TensorRT-RTX: build for this GPU generation."
+    ),
+]
+
+
+@engine_app.command()
+def build(
+    bundle: BundleArgument,
+    backend: BackendOption = "tensorrt",
+    modality: ModalityOption = None,
+    precision: PrecisionOption = "auto",
+    batch: BatchOption = "1,1,8",
+    workspace: WorkspaceOption = 1024,
+    level: LevelOption = 3,
+    compute_capability: CapabilityOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Build what is there already.")] = False,
+) -> None:
+    """Build the plans that are missing, one after the other (minutes on a board)."""
+    from sensebind.cli import output
+    from sensebind_engines.tensorrt.store import build_into_cache
+
+    name, flavour, targets = _targets(
+        bundle,
+        _Asked(backend, modality, precision, batch, workspace, level, compute_capability),
+    )
+    for target in targets:
+        told = f"{target.modality} {target.options.precision}"
+        with output.progress(f"building {told}") as advance:
+            kept = build_into_cache(
+                flavour,
+                name,
+                target,
+                force=force,
+                waiting=lambda: output.warning("another process builds this plan; waiting for it"),
+                advance=advance,
+            )
+        record = kept.plan.record
+        how = f"built in {record.build_s:.1f} s" if kept.built else "there already"
+        typer.echo(f"{told}: {how}, {record.bytes / 1e6:.2f} MB, {record.layers} layers")
+        for kind, types in record.audit.items():
+            typer.echo(f"  {kind}: {', '.join(f'{n} {t}' for t, n in types.items())}")
+    if flavour.is_rtx:
+        generations = ", ".join(targets[0].options.compute_capabilities)
+        typer.echo(f"for GPU generations {generations}; speed and accuracy: NOT RUN here")
+
+
+@engine_app.command("list")
+def list_plans() -> None:
+    """List the plans of this user."""
+    from sensebind.cli import output
+    from sensebind.plans import all_plans, plans_folder
+
+    plans, damaged = all_plans()
+    for sentence in damaged:
+        output.warning(sentence)
+    if not plans:
+        typer.echo(f"no plans in {plans_folder()}; build some with: sensebind engine build demo")
+        return
+    rows = []
+    for plan in plans:
+        record, key = plan.record, plan.record.key
+        seen = record.verified
+        cosine = "not verified" if seen is None else f"{seen.least_cosine:.5f}"
+        where = key.gpu or f"SM {', '.join(cast('list[str]', key.options['compute_capabilities']))}"
+        rows.append([
+            record.bundle, record.modality.value, record.precision, f"{record.bytes / 1e6:.2f}",
+            f"{key.backend} {key.version}", where, cosine, plan.folder.name[:12],
+        ])  # fmt: skip
+    headers = ["bundle", "modality", "precision", "MB", "built by", "for", "cosine", "plan"]
+    typer.echo(output.table(headers, rows))
+
+
+@engine_app.command()
+def explain(
+    bundle: BundleArgument,
+    backend: BackendOption = "tensorrt",
+    modality: ModalityOption = None,
+    precision: PrecisionOption = "auto",
+    batch: BatchOption = "1,1,8",
+    workspace: WorkspaceOption = 1024,
+    level: LevelOption = 3,
+    compute_capability: CapabilityOption = None,
+) -> None:
+    """Say for each encoder which plan would be used, or why those that are there do not fit."""
+    from sensebind.plans import all_plans, differences, find_plan
+
+    name, _, targets = _targets(
+        bundle,
+        _Asked(backend, modality, precision, batch, workspace, level, compute_capability),
+    )
+    for target in targets:
+        found = find_plan(target.key)
+        if found is not None:
+            found.check()
+            typer.echo(f"{target.modality}: {found.path}, unharmed")
+            continue
+        typer.echo(f"{target.modality}: no plan fits")
+        for plan in all_plans()[0]:
+            if (plan.record.bundle, plan.record.modality) == (name, target.modality):
+                reasons = "; ".join(differences(target.key, plan.record))
+                typer.echo(f"  {plan.folder.name[:12]} does not: {reasons}")
+
+
+@engine_app.command()
+def verify() -> None:
+    """See that the bytes of every plan are those that were built."""
+    from sensebind.cli import output
+    from sensebind.plans import all_plans
+
+    plans, damaged = all_plans()
+    damaged += [told for plan in plans if (told := plan.damage()) is not None]
+    for sentence in damaged:
+        output.error(sentence)
+    typer.echo(f"{len(plans)} plans, {len(damaged)} damaged")
+    if damaged:
+        raise typer.Exit(1)
+
+
+class _Asked(NamedTuple):
+    """The options that say what is to be built."""
+
+    backend: str
+    modalities: list[Modality] | None
+    precision: str
+    batch: str
+    workspace_mib: int
+    level: int
+    capabilities: list[str] | None
+
+
+def _targets(bundle: str, asked: _Asked) -> tuple[str, "Flavour", "list[Target]"]:
+    from sensebind.bundle_folder import open_bundle
+    from sensebind_engines.tensorrt.encoders import Asked, target_of
+    from sensebind_engines.tensorrt.flavour import open_flavour
+    from sensebind_engines.tensorrt.gpu import find_gpu
+
+    if asked.precision not in get_args(Asked):
+        raise InputError(f"--precision is {asked.precision!r}, expected auto, fp16 or fp32")
+    options = _options(asked)
+    flavour, gpu, folder = open_flavour(asked.backend), find_gpu(), open_bundle(bundle)
+    if not gpu.name and not flavour.is_rtx:
+        raise InputError(
+            "TensorRT builds plans on the GPU that runs them, and no GPU or driver was found here; "
+            "run this on the robot"
+        )
+    wanted = asked.modalities or list(folder.manifest.encoders)
+    precision = cast("Asked", asked.precision)
+    targets = [target_of(folder, m, flavour, gpu, options, precision) for m in wanted]
+    return folder.manifest.name, flavour, targets
+
+
+def _options(asked: _Asked) -> "BuildOptions":
+    import msgspec
+
+    from sensebind_engines.tensorrt.options import BuildOptions
+
+    values = {
+        "batch": asked.batch.split(","),
+        "workspace_mib": asked.workspace_mib,
+        "level": asked.level,
+        "compute_capabilities": asked.capabilities or [],
+    }
+    try:
+        return msgspec.convert(values, BuildOptions, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"--batch {asked.batch} --workspace {asked.workspace_mib} --level {asked.level}: "
+            f"{error}; expected for example --batch 1,1,8 --workspace 1024 --level 3"
+        ) from None
