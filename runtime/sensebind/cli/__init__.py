@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sensebind import __version__
-from sensebind.cli import bundle, demo, embed, external, output, recover, replay, search, warmup
+from sensebind.cli import (
+    bench,
+    bundle,
+    demo,
+    embed,
+    external,
+    output,
+    recover,
+    replay,
+    search,
+    warmup,
+)
 from sensebind.errors import SenseBindError
 
 if TYPE_CHECKING:
@@ -27,6 +38,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay.replay,
     "embed": embed.embed,
     "search": search.search,
+    "bench": bench.bench,
     "recover": recover.recover,
     "warmup": warmup.warmup,
 }

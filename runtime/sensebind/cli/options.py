@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,5 +22,20 @@ BackendOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int, typer.Option("--threads", metavar="N", help="Threads of one engine run.")
+]
+StatsOption = Annotated[
+    bool, typer.Option("--stats", help="Show latencies, drops and memory while it runs.")
+]
+StatsOutOption = Annotated[
+    Path | None,
+    typer.Option("--stats-out", metavar="FILE", help="Write them as a JSON line per second."),
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="Write the way of the last windows for Perfetto."),
+]
+RerunOption = Annotated[
+    Path | None,
+    typer.Option("--rerun", metavar="FILE", help="Write what was seen and said for Rerun."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]

@@ -24,6 +24,11 @@ def warning(message: str) -> None:
     typer.echo(typer.style("warning: ", fg="yellow", bold=True) + message, err=True)
 
 
+def note(message: str) -> None:
+    """Show how work goes on where stdout is for something else."""
+    typer.echo(message, err=True)
+
+
 def say(message: str) -> None:
     """Show a line of the result."""
     typer.echo(message)

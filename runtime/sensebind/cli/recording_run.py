@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sensebind.bundle import Bundle
 from sensebind.cli import output
 from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
+from sensebind.cli.watching import watching
 from sensebind.errors import InputError, SenseBindError
 from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sensebind.cli.watching import Watchers, Wishes
     from sensebind.config import PipelineConfig
     from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
@@ -37,6 +39,7 @@ def write_recording(
     config: PipelineConfig,
     prompts: str | None,
     out: Path,
+    wishes: Wishes,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -49,6 +52,7 @@ def write_recording(
         config: streams, backend, order.
         prompts: classes to score, as the user wrote them; None for none.
         out: the file to write.
+        wishes: what else to show.
         quiet: tell nothing on stdout.
 
     Returns:
@@ -69,7 +73,9 @@ def write_recording(
         say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
         zero_shot = ZeroShot(loaded, classes) if classes else None
         begin_s = time.perf_counter()
-        labels = _record(pipeline, source, zero_shot, out, say)
+        names = zero_shot.labels if zero_shot else ()
+        with watching(wishes, pipeline, names) as watchers:
+            labels = _record(pipeline, source, zero_shot, out, say, watchers)
         seconds = time.perf_counter() - begin_s
         for line in [*stream_lines(pipeline.report, labels), *source_lines(source.report)]:
             say(line)
@@ -96,10 +102,15 @@ def write_recording(
 
 
 def _record(
-    pipeline: Pipeline, source: Source, zero_shot: ZeroShot | None, out: Path, say: output.Say
+    pipeline: Pipeline,
+    source: Source,
+    zero_shot: ZeroShot | None,
+    out: Path,
+    say: output.Say,
+    watchers: Watchers,
 ) -> LabelCounts:
     """Write every embedding; returns how often each label was the best, per stream."""
-    embeddings = pipeline.run(source)
+    embeddings = pipeline.run(source, observers=watchers.observers, views=watchers.views)
     try:
         first = next(embeddings, None)  # by now the streams are mapped
     except InputError:
@@ -115,11 +126,13 @@ def _record(
     try:
         with (
             finishing(open_sink(out, metadata)) as sink,
-            output.progress(f"encoding {source.name}") as advance,
+            output.progress(f"encoding {source.name}", shown=not watchers.on_screen) as advance,
         ):
             for embedding in chain([first], embeddings):
                 record = labelled(embedding, zero_shot)
                 sink.write(record)
+                for take in watchers.records:
+                    take(record)
                 if record.label is not None:
                     labels.setdefault(embedding.stream, Counter())[record.label] += 1
                 advance(source.progress())

@@ -12,7 +12,11 @@ from sensebind.cli.options import (
     BundleOption,
     JsonOption,
     PromptsOption,
+    RerunOption,
+    StatsOption,
+    StatsOutOption,
     ThreadsOption,
+    TraceOption,
 )
 from sensebind.errors import InputError
 
@@ -46,8 +50,10 @@ def replay(
     backend: BackendOption = "auto",
     threads: ThreadsOption = 1,
     order: Annotated[
-        str, typer.Option("--order", metavar="stamp|log", help="Feed by stamp or by receive time.")
-    ] = "stamp",
+        str | None,
+        typer.Option("--order", metavar="stamp|log", help="Feed by stamp or by receive time; "
+                     "recordings of live runs by the latter, all others by the former."),
+    ] = None,
     begin: Annotated[
         str | None,
         typer.Option("--from", metavar="TIME", help="Leave out what was received before: seconds "
@@ -57,11 +63,16 @@ def replay(
         str | None,
         typer.Option("--to", metavar="TIME", help="Leave out what was received from then on."),
     ] = None,
+    stats: StatsOption = False,
+    stats_out: StatsOutOption = None,
+    trace: TraceOption = None,
+    rerun: RerunOption = None,
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera, microphone and IMU."""
     from sensebind.cli.recording_run import write_recording
     from sensebind.cli.settings import pipeline_config
+    from sensebind.cli.watching import Wishes
     from sensebind.sinks import check_output
     from sensebind.sources.time_range import time_range
 
@@ -71,6 +82,8 @@ def replay(
     check_output(out)
     config = pipeline_config(stream or (), hop, backend, threads, order)
     limits = time_range(begin, end)
-    summary = write_recording(bags, limits, bundle, config, prompts, out, quiet=json)
+    wishes = Wishes(stats, stats_out, trace, rerun)
+    wishes.check()
+    summary = write_recording(bags, limits, bundle, config, prompts, out, wishes, quiet=json)
     if json:
         output.show_json(summary)

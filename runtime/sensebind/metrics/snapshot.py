@@ -106,13 +106,14 @@ class RunStats:
             for name, count in counts.items()
         }
         share = (cpu_s - self._last_cpu_s) / passed_s
+        resident = resident_bytes()
         self._last_s, self._last_cpu_s = now_s, cpu_s
         self._last_embedded = {name: count.embedded for name, count in counts.items()}
         return Snapshot(
             seconds=now_s - self._begin_s,
             cpu_share=share,
-            resident_bytes=resident_bytes(),
-            peak_resident_bytes=peak_resident_bytes(),
+            resident_bytes=resident,
+            peak_resident_bytes=max(resident, peak_resident_bytes()),
             streams=streams,
             queues=dict(self._queues()),
         )

@@ -1,53 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a run as a table in the terminal. Rich is imported when a table is drawn."""
+"""The state of a run as a table in the terminal. Rich is imported when a table is shown."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sensebind.metrics.times import STAGES
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console
-    from rich.table import Table
 
     from sensebind.metrics.histogram import Summary
     from sensebind.metrics.snapshot import Snapshot, StreamSnapshot
 
 _MIB = 1 << 20
-_COLUMNS = ("window", "per s", *STAGES, "service p50", "p95", "p99", "max", "closing", "age")
-_NOTHING = "-"
+_STAGES = {
+    "close": "close", "pend": "pend", "prep": "preprocess", "wait": "wait", "infer": "infer",
+    "publ": "publish",
+}  # fmt: skip
+"""Heading to stage; a row fits a terminal of 80 characters."""
+_HEADINGS = (*_STAGES, "p50", "p95", "p99", "max", "delay", "age")
+_WIDTH = 6
 
 
-def snapshot_table(snapshot: Snapshot) -> Table:
-    """Latencies in milliseconds: medians of the stages, percentiles of their sum.
+def table_lines(snapshot: Snapshot) -> list[str]:
+    """Latencies in milliseconds: medians of the stages, percentiles of their sum, of each stream.
 
-    One row per stream, and under it what was dropped; under all of them what waits where.
+    What was never measured is a dash. The last lines tell what the process uses, and what waits.
     """
-    from rich.table import Table
-
-    waiting = _listed(snapshot.queues)
-    table = Table(
-        caption=f"{snapshot.seconds:.0f} s, {snapshot.cpu_share:.2f} cores, "
-        f"{snapshot.resident_bytes / _MIB:.0f} MiB (at most "
-        f"{snapshot.peak_resident_bytes / _MIB:.0f}); times in ms, stages are medians"
-        + (f"\nwaiting: {waiting}" if waiting else ""),
-        caption_justify="left",
-        header_style="bold",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("stream", overflow="fold")
-    for name in _COLUMNS:
-        table.add_column(name.replace("window", "windows"), justify="right", no_wrap=True)
+    lines = ["".join(heading.rjust(_WIDTH) for heading in _HEADINGS)]
     for name, stream in snapshot.streams.items():
-        table.add_row(name, *_cells(stream))
-        if dropped := _listed(stream.dropped):
-            table.add_row(f"  dropped: {dropped}", style="yellow")
-    return table
+        dropped = _listed(stream.dropped)
+        lines.append(
+            f"{name}: {stream.modality}, {stream.embedded} windows, "
+            f"{stream.windows_per_s:.1f} per second" + (f"; lost: {dropped}" if dropped else "")
+        )
+        lines.append("".join(cell.rjust(_WIDTH) for cell in _cells(stream)))
+    lines.append(
+        f"{snapshot.seconds:.0f} s, {snapshot.cpu_share:.2f} cores, "
+        f"{snapshot.resident_bytes / _MIB:.0f} MiB (at most "
+        f"{snapshot.peak_resident_bytes / _MIB:.0f}); ms, stages as medians"
+    )
+    waiting = _listed(snapshot.queues)
+    return [*lines, f"waiting: {waiting}"] if waiting else lines
 
 
 @contextmanager
@@ -60,8 +56,11 @@ def live_table(console: Console) -> Iterator[Callable[[Snapshot], None]]:
     from rich.live import Live
     from rich.text import Text
 
+    def table(snapshot: Snapshot) -> Text:
+        return Text("\n".join(table_lines(snapshot)), no_wrap=True, overflow="ellipsis")
+
     with Live(Text("waiting for windows"), console=console, auto_refresh=False) as live:
-        yield lambda snapshot: live.update(snapshot_table(snapshot), refresh=True)
+        yield lambda snapshot: live.update(table(snapshot), refresh=True)
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -72,22 +71,24 @@ def _cells(stream: StreamSnapshot) -> list[str]:
     latency = stream.latency
     service = latency.get("service")
     return [
-        str(stream.embedded),
-        f"{stream.windows_per_s:.1f}",
-        *(_median(latency.get(stage)) for stage in STAGES),
+        *(_median(latency.get(stage)) for stage in _STAGES.values()),
         *([_ms(service.p50_ms), _ms(service.p95_ms), _ms(service.p99_ms), _ms(service.max_ms)]
-          if service else [_NOTHING] * 4),
+          if service else ["-"] * 4),
         _median(latency.get("closing_delay")),
         _median(latency.get("age")),
     ]  # fmt: skip
 
 
 def _median(summary: Summary | None) -> str:
-    return _ms(summary.p50_ms) if summary else _NOTHING
+    return _ms(summary.p50_ms) if summary else "-"
 
 
 def _ms(duration_ms: float) -> str:
-    """Three digits that count."""
+    """Three digits that count, in five characters; longer times in seconds or hours."""
+    if abs(duration_ms) >= 3_600_000:
+        return f"{duration_ms / 3_600_000:.3g}h" if abs(duration_ms) < 3.6e9 else "-"
+    if abs(duration_ms) >= 10_000:
+        return f"{duration_ms / 1000:.0f}s"
     if abs(duration_ms) >= 100:
         return f"{duration_ms:.0f}"
     return f"{duration_ms:.1f}" if abs(duration_ms) >= 10 else f"{duration_ms:.2f}"

@@ -34,6 +34,15 @@ def check_output(path: str | Path) -> Path:
             f"cannot write {str(path)!r}: its suffix {path.suffix!r} is not a format we write; "
             f"end the name with one of {known}"
         )
+    return check_place(path)
+
+
+def check_place(path: Path) -> Path:
+    """Check that a file can be written, whatever its format.
+
+    Raises:
+        InputError: naming the path, what is wrong and the fix.
+    """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"
         raise InputError(f"cannot write {str(path)!r}: it is {kind}; choose another name")
@@ -78,13 +87,19 @@ def open_live_sink(path: str | Path, metadata: RunMetadata) -> Sink:
 def recover(path: str | Path) -> int:
     """Write the output of an interrupted live run from its parts; the number of records.
 
+    Of a recording (`recorder.Recorder`) it is the number of messages.
+
     Raises:
         InputError: if there are no parts, or they belong to different runs.
         SinkError: if the output cannot be written; the parts stay.
     """
     from sensebind.sinks.parts import compact, read_parts
+    from sensebind.sinks.raw.recording_file import unfinished
+    from sensebind.sinks.raw.recovery import recover_recording
 
     path = check_output(path)
+    if unfinished(path).exists():
+        return recover_recording(path)
     metadata = {part.metadata.space_id: part.metadata for part in read_parts(path)}
     if len(metadata) > 1:
         raise InputError(

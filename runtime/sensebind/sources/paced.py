@@ -23,6 +23,7 @@ from sensebind.sources.base import (
     EndOfStream,
     LiveStreamInfo,
     SourceReport,
+    without_breaks,
 )
 from sensebind.sources.looped import first_ns, last_ns, shifted
 from sensebind.types import SampleBlock, UniformBlock
@@ -100,6 +101,8 @@ class PacedSource:
     Attributes:
         name: of the recording.
         report: what was delivered, and what was not and why.
+        behind_ns: how much later than due the newest block was delivered: what waiting is not
+            exact, or reading too slow, by.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class PacedSource:
             raise SourceError(f"the factor is {factor}, expected more than 0; 1 is real time")
         self.name = recorded.name
         self.report = SourceReport(notes=recorded.report.notes)
+        self.behind_ns = 0
         self._recorded = recorded
         self._pace = factor * (1 + faults.drift_ppm * 1e-6)
         self._clock = clock
@@ -202,6 +206,7 @@ class PacedSource:
                     self.report.skip(block.stream, "while the device was stopped", block.count)
                 else:
                     self._count(block)
+                    self.behind_ns = self._waiter.now_ns() - due_ns
                     deliver(block)
                 if stop.is_set():
                     return
@@ -247,7 +252,7 @@ class PacedSource:
         """The recording's blocks, moved if asked, and the stamp at which the recording begins."""
         origin_ns: int | None = None
         shift_ns = 0
-        for block in self._recorded.blocks(selected, self._order):
+        for block in without_breaks(self._recorded.blocks(selected, self._order)):
             if block.count == 0:
                 continue
             if origin_ns is None:

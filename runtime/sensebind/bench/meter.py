@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latencies of a part of a run, and the timer they are held against."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sensebind.metrics.histogram import Histogram
+from sensebind.metrics.latency import LatencyStats
+from sensebind.metrics.timer import TimerLateness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensebind.metrics.histogram import Summary
+    from sensebind.metrics.times import WindowTimes
+    from sensebind.types import Embedding
+
+
+class Meter:
+    """Latencies, and lateness of a bare timer, of a part of a run; an observer."""
+
+    def __init__(self) -> None:
+        self.timer = Histogram().summary()
+        self._stats = LatencyStats()
+        self._measuring = False
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Count what happens meanwhile."""
+        with TimerLateness() as timer:
+            self._measuring = True
+            yield
+            self._measuring = False
+        self.timer = timer.lateness.summary()
+
+    def observe(self, embedding: Embedding, times: WindowTimes) -> None:
+        """Count a window, if it is time to."""
+        if self._measuring:
+            self._stats.observe(embedding, times)
+
+    def latency(self) -> dict[str, dict[str, Summary]]:
+        """By stream and quantity."""
+        return {name: each.summaries() for name, each in self._stats.streams().items()}
+
+    def service(self) -> Summary:
+        """The service time over all streams."""
+        whole = Histogram()
+        for latency in self._stats.streams().values():
+            whole.merge(latency.histograms["service"])
+        return whole.summary()

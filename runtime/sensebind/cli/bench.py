@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind bench`: how fast a recording is encoded on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sensebind.cli import output
+from sensebind.cli.options import BackendOption, BundleOption, JsonOption, ThreadsOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sensebind.bench.results import BenchResult
+    from sensebind.metrics.histogram import Summary
+
+
+def bench(
+    recording: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING", help="What `sensebind replay` reads.")
+    ],
+    bundle: BundleOption = "demo",
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", metavar="TOPIC=MODALITY[,KEY=VALUE…]", help="As of `replay`."),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
+    ] = None,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = 1,
+    windows: Annotated[
+        int, typer.Option("--windows", metavar="N", help="Windows to measure in the replay.")
+    ] = 1000,
+    trial: Annotated[
+        float,
+        typer.Option("--trial", metavar="SECONDS", help="Length of each live trial; 0 for none."),
+    ] = 5.0,
+    bound: Annotated[
+        float,
+        typer.Option("--bound", metavar="MS", help="Longest service time, of 99 in 100 windows."),
+    ] = 100.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the JSON to a file.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Measure a recording: windows per second, each stage's percentiles, the fastest live run."""
+    import msgspec
+
+    from sensebind.bench import bench as measure
+    from sensebind.bundle import Bundle
+    from sensebind.cli.settings import pipeline_config
+    from sensebind.sinks import check_place
+    from sensebind.sources import open_source
+
+    if out is not None:
+        check_place(out)
+    config = pipeline_config(stream or (), hop, backend, threads, None)
+    with Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded:
+        tell = output.note if json else output.say
+        tell(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
+        result = measure(
+            lambda: open_source(recording),
+            loaded,
+            config,
+            windows=windows,
+            trial_s=trial,
+            bound_ms=bound,
+            tell=tell,
+        )
+    if out is not None:
+        out.write_bytes(msgspec.json.encode(result) + b"\n")
+    if json:
+        output.show_json(result)
+    else:
+        _show(result)
+
+
+def _show(result: "BenchResult") -> None:
+    machine, replay, live = result.machine, result.replay, result.live
+    governor = f", governor {machine.governor}" if machine.governor else ""
+    output.say(
+        f"\n{result.source} on {machine.cpu or machine.architecture}, {machine.cores} cores"
+        f"{governor}, load {machine.load_average[0]:.1f} before; {result.warm_up}"
+    )
+    output.say(f"\nreplay of {replay.windows} windows, milliseconds (waits are back-pressure's)")
+    output.say(_latencies(replay.latency, replay.timer))
+    if live is None:
+        return
+    found = next((trial for trial in live.trials if trial.factor == live.factor), None)
+    if found is None:
+        output.say("\nlive: no multiple of real time that was tried was sustained")
+        return
+    output.say(f"\nlive at {found.factor:.2f} times real time, {found.windows} windows")
+    output.say(_latencies(found.latency, found.timer))
+    output.say(f"which is the {live.definition} ({live.bound_ms:g} ms)")
+
+
+def _latencies(latency: "Mapping[str, Mapping[str, Summary]]", timer: "Summary") -> str:
+    rows = [
+        _row(stream, quantity.replace("_", " "), summary)
+        for stream, quantities in latency.items()
+        for quantity, summary in quantities.items()
+    ]
+    headers = ["stream", "time of", "count", "p50", "p95", "p99", "max"]
+    return output.table(headers, [*rows, _row("(a bare timer)", "lateness", timer)])
+
+
+def _row(stream: str, quantity: str, summary: "Summary") -> list[object]:
+    times_ms = (summary.p50_ms, summary.p95_ms, summary.p99_ms, summary.max_ms)
+    return [stream, quantity, summary.count, *(round(ms, 2) for ms in times_ms)]
