@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sensebind import __version__
 from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
@@ -19,7 +21,7 @@ from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
 from sensebind.config import PipelineConfig
 from sensebind.errors import ConfigError
-from sensebind.flow.feeding import Times
+from sensebind.flow.feeding import Times, clocked
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
 from sensebind.flow.selection import is_live, select
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from sensebind.config import Order, StreamConfig
     from sensebind.flow.run import Observe
     from sensebind.flow.selection import AnySource, Selection
+    from sensebind.flow.worker import View
     from sensebind.flow.worker import View
     from sensebind.sinks.recorder import Recorder
     from sensebind.sources.base import SourceReport
@@ -122,6 +125,8 @@ class Pipeline:
             source: what is read.
             observers: told of each embedding and when its window passed which station.
             views: shown each window and what its encoder gets, in the preprocessing thread.
+            views: shown each window that is encoded and what its encoder gets, in the thread that
+                made it.
             recorder: keeps what live sources deliver, for a replay; not begun yet, closed by you.
             clock: what live streams are told in; wall time as it is now if None.
             clock_models: map the stamps of devices, some of them calibrated perhaps; new ones if
@@ -253,19 +258,34 @@ class Pipeline:
         recorder: Recorder | None,
         times: Times,
     ) -> None:
-        """Tell a run where its blocks come from."""
+        """Tell a run where its blocks come from, and begin to record them."""
+        told: dict[str, LiveStreamInfo] = {}
         for selection in selections:
             paths = {name: self._streams[name] for name in selection.streams}
             if is_live(selection.source):
                 infos = [info for info in selection.infos if isinstance(info, LiveStreamInfo)]
                 run.add_live(selection.source, infos, paths, times, recorder)
+                told |= {name: clocked(name, infos) for name in paths}
             else:
                 run.add_recording(selection.source, paths, selection.order)
+        if recorder is not None:
+            # The hop in use, as a replay may have another default.
+            configs = {
+                name: msgspec.structs.replace(path.config, hop_s=path.metadata().hop_s)
+                for name, path in self._streams.items()
+                if name in told
+            }
+            recorder.begin(configs, {name: _known(info) for name, info in told.items()})
 
     def _wire(self, name: str, config: StreamConfig) -> None:
         path = StreamPath(name, config, self.bundle.encoder(config.modality), self.config.hop_s)
         self._streams[name] = path
         self.report.streams[name] = path.report
+
+
+def _known(info: LiveStreamInfo) -> dict[str, object]:
+    """What a recording keeps of a stream beside its configuration."""
+    return {"kind": info.kind.value, "clock": info.clock, "rate_hz": info.rate_hz}
 
 
 def _encoded(path: StreamPath, windows: list[Window]) -> list[Embedding]:

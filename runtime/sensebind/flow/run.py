@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sensebind.flow.lane import Lane
     from sensebind.flow.messages import Message
     from sensebind.flow.worker import View
+    from sensebind.flow.worker import View
     from sensebind.metrics.times import WindowTimes
     from sensebind.sources.base import LiveSource, LiveStreamInfo, Source
     from sensebind.stream_path import StreamPath
@@ -75,6 +76,7 @@ class Run:
         self._incidents = incidents
         self._live = live
         self._observers = observers
+        self._views = views
         self._views = views
         self._wake = Event()
         self._results: SimpleQueue[Message] = SimpleQueue()
