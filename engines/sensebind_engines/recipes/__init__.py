@@ -26,6 +26,14 @@ RECIPES: dict[str, Recipe] = {
         "sensebind_engines.recipes.esc10.dataset",
         "manifests and configuration to bind real sounds to text: ESC-10",
     ),
+    "imu-motion": Recipe(
+        "sensebind_engines.recipes.imu_motion.dataset",
+        "what simulated robots do, told from their IMU: episodes, manifest and configuration",
+    ),
+    "imu-watch": Recipe(
+        "sensebind_engines.recipes.imu_motion.watch",
+        "people's exercises with a watch, to evaluate on alone: seglearn's data as a manifest",
+    ),
     "object-renders": Recipe(
         "sensebind_engines.recipes.object_renders.dataset",
         "named 3-D models as colour and depth pictures, and four binding graphs to train on them",
