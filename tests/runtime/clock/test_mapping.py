@@ -81,6 +81,17 @@ def test_mapped_stamps_are_near_the_truth_and_in_order(
     assert mapping.relocks < 25
 
 
+@pytest.mark.parametrize("drift", [1e-4, -1e-4])
+def test_the_figures_of_the_page_on_time(drift: float) -> None:
+    for seed in range(4):
+        mapping = mapper()
+        for message in Device(drift=drift, jitter_ns=1e6).messages(60, seed):
+            mapped = mapping.map_block(samples(message.device_ns), message.receive_ns)
+            if message.true_ns >= BEGIN_NS + S:
+                assert abs(stamps_of(mapped)[0] - message.true_ns) < 1.2 * MS
+        assert 1 <= mapping.relocks <= 3
+
+
 def map_sound(
     mapping: StampMapper, off: float, seconds: float, loss: float = 0.0, jitter_ns: float = 1e6
 ) -> tuple[list[tuple[int, UniformBlock]], list[float]]:
