@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sensebind.flow.run import Observe
     from sensebind.flow.selection import AnySource, Selection
     from sensebind.flow.worker import View
-    from sensebind.flow.worker import View
     from sensebind.sinks.recorder import Recorder
     from sensebind.sources.base import SourceReport
     from sensebind.sources.mapping import Decision
@@ -125,8 +124,6 @@ class Pipeline:
             source: what is read.
             observers: told of each embedding and when its window passed which station.
             views: shown each window and what its encoder gets, in the preprocessing thread.
-            views: shown each window that is encoded and what its encoder gets, in the thread that
-                made it.
             recorder: keeps what live sources deliver, for a replay; not begun yet, closed by you.
             clock: what live streams are told in; wall time as it is now if None.
             clock_models: map the stamps of devices, some of them calibrated perhaps; new ones if

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sensebind.flow.lane import Lane
     from sensebind.flow.messages import Message
     from sensebind.flow.worker import View
-    from sensebind.flow.worker import View
     from sensebind.metrics.times import WindowTimes
     from sensebind.sources.base import LiveSource, LiveStreamInfo, Source
     from sensebind.stream_path import StreamPath
@@ -76,7 +75,6 @@ class Run:
         self._incidents = incidents
         self._live = live
         self._observers = observers
-        self._views = views
         self._views = views
         self._wake = Event()
         self._results: SimpleQueue[Message] = SimpleQueue()
@@ -200,7 +198,13 @@ class Run:
             self._results.put(End(error))
 
         self._worker = Worker(
-            self._lanes, self._inference, self._engines, self._wake, fail, self._views
+            self._lanes,
+            self._inference,
+            self._engines,
+            self._wake,
+            fail,
+            self._incidents,
+            self._views,
         )
         self._thread = Thread(target=self._worker.run, name="preprocessing", daemon=True)
         self._inference.start()

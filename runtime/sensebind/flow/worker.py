@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from sensebind.flow.engines import Engines
+    from sensebind.flow.incidents import Incidents
     from sensebind.flow.inference import Inference
     from sensebind.flow.lane import Lane
     from sensebind.preprocess.base import Prepared
@@ -40,6 +41,7 @@ class Worker:
         engines: Engines,
         wake: Event,
         fail: Callable[[BaseException], None],
+        incidents: Incidents,
         views: Sequence[View] = (),
     ) -> None:
         """Serve lanes until all have ended.
@@ -50,7 +52,9 @@ class Worker:
             engines: tell which modalities are up.
             wake: set by everybody who gives the worker something to do.
             fail: told of an error of our own.
-            views: shown each window and its features, in this thread.
+            incidents: told of a view that fails.
+            views: shown each window and its features, in this thread; one that fails is shown no
+                more.
         """
         self._lanes = lanes
         self._open = list(lanes)
@@ -58,7 +62,8 @@ class Worker:
         self._engines = engines
         self._wake = wake
         self._fail = fail
-        self._views = views
+        self._incidents = incidents
+        self._views = list(views)
         self._stopping = False
 
     def run(self) -> None:
@@ -149,10 +154,17 @@ class Worker:
         passage.prepared = passage.path.prepare(passage.window)
         passage.times.prepared_ns = time.monotonic_ns()
         if passage.prepared is not None:
-            for view in self._views:
-                view(passage.path.config.modality, passage.window, passage.prepared)
+            for view in list(self._views):
+                self._show(view, passage, passage.prepared)
             self._inference.submit(passage)
         return True
+
+    def _show(self, view: View, passage: Passage, prepared: Prepared) -> None:
+        try:
+            view(passage.path.config.modality, passage.window, prepared)
+        except Exception as error:  # noqa: BLE001 - what only looks on costs nothing else
+            self._views.remove(view)
+            self._incidents.tell("view", f"{told(error)}; it is shown no more")
 
 
 def _passage(
