@@ -238,7 +238,7 @@ def _failures(tested: Tested) -> Iterator[Failure]:
 
 
 def _provenance(trained: Trained, windows: int) -> dict[str, Any]:
-    kept = {"config", "data", "versions"} & trained.training.keys()
+    kept = {"data", "versions"} & trained.training.keys()
     run = {name: trained.training[name] for name in sorted(kept)}
     return {
         "recipe": "imu-motion",
