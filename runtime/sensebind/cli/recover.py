@@ -15,19 +15,21 @@ def recover(
         list[Path],
         typer.Argument(
             metavar="OUTPUT…",
-            help="The output of an interrupted live run, as it was named then; its parts lie in "
-            "OUTPUT.parts beside it.",
+            help="The output or the recording of an interrupted live run, as it was named then; "
+            "what there is of it lies in OUTPUT.parts or OUTPUT.part beside it.",
         ),
     ],
     json: JsonOption = False,
 ) -> None:
-    """Write the output of an interrupted live run from the parts it left, and remove these."""
+    """Complete what an interrupted live run was writing, from what is on the disk."""
     from sensebind.cli.report_text import counted
     from sensebind.sinks import recover as write_from_parts
+    from sensebind.sinks.raw.recording_file import unfinished
 
     for path in outputs:
+        noun = "message" if unfinished(path).exists() else "embedding"
         count = write_from_parts(path)
         if json:
-            output.show_json({"out": str(path), "embeddings": count})
+            output.show_json({"out": str(path), f"{noun}s": count})
         else:
-            output.say(f"recovered {counted(count, 'embedding')} in {path}")
+            output.say(f"recovered {counted(count, noun)} in {path}")

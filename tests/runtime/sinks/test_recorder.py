@@ -6,14 +6,22 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.writer import Writer
+from rosbags.highlevel import AnyReader
 
-from sensebind.types import Break, Frame, FrameBlock, SampleBlock, UniformBlock
+from sensebind.config import StreamConfig
+from sensebind.errors import InputError
+from sensebind.sinks.recorder import Recorder
+from sensebind.sources import open_source
+from sensebind.sources.bags.source import BagSource
+from sensebind.types import Break, Frame, FrameBlock, Modality, SampleBlock, UniformBlock
 from tests.support.recorded import (
     CAMERA,
     IMU,
@@ -21,6 +29,7 @@ from tests.support.recorded import (
     STREAMS,
     Taken,
     contents,
+    offer,
     read_back,
     record,
 )
@@ -112,3 +121,195 @@ def _without_index(path: Path) -> bytes:
         last = footer.chunk_indexes[-1]
     end = last.chunk_start_offset + last.chunk_length + last.message_index_length
     return path.read_bytes()[:end]
+
+
+def imu_block(begin_ns: int, count: int = 4) -> SampleBlock:
+    times = begin_ns + np.arange(count) * 2_500_000
+    return SampleBlock(IMU, times, np.arange(6.0 * count).reshape(count, 6))
+
+
+def test_times_of_device_and_receipt_are_in_the_file(tmp_path: Path) -> None:
+    device, mapped = imu_block(-7, 3), imu_block(START_NS, 3)
+    record(tmp_path / "a.mcap", [Taken(START_NS + 9, mapped, device)])
+    with (tmp_path / "a.mcap").open("rb") as stream:
+        messages = [message for _, _, message in make_reader(stream).iter_messages()]
+    assert [m.log_time for m in messages] == 3 * [START_NS + 9]
+    assert [m.publish_time for m in messages] == [t % 2**64 for t in device.stamps_ns.tolist()]
+    assert [m.sequence for m in messages] == [0, 1, 2]
+
+
+def test_ros_tools_read_every_message(tmp_path: Path) -> None:
+    run = [
+        Taken(START_NS, imu_block(START_NS)),
+        Taken(START_NS, UniformBlock(MICROPHONE, START_NS, 16e3, np.ones((5, 2), np.float32), 1.5)),
+        Taken(START_NS, FrameBlock(CAMERA, START_NS, Frame(b"abcdef", "mono8", 3, 2, 3))),
+        Taken(START_NS, FrameBlock(CAMERA, START_NS + 1, Frame(b"\xff\xd8\xff", "jpeg"))),
+        Taken(START_NS, Break(IMU)),
+    ]
+    record(tmp_path / "a.mcap", run)
+    with AnyReader([tmp_path / "a.mcap"]) as reader:
+        found: list[tuple[str, Any]] = [
+            (connection.topic, reader.deserialize(data, connection.msgtype))
+            for connection, _, data in reader.messages()
+        ]
+    messages = dict(found)
+    assert list(messages) == [
+        "/robot/imu", "/microphone", "/camera/image_raw", "/camera/image_raw_2", "/sensebind/break",
+    ]  # fmt: skip
+    imu, sound, picture, jpeg, lost = messages.values()
+    assert (imu.header.stamp.sec, imu.header.frame_id) == (START_NS // 10**9, "imu")
+    assert (imu.linear_acceleration.x, imu.angular_velocity.z) == (18.0, 23.0)
+    assert imu.orientation_covariance[0] == -1  # REP 145: there is no orientation
+    assert not imu.linear_acceleration_covariance.any()
+    assert (sound.rate_hz, sound.clock_rate_hz, sound.channels) == (16e3, 1.5, 2)
+    assert sound.samples.tolist() == 10 * [1.0]
+    assert (picture.encoding, picture.width, picture.step) == ("mono8", 3, 3)
+    assert bytes(picture.data) == b"abcdef"
+    assert (jpeg.format, bytes(jpeg.data)) == ("jpeg", b"\xff\xd8\xff")
+    assert lost.data == IMU
+
+
+def test_settings_are_kept_but_for_those_that_were_applied(tmp_path: Path) -> None:
+    streams = {
+        IMU: StreamConfig(modality=Modality.IMU, unit="g", frame="optical", hop_s=0.25),
+        MICROPHONE: StreamConfig(modality=Modality.AUDIO, rate_hz=8000, format="S16LE", channels=2),
+        CAMERA: StreamConfig(modality=Modality.DEPTH, trigger="frame", scale=0.001, unit=None),
+    }
+    recorder = Recorder(tmp_path / "a.mcap", queue_bytes=1 << 16)
+    recorder.begin(streams, {IMU: {"clock": "monotonic", "rate_hz": 400.0}}, {"robot": "rover 7"})
+    offer(recorder, Taken(START_NS, imu_block(START_NS)))
+    recorder.close()
+    with open_source(tmp_path / "a.mcap") as source:
+        assert isinstance(source, BagSource)
+        recorded = source.recorded
+        assert recorded is not None
+        kinds = {info.name: (info.kind.value, info.count) for info in source.streams()}
+    assert recorded.facts == {"robot": "rover 7"}
+    imu, microphone, camera = recorded.streams.values()
+    assert (imu.clock, imu.rate_hz) == ("monotonic", 400.0)
+    assert imu.applied == {"frame": "optical", "unit": "g"}
+    assert imu.config == StreamConfig(modality=Modality.IMU, frame="optical", hop_s=0.25)
+    assert microphone.config == StreamConfig(modality=Modality.AUDIO)
+    assert camera.config == streams[CAMERA]
+    # Streams that sent nothing are there, so that a replay with the same settings finds them.
+    assert kinds == {IMU: ("samples", 4), MICROPHONE: ("uniform", 0), CAMERA: ("frames", 0)}
+
+
+def test_frames_whose_facts_change_keep_them(tmp_path: Path) -> None:
+    run = [
+        Taken(START_NS, FrameBlock(CAMERA, START_NS + k, Frame(b"ab", "16UC1", 1, 1, 2, scale=s)))
+        for k, s in enumerate([0.001, 0.001, 0.00025, None, 0.1 + 0.2, 0.001])
+    ]
+    record(tmp_path / "a.mcap", run)
+    read = read_back(tmp_path / "a.mcap")
+    scales = [each.frame.scale for each in read if isinstance(each, FrameBlock)]
+    assert scales == [0.001, 0.001, 0.00025, None, 0.1 + 0.2, 0.001]
+
+
+def test_in_order_of_stamps_breaks_stay_between_their_blocks(tmp_path: Path) -> None:
+    run = [Taken(START_NS + 50 * k, imu_block(START_NS + 10_000_000 * k)) for k in range(4)]
+    run.insert(2, Taken(run[2].receive_ns, Break(IMU)))
+    record(tmp_path / "a.mcap", run)
+    expected = contents(each.mapped for each in run)
+    assert contents(read_back(tmp_path / "a.mcap", "stamp")) == expected
+
+
+def test_packed_chunks_hold_the_same(tmp_path: Path) -> None:
+    for compress in (False, True):
+        with Recorder(tmp_path / f"{compress}.mcap", compress=compress) as recorder:
+            recorder.begin(STREAMS)
+            for k in range(100):
+                offer(recorder, Taken(START_NS + k, imu_block(START_NS + k * 10_000_000)))
+    plain, packed = tmp_path / "False.mcap", tmp_path / "True.mcap"
+    assert contents(read_back(plain)) == contents(read_back(packed))
+    assert packed.stat().st_size < plain.stat().st_size / 4
+
+
+def test_what_ros_cannot_express_is_counted_and_leaves_a_break(tmp_path: Path) -> None:
+    late = imu_block(LATEST_NS - 5_000_000, 4)  # the last of them after January 2038
+    beyond = replace(late, stamps_ns=np.array([-1, 2**62 + 1, START_NS, START_NS + 1]))
+    recorder = record(
+        tmp_path / "a.mcap", [Taken(0, beyond), Taken(1, late), Taken(2, imu_block(START_NS, 1))]
+    )
+    assert recorder.report.lost == {IMU: {"stamp that ROS cannot express": 3}}
+    assert recorder.report.written[IMU] == 6
+    # No window takes a stamp below 0 or beyond 2**62: leaving them out breaks nothing.
+    read = contents(read_back(tmp_path / "a.mcap"))[IMU]
+    assert list(map(_kind, read)) == ["row"] * 5 + ["break", "row"]
+
+
+def _kind(part: object) -> str:
+    return "break" if part == "break" else "row"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        SampleBlock(IMU, np.arange(3), np.zeros((2, 6))),
+        SampleBlock(IMU, np.arange(2), np.zeros((2, 5))),
+        SampleBlock(IMU, np.arange(2), np.zeros((2, 6), np.float32)),
+        SampleBlock(IMU, np.arange(2.0), np.zeros((2, 6))),  # type: ignore[arg-type]
+        UniformBlock(IMU, 0, 16e3, np.zeros(4, np.float32)),
+        FrameBlock(IMU, 0, Frame("text", "rgb8")),  # type: ignore[arg-type]
+    ],
+)
+def test_malformed_blocks_are_counted(tmp_path: Path, block: Block) -> None:
+    good = Taken(1, imu_block(START_NS))
+    recorder = record(tmp_path / "a.mcap", [Taken(0, block), good])
+    assert recorder.report.lost == {IMU: {"malformed block": 1}}
+    assert contents(read_back(tmp_path / "a.mcap")) == contents([good.mapped])
+
+
+def test_a_stream_that_was_not_begun_is_counted(tmp_path: Path) -> None:
+    recorder = record(tmp_path / "a.mcap", [Taken(0, replace(imu_block(0), stream="/other"))])
+    assert recorder.report.lost == {"/other": {"not a stream of the recording": 4}}
+
+
+def test_an_earlier_recording_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    path.write_bytes(b"earlier")
+    recorder = Recorder(path)
+    recorder.begin(STREAMS)
+    offer(recorder, Taken(0, imu_block(0)))
+    with pytest.raises(InputError, match=r"sensebind recover .*a\.mcap"):
+        Recorder(path).begin(STREAMS)
+    assert path.read_bytes() == b"earlier"
+    recorder.close()
+    assert len(contents(read_back(path))[IMU]) == 4
+    assert [each.name for each in tmp_path.iterdir()] == ["a.mcap"]
+
+
+def test_a_recording_of_nothing_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.mcap").write_bytes(b"earlier")
+    with Recorder(tmp_path / "a.mcap") as recorder:
+        recorder.begin(STREAMS)
+    assert (tmp_path / "a.mcap").read_bytes() == b"earlier"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.mcap"]
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"end the name with \.mcap"):
+        Recorder(tmp_path / "a.parquet")
+
+
+def test_metadata_that_moved_is_found(tmp_path: Path) -> None:
+    """As after `mcap filter` and the like, which write a file anew."""
+    record(tmp_path / "a.mcap", [Taken(START_NS, imu_block(START_NS)), Taken(START_NS, Break(IMU))])
+    with (tmp_path / "a.mcap").open("rb") as old, (tmp_path / "b.mcap").open("wb") as new:
+        reader, writer = make_reader(old), Writer(new)
+        writer.start()
+        channels: dict[int, int] = {}
+        for schema, channel, message in reader.iter_messages():
+            assert schema is not None
+            if channel.id not in channels:
+                key = writer.register_schema(schema.name, schema.encoding, schema.data)
+                channels[channel.id] = writer.register_channel(
+                    channel.topic, "cdr", key, channel.metadata
+                )
+            key = channels[channel.id]
+            writer.add_message(key, message.log_time, message.data, message.publish_time)
+        for record_ in reader.iter_metadata():
+            writer.add_metadata(record_.name, record_.metadata)
+        writer.finish()  # type: ignore[no-untyped-call]
+    expected = read_back(tmp_path / "a.mcap")
+    assert contents(read_back(tmp_path / "b.mcap")) == contents(expected)

@@ -17,7 +17,7 @@ from sensebind.grid import NS_PER_S
 from sensebind.recording import PictureFacts
 from sensebind.sinks.raw import cdr
 from sensebind.sinks.raw.channels import AUDIO_BLOCK, COMPRESSED_IMAGE, IMAGE, IMU
-from sensebind.sinks.raw.mcap_stream import MESSAGE, MESSAGE_FIELDS
+from sensebind.sinks.raw.mcap_stream import FRAME, MESSAGE, MESSAGE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 IMU_CHANNELS = 6
 _COMPRESSED = ("jpeg", "png")
 _RECORD = np.dtype([*MESSAGE_FIELDS, *cdr.IMU_FIELDS])
-_RECORD_FRAME_BYTES = 9
 _USED_UNTIL_NS = 1 << 62  # windows take no stamp beyond
 
 
@@ -91,8 +90,8 @@ class StreamWriter:
             records["acceleration"] = values[kept, :3]
             records["rotation"] = values[kept, 3:]
             chunk.add_records(channel, records)
-        if lost:
-            self.broken |= bool((stamps_ns[~kept] <= _USED_UNTIL_NS).any())
+        used = (stamps_ns >= cdr.LATEST_NS) & (stamps_ns <= _USED_UNTIL_NS)
+        self.broken |= bool(used.any())
         return lost
 
     def add_sound(
@@ -182,6 +181,6 @@ def _template() -> np.void:
     for name in message.dtype.names or ():
         record[name] = message[name]
     record["opcode"] = MESSAGE
-    record["length"] = _RECORD.itemsize - _RECORD_FRAME_BYTES
+    record["length"] = _RECORD.itemsize - FRAME.size
     template: np.void = record[0]
     return template

@@ -9,7 +9,7 @@ failed damages the index at the end. Record layouts: https://mcap.dev/spec. Chec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct, pack
+from struct import Struct, pack, unpack_from
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,9 +26,9 @@ HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 1, 2, 3, 4, 5, 6
 MESSAGE_INDEX, CHUNK_INDEX, STATISTICS = 7, 8, 11
 METADATA, METADATA_INDEX, SUMMARY_OFFSET, DATA_END = 12, 13, 14, 15
 
-_FRAME = Struct("<BQ")
-_MESSAGE = Struct("<BQHIQQ")
-MESSAGE_HEAD_BYTES = _MESSAGE.size
+FRAME = Struct("<BQ")
+MESSAGE_HEAD = Struct("<BQHIQQ")
+MESSAGE_HEAD_BYTES = MESSAGE_HEAD.size
 MESSAGE_FIELDS = [
     ("opcode", "u1"),
     ("length", "<u8"),
@@ -42,6 +42,14 @@ MESSAGE_FIELDS = [
 MOST_CHANNELS = 1 << 16
 _INDEX_ENTRY = np.dtype([("log_ns", "<u8"), ("offset", "<u8")])
 _UINT64 = 1 << 64
+
+
+class Record(NamedTuple):
+    """A record in the file: its kind, where it begins and how long it is, its frame included."""
+
+    opcode: int
+    position: int
+    length: int
 
 
 class ChunkPlace(NamedTuple):
@@ -84,8 +92,8 @@ class Chunk:
         self.octets += bytes(MESSAGE_HEAD_BYTES)
         for part in parts:
             self.octets += part
-        length = len(self.octets) - begin - _FRAME.size
-        _MESSAGE.pack_into(
+        length = len(self.octets) - begin - FRAME.size
+        MESSAGE_HEAD.pack_into(
             self.octets,
             begin,
             MESSAGE,
@@ -95,19 +103,20 @@ class Chunk:
             log_ns % _UINT64,
             publish_ns % _UINT64,
         )
-        self._index(channel, np.array([log_ns % _UINT64], np.uint64), begin, 0)
+        self.index(channel, np.array([log_ns % _UINT64], np.uint64), begin, 0)
 
     def add_records(self, channel: int, records: NDArray[np.void]) -> None:
         """Add messages of equal length: records whose first fields are MESSAGE_FIELDS."""
         begin = len(self.octets)
         self.octets += records.tobytes()
-        self._index(channel, records["log_ns"].copy(), begin, records.itemsize)
+        self.index(channel, records["log_ns"].copy(), begin, records.itemsize)
 
     def counts(self) -> dict[int, int]:
         """Messages per channel."""
         return {channel: sum(map(len, logs)) for channel, logs in self.logs_ns.items()}
 
-    def _index(self, channel: int, logs_ns: NDArray[np.uint64], begin: int, step: int) -> None:
+    def index(self, channel: int, logs_ns: NDArray[np.uint64], begin: int, step: int) -> None:
+        """Note messages of a channel: receive times, and places `step` apart from `begin` on."""
         offsets = np.arange(len(logs_ns), dtype=np.uint64) * np.uint64(step) + np.uint64(begin)
         self.logs_ns.setdefault(channel, []).append(logs_ns)
         self.offsets.setdefault(channel, []).append(offsets)
@@ -155,10 +164,7 @@ class McapStream:
     def add_metadata(self, name: str, values: Mapping[str, str]) -> None:
         """Write a metadata record."""
         octets = record(METADATA, text(name), text_map(values))
-        position = self._file.append([octets])
-        self._metadata.append(
-            record(METADATA_INDEX, pack("<QQ", position, len(octets)), text(name))
-        )
+        self._list_metadata(self._file.append([octets]), len(octets), text(name))
 
     def add_schema(self, name: str, definition: str) -> int:
         """Write a message type's definition; its id."""
@@ -191,30 +197,27 @@ class McapStream:
         packed = self._packed(chunk.octets)
         compression = "zstd" if self._compress else ""
         head = pack("<QQQI", start_ns, end_ns, len(chunk.octets), 0) + text(compression)
-        head += pack("<Q", len(packed))
-        length = _FRAME.size + len(head) + len(packed)
+        head = FRAME.pack(CHUNK, len(head) + 8 + len(packed)) + head + pack("<Q", len(packed))
         indexes = chunk.message_indexes()
-        position = self._file.append(
-            [_FRAME.pack(CHUNK, length - _FRAME.size) + head, packed, *indexes.values()]
-        )
-        places, place = {}, position + length
-        for channel, octets in indexes.items():
-            places[channel] = place
-            place += len(octets)
-        self.chunks.append(
-            ChunkPlace(
-                start_ns,
-                end_ns,
-                position,
-                length,
-                places,
-                place - position - length,
-                compression,
-                len(packed),
-                len(chunk.octets),
-                chunk.counts(),
-            )
-        )
+        position = self._file.append([head, packed, *indexes.values()])
+        length = len(head) + len(packed)
+        self._add(chunk, position, length, compression, len(packed), indexes)
+
+    def write_index(self, chunk: Chunk, record: Record, compression: str, packed: int) -> None:
+        """Write the index of a chunk that is the last record of the file."""
+        indexes = chunk.message_indexes()
+        self._file.append([*indexes.values()])
+        self._add(chunk, record.position, record.length, compression, packed, indexes)
+
+    def adopt(self, record: Record) -> None:
+        """Take in a declaration or metadata record that the file has already."""
+        octets = self._file.read(record.position, record.length)
+        if record.opcode in self._declared:
+            self._declared[record.opcode].append(octets)
+        elif record.opcode == METADATA:
+            name = octets[FRAME.size :]
+            (length,) = unpack_from("<I", name)
+            self._list_metadata(record.position, record.length, name[: 4 + length])
 
     def end(self) -> None:
         """Write what closes the file: its index."""
@@ -237,6 +240,38 @@ class McapStream:
     def end_without_index(self) -> None:
         """Write the little that closes a file for readers that can do without its index."""
         self._file.append([_DATA_END, record(FOOTER, pack("<QQI", 0, 0, 0)), MAGIC])
+
+    def _add(
+        self,
+        chunk: Chunk,
+        position: int,
+        length: int,
+        compression: str,
+        packed: int,
+        indexes: dict[int, bytes],
+    ) -> None:
+        """Remember a chunk that is in the file with its index behind it."""
+        places, place = {}, position + length
+        for channel, octets in indexes.items():
+            places[channel] = place
+            place += len(octets)
+        index_length = place - position - length
+        sizes = packed, len(chunk.octets)
+        self.chunks.append(
+            ChunkPlace(
+                *chunk.span_ns(),
+                position,
+                length,
+                places,
+                index_length,
+                compression,
+                *sizes,
+                chunk.counts(),
+            )
+        )
+
+    def _list_metadata(self, position: int, length: int, name: bytes) -> None:
+        self._metadata.append(record(METADATA_INDEX, pack("<QQ", position, length), name))
 
     def _declare(self, opcode: int, octets: bytes) -> None:
         self._file.append([octets])
@@ -271,7 +306,7 @@ class McapStream:
 
 def record(opcode: int, *parts: bytes) -> bytes:
     """A record of some parts."""
-    return b"".join([_FRAME.pack(opcode, sum(map(len, parts))), *parts])
+    return b"".join([FRAME.pack(opcode, sum(map(len, parts))), *parts])
 
 
 def text(value: str) -> bytes:
