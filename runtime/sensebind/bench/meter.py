@@ -38,7 +38,11 @@ class Meter:
     def observe(self, embedding: Embedding, times: WindowTimes) -> None:
         """Count a window, if it is time to."""
         if self._measuring:
-            self._stats.observe(embedding, times)
+            self.record(embedding, times)
+
+    def record(self, embedding: Embedding, times: WindowTimes) -> None:
+        """Count a window."""
+        self._stats.observe(embedding, times)
 
     def latency(self) -> dict[str, dict[str, Summary]]:
         """By stream and quantity."""
