@@ -45,7 +45,8 @@ DEPTH_STEP = 2
 """Depth is measured in every other pixel of the frame: 160 x 120, as in the sample recording."""
 STEREO = StereoModel(grazing_deg=82.0)
 ANCHOR = "demo"
-CONFIGS = ("depth", "thermal")
+CONFIGS = ("scenes", "depth", "thermal")
+"""Training configurations; the others extend the first, which has no edges."""
 MANIFEST, VECTORS, PROMPTS = "manifest.jsonl", "pictures.npy", "prompts.json"
 _JPEG_QUALITY = 92
 

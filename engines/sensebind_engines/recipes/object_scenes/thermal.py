@@ -101,18 +101,26 @@ def thermal_centikelvin(
     """
     air = rng.uniform(*AIR_C)
     names = np.unique(surface)
-    own = dict(zip(parts, _part_temperatures_c(label, len(parts), air, rng), strict=True))
+    own = dict(zip(parts, part_temperatures_c(label, len(parts), air, rng), strict=True))
     own[-1] = air - rng.uniform(*SKY_BELOW_AIR_C)
     around = air + rng.normal(0.0, SURFACE_SPREAD_C, len(names))
     values = np.array([own.get(int(n), around[i]) for i, n in enumerate(names)])
-    seen = values[np.searchsorted(names, surface)] - LOSS_C_PER_M * np.minimum(
-        depth_m, FURTHEST_LOSS_M
-    )
-    return _measured(_binned(seen), rng)
+    return measured_centikelvin(values[np.searchsorted(names, surface)], depth_m, rng)
 
 
-def _part_temperatures_c(label: str, count: int, air: float, rng: np.random.Generator) -> Floats:
-    """Apparent temperature of each part of the thing."""
+def measured_centikelvin(
+    seen_c: Floats, depth_m: NDArray[np.floating[Any]], rng: np.random.Generator
+) -> NDArray[np.uint16]:
+    """The camera's frame of apparent temperatures [h, w] at distances [h, w]: uint16 [60, 80].
+
+    The sides are whole multiples of `FRAME_PX`; the rest is as of `thermal_centikelvin`.
+    """
+    loss = LOSS_C_PER_M * np.minimum(depth_m, FURTHEST_LOSS_M)
+    return _measured(_binned(seen_c - loss), rng)
+
+
+def part_temperatures_c(label: str, count: int, air: float, rng: np.random.Generator) -> Floats:
+    """Apparent temperature of each of a thing's parts (count,) at an air temperature."""
     true = air + rng.normal(0.0, SURFACE_SPREAD_C) + rng.normal(0.0, SURFACE_SPREAD_C / 2, count)
     chosen = rng.uniform()
     for warmth in WARMTH[label]:
