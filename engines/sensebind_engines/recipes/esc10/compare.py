@@ -52,7 +52,7 @@ def compare(data: Path, bundles: Sequence[str], split: str, manifest: str) -> li
         (data / "prompts.json").read_bytes(), type=dict[str, dict[str, list[str]]]
     )["audio"]
     encoded = [score_encoder(path, bundle, prompts, split) for bundle in bundles]
-    statistics = [Statistics(path, bundles[0], tuple(prompts)).score(split)]
+    statistics = [Statistics(path, bundles[0]).score(split, tuple(prompts))]
     return [
         _compared("encoder, windows", encoded),
         _compared("encoder, clips (mean of windows)", list(map(by_clip, encoded))),

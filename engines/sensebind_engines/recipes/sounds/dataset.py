@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SEED = 20261122
 CONFIG = "sounds.toml"
+CREDITS = "CREDITS.txt"
 FORMAT = 1
 """Part of every file's name: a change of what is synthesised is another format."""
 
@@ -46,6 +47,10 @@ MELODIES = {"train": 8, "dev": 2, "test": 4}
 PRESET_MELODIES = 4
 OCCURRENCES = {"train": 10, "dev": 3, "test": 6}
 """Of each event and part."""
+
+REPEATS = 3
+"""How often training names each recording: there are fewer than of what is made, and they matter
+more."""
 
 _FLOOR_DB = (-60.0, -30.0)
 """Level of the white noise under everything that is made here, relative to its peak."""
@@ -86,7 +91,7 @@ def build(out: Path, cache: Path, *, seed: int = SEED) -> Path:
     chosen = [*_recordings(out, cache, {DEV_FOLD: "recordings"}), *_choosing(files)]
     final = [*_recordings(out, cache, {DEV_FOLD: "train", TEST_FOLD: "recordings"}), *_final(files)]
     _write(out / "prompts.json", msgspec.json.format(msgspec.json.encode({"audio": prompts()})))
-    _write(out / "CREDITS.txt", notice.encode())
+    _write(out / CREDITS, notice.encode())
     _write(out / CONFIG, resources.files(__package__).joinpath(CONFIG).read_bytes())
     for name, rows in (("choosing", chosen), ("final", final)):
         _write(out / f"{name}.jsonl", b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
@@ -96,6 +101,11 @@ def build(out: Path, cache: Path, *, seed: int = SEED) -> Path:
 def prompts() -> dict[str, tuple[str, ...]]:
     """Wordings of the evaluation by class; training has others."""
     return {label: told.prompts for label, told in _CLASSES.items()}
+
+
+def texts() -> list[str]:
+    """Every wording that is trained, sorted."""
+    return sorted({text for told in _CLASSES.values() for text in told.texts})
 
 
 def plan() -> list[Made]:
@@ -164,7 +174,8 @@ def _with_floor(sound: NDArray[np.float64], rng: np.random.Generator) -> NDArray
 
 def _recordings(out: Path, cache: Path, more: Mapping[str, str]) -> list[dict[str, object]]:
     splits = {**dict.fromkeys(TRAIN_FOLDS, "train"), **more}
-    return [row for label in SOUNDS for row in clip_rows(out, cache, label, splits)]
+    rows = [row for label in SOUNDS for row in clip_rows(out, cache, label, splits)]
+    return [row for row in rows for _ in range(REPEATS if row["split"] == "train" else 1)]
 
 
 def _choosing(files: Mapping[Made, str]) -> Iterator[dict[str, object]]:

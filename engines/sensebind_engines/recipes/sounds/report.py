@@ -95,20 +95,27 @@ class Tested(NamedTuple):
     statistics: Scored
 
 
-def report(data: Path, bundles: Sequence[str], manifest: str = "final.jsonl") -> SenseFigures:
+def report(
+    data: Path,
+    bundles: Sequence[str],
+    manifest: str = "final.jsonl",
+    seeds: Sequence[int] | None = None,
+) -> SenseFigures:
     """Measure encoders of several seeds.
 
     Args:
         data: folder the recipe built.
-        bundles: one per seed, from 0 on; the first is the one that is shipped.
+        bundles: one per seed; the first is the one that is shipped.
         manifest: "final.jsonl", or "choosing.jsonl", which has no split "presets".
+        seeds: of the bundles; from 0 on if None.
 
     Raises:
         InputError: naming the row and file that cannot be used.
     """
     path = data / manifest
-    tested = [_tested(path, bundles, test) for test in TESTS if _has(path, test.split)]
-    seeds = tuple(range(len(bundles)))
+    statistics = Statistics(path, bundles[0])
+    tested = [_tested(path, bundles, statistics, t) for t in TESTS if _has(path, t.split)]
+    numbers = tuple(range(len(bundles)) if seeds is None else seeds)
     return SenseFigures(
         sense="audio",
         binding="text-bound",
@@ -116,8 +123,8 @@ def report(data: Path, bundles: Sequence[str], manifest: str = "final.jsonl") ->
         nature="mixed",
         summary=SUMMARY,
         parameters=_parameters(bundles[0]),
-        shipped_seed=0,
-        measurements=tuple(one for part in tested for one in _measurements(part, seeds)),
+        shipped_seed=numbers[0],
+        measurements=tuple(one for part in tested for one in _measurements(part, numbers)),
         class_tables=tuple(map(_class_table, tested)),
         failures=tuple(_failures(tested[0])),
         failures_rule=FAILURES_RULE,
@@ -131,12 +138,11 @@ def _has(manifest: Path, split: str) -> bool:
     return f'"split":"{split}"' in manifest.read_text("utf-8")
 
 
-def _tested(manifest: Path, bundles: Sequence[str], test: Test) -> Tested:
+def _tested(manifest: Path, bundles: Sequence[str], statistics: Statistics, test: Test) -> Tested:
     prompts = _prompts(manifest.parent)
     everything = tuple(score_encoder(manifest, name, prompts, test.split) for name in bundles)
-    statistics = Statistics(manifest, bundles[0], test.labels).score(test.split)
     encoders = tuple(scored.among(test.labels) for scored in everything)
-    return Tested(test, encoders, everything, statistics)
+    return Tested(test, encoders, everything, statistics.score(test.split, test.labels))
 
 
 def _prompts(data: Path) -> Prompts:

@@ -90,52 +90,61 @@ class Statistics:
     """Logistic regression on standardised means and deviations of the log-mel bands.
 
     Args:
-        manifest: trained on its split "train".
+        manifest: trained on its split "train"; a file that several rows name is taken once.
         bundle_name: whose audio features are taken.
-        labels: the classes; rows of others are left out.
 
     Raises:
         InputError: naming the row and file that cannot be used.
     """
 
-    def __init__(self, manifest: Path, bundle_name: str, labels: Sequence[str]) -> None:
+    def __init__(self, manifest: Path, bundle_name: str) -> None:
         with Bundle.load(bundle_name) as bundle:
             self._spec = _without_padding(bundle.manifest.encoders[Modality.AUDIO])
         self._manifest = manifest
-        self._labels = tuple(labels)
-        known = self._read("train")
-        rows = known.scores
-        self._mean, self._deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-9
-        self._model = LogisticRegression(self._standardised(rows), known.truth, len(labels))
+        self._items, self._rows = self._read("train")
 
-    def score(self, split: str) -> Scored:
-        """Logarithms of the classes' probabilities for the windows of a split."""
-        asked = self._read(split)
-        logits = self._model.scores(self._standardised(asked.scores))
+    def score(self, split: str, labels: Sequence[str]) -> Scored:
+        """Logarithms of the classes' probabilities for the windows of a split.
+
+        Args:
+            split: what is scored; its classes are among `labels`.
+            labels: the classes; training rows of others are left out.
+
+        Raises:
+            InputError: naming the row and file that cannot be used.
+        """
+        named = [label_of(item) for item in self._items]
+        own = [place for place, label in enumerate(named) if label in labels]
+        truth = np.array([labels.index(named[place]) for place in own], np.int64)
+        known = self._rows[own]
+        mean, deviation = known.mean(axis=0), known.std(axis=0) + 1e-9
+        model = LogisticRegression((known - mean) / deviation, truth, len(labels))
+        items, asked = self._read(split)
+        logits = model.scores((asked - mean) / deviation)
         logits -= logits.max(axis=1, keepdims=True)
         likely = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return Scored(asked.items, self._labels, likely)
+        return Scored(items, tuple(labels), likely)
 
-    def _standardised(self, rows: Floats) -> Floats:
-        return (rows - self._mean) / self._deviation
-
-    def _read(self, split: str) -> Scored:
-        """Mean and standard deviation of each band, in the place of scores."""
+    def _read(self, split: str) -> tuple[list[Item], Floats]:
+        """Windows with the mean and standard deviation of each band: float64 (n, 2 bands)."""
         data = ManifestData(
             DataConfig(manifest=self._manifest.name, split=split),
             {Modality.AUDIO: self._spec},
             folder=self._manifest.parent,
         )
-        items, rows = [], []
+        items: list[Item] = []
+        rows = []
+        owner: dict[str, int] = {}
         for index in range(len(data)):
             item = data.item(index)
-            if label_of(item) not in self._labels:
+            (name,) = item.entry.names([Modality.AUDIO])
+            if owner.setdefault(name, item.entry.number) != item.entry.number:
                 continue
             (features,) = data.batch(np.array([index]), None).features[Modality.AUDIO].values()
             bands = features.numpy()[0, 0].astype(np.float64)
             items.append(item)
             rows.append(np.concatenate([bands.mean(axis=1), bands.std(axis=1)]))
-        return Scored(items, self._labels, np.stack(rows))
+        return items, np.stack(rows)
 
 
 def by_clip(windows: Scored) -> Scored:

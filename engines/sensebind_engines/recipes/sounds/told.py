@@ -21,12 +21,15 @@ LIMITS = (
 )
 
 _CHOSEN = (
-    "Settings were chosen on fold 3 of ESC-10, on pitches and on parameters that are neither "
-    "trained nor tested, with encoders trained on folds 1 and 2 and the training parts."
+    "Two encoders were trained on folds 1 and 2 of ESC-10 and the training parts, and measured on "
+    "fold 3 and on pitches and parameters that are neither trained nor tested. By clips, the one "
+    "without slowed sounds (700 steps) got .775 of the recordings, .786 of the instruments and "
+    ".690 of the events; the one with sounds slowed by up to a fifth (1000 steps) .713, .943, .810."
 )
 _FROZEN = (
-    "With those frozen, training had folds 1 to 3 and everything choices were made on; each seed "
-    "was measured once on what is tested."
+    "The final settings lie between them: sounds slowed by up to a tenth, every recording three "
+    "times, 700 steps. They were frozen without being measured first; training then had folds 1 "
+    "to 3 and everything choices were made on, and each seed was measured once on what is tested."
 )
 
 CHOICES = (_CHOSEN, _FROZEN)
