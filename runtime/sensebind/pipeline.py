@@ -154,6 +154,7 @@ class Pipeline:
             self._run = stack.enter_context(run)
             stack.callback(setattr, self, "_run", None)
             times = Times(clock or SystemClock(), clock_models or ClockModels())
+            stack.callback(times.tell, incidents)
             self._feed(run, selections, recorder, times)
             yield from run.embeddings()
 

@@ -42,6 +42,14 @@ class Times:
     models: ClockModels
     lock: Lock = field(default_factory=Lock)
 
+    def tell(self, incidents: Incidents) -> None:
+        """Tell what was odd about the clocks."""
+        if getattr(self.clock, "wall_jumps", 0):
+            incidents.tell("clock", "the wall clock was set meanwhile; the run kept its own time")
+        for stream, status in self.models.stream_status().items():
+            if status.note:
+                incidents.tell(f"stream {stream}", status.note)
+
 
 class Tap(Protocol):
     """Keeps what enters the pipeline, as `sensebind.sinks.recorder.Recorder`; never raises."""

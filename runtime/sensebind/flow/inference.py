@@ -111,8 +111,9 @@ class Inference:
             self._drop(self._queue)
             self._changed.notify_all()
         thread = self._thread
-        if thread is not None and thread.ident is not None:
+        if thread is not None:
             thread.join(timeout_s)
+        if self._watch.ident is not None:
             self._watch.join()
         with self._changed:
             self._generation += 1
@@ -259,6 +260,7 @@ class Inference:
                     continue
                 self._generation += 1
                 lost, self._batch, self._busy = self._batch, [], None
+                self._thread = None  # left to itself
             for passage in lost:
                 passage.drop("engine")
             self._engines.hung(modality, self._timeout_s)

@@ -42,7 +42,7 @@ _USUAL_HZ = {StreamKind.SAMPLES: 1000.0, StreamKind.UNIFORM: 48_000.0, StreamKin
 """For rings of streams that do not tell their rate."""
 _LEAST = {StreamKind.SAMPLES: 64, StreamKind.UNIFORM: 4096, StreamKind.FRAMES: 4}
 """Smallest rings: some blocks of a slow device."""
-_CLOSE_S = 5.0
+CLOSE_S = 5.0
 """How long a thread may take to end before it is left behind."""
 
 
@@ -170,15 +170,15 @@ class Run:
     def close(self) -> None:
         """End all threads now, and count what was on its way as lost."""
         self._stop_feeds()
-        ended = [feed.join(_CLOSE_S) for feed in self._feeds if self._worker is not None]
+        ended = [feed.join(CLOSE_S) for feed in self._feeds if self._worker is not None]
         if self._worker is not None and self._thread is not None:
             self._worker.stop()
-            self._thread.join(_CLOSE_S)
+            self._thread.join(CLOSE_S)
             ended.append(not self._thread.is_alive())
             if ended[-1]:
                 self._worker.settle()
             self._worker = None
-        ended.append(self._inference.close(_CLOSE_S))
+        ended.append(self._inference.close(CLOSE_S))
         if not all(ended):
             self._incidents.tell("run", "a thread that did not end was left behind")
 

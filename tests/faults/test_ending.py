@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals, clocks that are set, and consumers that are slow: what came before is delivered."""
+
+from __future__ import annotations
+
+import os
+import signal
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sensebind import Pipeline, PipelineConfig, StreamConfig
+from sensebind.clock import SystemClock
+from sensebind.flow import run
+from sensebind.flow.signals import stopping_on_signals
+from sensebind.types import Modality
+from tests.support.running import (
+    IMU,
+    PATIENCE_S,
+    START_NS,
+    ScriptedEngine,
+    ScriptedSource,
+    check_balance,
+    deliver_all,
+    imu_blocks,
+    vectors,
+)
+
+if TYPE_CHECKING:
+    from sensebind import Bundle
+    from tests.support.running import Deliver
+
+KEEP = {"imu": StreamConfig(modality=Modality.IMU, policy="queue", queue=1000)}
+
+
+def endless(source: list[ScriptedSource]) -> ScriptedSource:
+    """A source that delivers 4 s of an IMU and then nothing until it is stopped."""
+
+    def play(deliver: Deliver) -> None:
+        deliver_all(imu_blocks(400))(deliver)
+        source[0].stopped.wait(PATIENCE_S)
+
+    source.append(ScriptedSource("dev", [IMU], play))
+    return source[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_a_batch_ends_the_run_gracefully(
+    bundle: Bundle, number: signal.Signals
+) -> None:
+    encoder = bundle.encoder("imu")
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+
+    def interrupt(run: int) -> None:
+        if run == 0:
+            os.kill(os.getpid(), number)
+
+    encoder._engine = ScriptedEngine(encoder._engine, interrupt)
+    with (
+        Pipeline(bundle, PipelineConfig(streams=KEEP, ring_s=60)) as pipeline,
+        stopping_on_signals(pipeline.stop),
+    ):
+        found = list(pipeline.run(endless([])))
+    report = pipeline.report.streams["imu"]
+    assert len(found) == report.embedded == report.counters.emitted > 0
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+    check_balance(pipeline)
+
+
+def test_a_second_signal_interrupts(bundle: Bundle) -> None:
+    held = Event()
+    encoder = bundle.encoder("imu")
+
+    def interrupt(run: int) -> None:
+        if run == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+            held.wait(PATIENCE_S)
+
+    encoder._engine = ScriptedEngine(encoder._engine, interrupt)
+
+    def stop_and_again() -> None:
+        pipeline.stop()
+        held.set()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with (
+        Pipeline(bundle, PipelineConfig(streams=KEEP, ring_s=60)) as pipeline,
+        pytest.raises(KeyboardInterrupt),
+        stopping_on_signals(stop_and_again),
+    ):
+        list(pipeline.run(endless([])))
+    check_balance(pipeline)
+
+
+def test_a_run_that_cannot_be_drained_in_time_ends_nevertheless(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Event()
+    encoder = bundle.encoder("imu")
+    monkeypatch.setattr(run, "CLOSE_S", 0.05)
+
+    def hold(_run: int) -> None:
+        pipeline.stop()
+        held.wait(PATIENCE_S)
+
+    encoder._engine = ScriptedEngine(encoder._engine, hold)
+    config = PipelineConfig(streams=KEEP, ring_s=60, drain_s=0.05)
+    with Pipeline(bundle, config) as pipeline:
+        assert list(pipeline.run(endless([]))) == []
+        held.set()
+    assert [incident.what for incident in pipeline.report.incidents] == [
+        "what was received was not encoded within 0.05 s",
+        "a thread that did not end was left behind",
+    ]
+    assert pipeline.report.streams["imu"].dropped["stopped"] > 0
+    check_balance(pipeline)
+
+
+def test_a_wall_clock_that_is_set_changes_nothing(bundle: Bundle) -> None:
+    """Stamps are told in the clock of the run, which does not follow it."""
+    now_ns = jump_ns = 0
+
+    def monotonic() -> int:
+        nonlocal now_ns
+        now_ns += 10**9
+        return now_ns
+
+    def wall() -> int:
+        return START_NS + now_ns + jump_ns
+
+    clock = SystemClock(wall, monotonic)
+    blocks = imu_blocks(400)
+
+    def play(deliver: Deliver) -> None:
+        nonlocal jump_ns
+        deliver_all(blocks[:20])(deliver)
+        jump_ns = 3600 * 10**9
+        deliver_all(blocks[20:])(deliver)
+
+    found = []
+    for source in (
+        ScriptedSource("dev", [IMU], play),
+        ScriptedSource("dev", [IMU], deliver_all(blocks)),
+    ):
+        with Pipeline(bundle, PipelineConfig(streams=KEEP, ring_s=60)) as pipeline:
+            found.append(vectors(list(pipeline.run(source, clock=clock))))
+    assert found[0] == found[1]
+    assert len(found[0]) > 3
+    assert clock.wall_jumps == 1
+    assert pipeline.report.incidents[0].where == "clock"
