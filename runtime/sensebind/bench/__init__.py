@@ -69,6 +69,8 @@ def bench(
     machine = this_machine()
     source = open_recording()
     with Pipeline(bundle, config) as pipeline:
+        _check(pipeline, source)
+    with Pipeline(bundle, config) as pipeline:
         replay = _replay(pipeline, source, windows)
         metadata = pipeline.metadata(source)
     tell(
@@ -99,6 +101,16 @@ def bench(
     )
 
 
+def _check(pipeline: Pipeline, source: Source) -> None:
+    """Refuse a recording that gives nothing: repeated for ever, it would for ever give nothing."""
+    with closing(pipeline.run(source)) as embeddings:
+        if next(embeddings, None) is not None:
+            return
+    failed = [why for stream in pipeline.report.streams.values() for why in stream.failed]
+    reason = "; ".join(failed) or "none was complete, so give a longer recording or a shorter hop"
+    raise InputError(f"no window of {source.name} became an embedding: {reason}")
+
+
 def _replay(pipeline: Pipeline, source: Source, windows: int) -> Replay:
     """Encode until enough windows were measured."""
     meter = Meter()
@@ -108,8 +120,6 @@ def _replay(pipeline: Pipeline, source: Source, windows: int) -> Replay:
             begin_s = time.perf_counter()
             grids = [embedding.grid_ns for embedding in islice(embeddings, windows)]
             seconds = time.perf_counter() - begin_s
-    if not grids:
-        raise InputError(f"no window of {source.name} is complete; give a longer recording")
     return Replay(
         windows=len(grids),
         seconds=seconds,

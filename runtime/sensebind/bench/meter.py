@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensebind.metrics.histogram import Histogram
 from sensebind.metrics.latency import LatencyStats
 from sensebind.metrics.timer import TimerLateness
+from sensebind.metrics.times import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sensebind.metrics.histogram import Summary
     from sensebind.metrics.times import WindowTimes
     from sensebind.types import Embedding
+
+_QUANTITIES = (*STAGES, "service")
 
 
 class Meter:
@@ -45,8 +48,15 @@ class Meter:
         self._stats.observe(embedding, times)
 
     def latency(self) -> dict[str, dict[str, Summary]]:
-        """By stream and quantity."""
-        return {name: each.summaries() for name, each in self._stats.streams().items()}
+        """By stream and quantity; what is told in stamps means nothing at another pace than 1."""
+        return {
+            name: {
+                quantity: summary
+                for quantity, summary in each.summaries().items()
+                if quantity in _QUANTITIES
+            }
+            for name, each in self._stats.streams().items()
+        }
 
     def service(self) -> Summary:
         """The service time over all streams."""

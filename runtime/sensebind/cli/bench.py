@@ -95,7 +95,7 @@ def _show(result: "BenchResult") -> None:
         return
     output.say(f"\nlive at {found.factor:.2f} times real time, {found.windows} windows")
     output.say(_latencies(found.latency, found.timer))
-    output.say(f"which is the {live.definition} ({live.bound_ms:g} ms)")
+    output.say(f"it is the {live.definition} ({live.bound_ms:g} ms)")
 
 
 def _latencies(latency: "Mapping[str, Mapping[str, Summary]]", timer: "Summary") -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from sensebind.bench.results import BenchResult
 from sensebind.metrics.times import STAGES
+from tests.support.bags import imu, write_mcap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,3 +115,13 @@ def test_bad_usage(
     ran = run("bench", recording, "--bundle", bundle_folder, *options)
     assert ran.code == 2
     assert re.search(said, ran.err)
+
+
+def test_a_recording_that_gives_nothing_is_refused(
+    run: Run, bundle_folder: Path, tmp_path: Path
+) -> None:
+    messages = [imu("/imu", 10**9 + i * 10**7, [0, 0, 9.8, 0, 0, 0]) for i in range(20)]
+    short = write_mcap(tmp_path / "short.mcap", messages)
+    ran = run("bench", short, "--bundle", bundle_folder)
+    assert ran.code == 2
+    assert "no window of short.mcap became an embedding: none was complete, so give" in ran.err
