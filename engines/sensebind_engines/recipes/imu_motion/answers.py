@@ -81,6 +81,10 @@ class Said(NamedTuple):
         """The nearest class of every window, by seed."""
         return [np.array(self.labels)[each.argmax(axis=1)] for each in self.cosines]
 
+    def credit(self, windows: Windows) -> NDArray[np.bool_]:
+        """Which windows every seed named rightly, (seeds, n)."""
+        return np.stack([names == windows.labels for names in self.names])
+
 
 def say(vectors: Sequence[Vectors], prototypes: Vectors, labels: tuple[str, ...]) -> Said:
     """Compare windows with classes."""

@@ -13,7 +13,7 @@ from sensebind_engines.recipes.figures import Failure, Reference, SenseFigures
 from sensebind_engines.recipes.imu_motion import told
 from sensebind_engines.recipes.imu_motion.answers import Said, Trained, fit_baselines, say
 from sensebind_engines.recipes.imu_motion.dataset import MANIFEST, load_prompts
-from sensebind_engines.recipes.imu_motion.watch import EXERCISES
+from sensebind_engines.recipes.imu_motion.real import at_rest, exercises
 from sensebind_engines.recipes.imu_motion.windows import read_windows
 from sensebind_engines.recipes.measuring import balanced, class_table, measured
 from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind_engines.recipes.figures import ClassTable, Measurement
-    from sensebind_engines.recipes.imu_motion.answers import Prompts
     from sensebind_engines.recipes.imu_motion.baselines import Baseline
     from sensebind_engines.recipes.imu_motion.windows import Windows
 
@@ -46,13 +45,19 @@ class Tested(NamedTuple):
     vectors: list[NDArray[np.float32]]
 
 
-def report(data: Path, bundles: Mapping[int, Path], watch: Path | None = None) -> SenseFigures:
+def report(
+    data: Path,
+    bundles: Mapping[int, Path],
+    watch: Path | None = None,
+    rest: Path | None = None,
+) -> SenseFigures:
     """Measure encoders.
 
     Args:
         data: folder the recipe built.
         bundles: folders of exported encoders by seed; the first is the one that is shipped.
-        watch: folder of the recipe `imu-watch`; nothing real is measured if None.
+        watch: folder of the recipe `imu-watch`; not measured on if None.
+        rest: recording of an ADIS16405 at rest (`real.at_rest`); likewise.
 
     Raises:
         InputError: naming the row and file that cannot be used.
@@ -69,7 +74,9 @@ def report(data: Path, bundles: Mapping[int, Path], watch: Path | None = None) -
         *(_unseen(trained, split, windows) for split, windows in everything.items()),
     ]
     if watch is not None:
-        measurements.append(_real(trained, watch))
+        measurements.append(exercises(trained, watch))
+    if rest is not None:
+        measurements.append(at_rest(trained, rest))
     return SenseFigures(
         sense="imu",
         binding="text-bound",
@@ -104,7 +111,7 @@ def _named(
     for name, baseline in baselines.items():
         right = baseline.predict(windows.features) == truth
         yield measured(
-            _credit(tested.said, windows),
+            tested.said.credit(windows),
             windows.groups,
             windows.labels,
             right,
@@ -128,7 +135,7 @@ def _other_prompts(trained: Trained, tested: Tested) -> Iterator[Measurement]:
     }
     for name, choices in others.items():
         credit = [
-            _credit(say(tested.vectors, trained.prototypes(texts), CLASSES), tested.windows)
+            say(tested.vectors, trained.prototypes(texts), CLASSES).credit(tested.windows)
             for texts in choices
         ]
         yield measured(
@@ -157,33 +164,11 @@ def _unseen(trained: Trained, split: str, windows: Windows) -> Measurement:
         "chance": 1 / len(labels),
     }
     return measured(
-        _credit(said, windows),
+        said.credit(windows),
         windows.groups,
         **fields,
         name=f"a class that was never taught ({UNSEEN_CLASS}) among eight",
         note=f"the shipped encoder called its windows {calls}.",
-    )
-
-
-def _real(trained: Trained, watch: Path) -> Measurement:
-    """Exercises of people with a watch at the wrist, which no training showed."""
-    prompts: Prompts = dict(EXERCISES.values())
-    windows = read_windows(watch / MANIFEST, "test", trained.spec)
-    said = say(trained.vectors(windows), trained.prototypes(prompts), tuple(prompts))
-    return measured(
-        _credit(said, windows),
-        windows.groups,
-        windows.labels,
-        name="shoulder exercises of people with a watch, named by text",
-        measure="balanced accuracy",
-        split="seglearn's watch data, evaluation only",
-        nature="real",
-        seen="unseen classes, subjects and sensor",
-        group_kind="subjects",
-        classes=len(prompts),
-        chance=1 / len(prompts),
-        seeds=trained.seeds,
-        note="motion of arms, not of robots: this encoder has no reason to know it.",
     )
 
 
@@ -199,10 +184,6 @@ def _simulated(split: str, seeds: tuple[int, ...]) -> dict[str, Any]:
         "chance": 1 / len(CLASSES),
         "seeds": seeds,
     }
-
-
-def _credit(said: Said, windows: Windows) -> NDArray[np.bool_]:
-    return np.stack([names == windows.labels for names in said.names])
 
 
 def _class_table(tested: Tested, baselines: Mapping[str, Baseline]) -> ClassTable:

@@ -65,10 +65,13 @@ def main(
     watch: Annotated[
         Path | None, typer.Option(help="Folder of the recipe imu-watch, to measure on as well.")
     ] = None,
+    rest: Annotated[
+        Path | None, typer.Option(help="An ADIS16405 at rest (.npz), to measure on as well.")
+    ] = None,
 ) -> None:
     """Train, export and measure."""
     bundles = {seed: train_encoder(data, out, seed, anchor=anchor) for seed in range(seeds)}
-    write_figures(out / FIGURES_NAME, report(data, bundles, watch))
+    write_figures(out / FIGURES_NAME, report(data, bundles, watch, rest))
     typer.echo(f"trained {len(bundles)} encoders; figures: {out / FIGURES_NAME}")
 
 

@@ -76,13 +76,13 @@ def _still(rng: np.random.Generator, domain: Domain) -> Behaviour:
 
 def _drive(rng: np.random.Generator, domain: Domain) -> Behaviour:
     """Drive: straight on or in a curve, weaving, now and then stopping at the end."""
-    weaving = [float(value) for value in rng.uniform((0.0, 0.1, 0.0), (0.5, 0.4, 6.28))]
+    amplitude, frequency, phase = rng.uniform((0.0, 0.1, 0.0), (0.5, 0.4, 6.28))
     curve_rad_s = float(rng.uniform(-0.9, 0.9)) * float(rng.uniform() < 0.4)
     return act.Drive(
         EPISODE_S,
         label=DRIVE,
         speed_m_s=_sign(rng, 0.2) * float(rng.uniform(*domain.speed_m_s)),
-        steer=act.weave(*weaving, curve_rad_s),
+        steer=act.weave(float(amplitude), float(frequency), float(phase), curve_rad_s),
         ramp_s=float(rng.uniform(0.3, 1.5)),
         unevenness=float(rng.uniform(0.0, 0.2)),
         stop_s=float(rng.uniform(0.4, 2.0)) * float(rng.uniform() < 0.3),

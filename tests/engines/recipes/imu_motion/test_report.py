@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip("onnx", reason="figures need the recipes extra")
 pytest.importorskip("mujoco", reason="simulation needs the recipes extra")
 
+from sensebind_engines.models.config import encoder_spec
+from sensebind_engines.models.sizes import default_config
 from sensebind_engines.recipes.figures import SenseFigures, read_figures, write_figures
-from sensebind_engines.recipes.figures_text import evaluation_text
+from sensebind_engines.recipes.imu_motion import real
 from sensebind_engines.recipes.imu_motion.report import report
 from sensebind_engines.recipes.imu_motion.watch import EXERCISES
 from sensebind_engines.recipes.simulation.labels import CLASSES
@@ -22,6 +24,8 @@ from tests.support.bundles import bundle_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sensebind_engines.recipes.imu_motion.windows import Windows
 
 __all__ = ["bundle_folder"]
 
@@ -34,9 +38,11 @@ def figures(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Se
     with pytest.MonkeyPatch.context() as monkeypatch:
         data = build_fakes(folder, monkeypatch)
     watch = write_series(folder / "watch", seconds=4.0)
-    write_figures(
-        folder / "figures.json", report(data, {0: bundle_folder, 5: bundle_folder}, watch)
-    )
+    bundles = {0: bundle_folder, 5: bundle_folder}
+    rest = folder / "rest.npz"
+    level = np.tile([0.0, 0.0, -1.0], (400, 1))  # z down, as the real recording's
+    np.savez(rest, accel_g=level, gyro_deg_s=np.zeros((400, 3)), rate_hz=100.0)
+    write_figures(folder / "figures.json", report(data, bundles, watch, rest))
     return read_figures(folder / "figures.json")
 
 
@@ -60,8 +66,32 @@ def test_unseen_class_and_real_motion_are_measured(figures: SenseFigures) -> Non
     unseen = [one for one in figures.measurements if one.seen == "unseen class"]
     assert [one.n for one in unseen] == [WINDOWS, WINDOWS]
     assert all(one.measure == "recall" and "shaken" in one.name for one in unseen)
-    (real,) = (one for one in figures.measurements if one.nature == "real")
-    assert (real.classes, real.groups, real.group_kind) == (len(EXERCISES), 2, "subjects")
+    people, rest = (one for one in figures.measurements if one.nature == "real")
+    assert (people.classes, people.groups, people.group_kind) == (len(EXERCISES), 2, "subjects")
+    assert (rest.measure, rest.n, rest.groups, rest.interval) == ("recall", 4, 1, None)
+
+
+def test_a_sensor_on_its_head_is_turned(tmp_path: Path) -> None:
+    path = tmp_path / "rest.npz"
+    level = np.tile([0.1, 0.2, -1.0], (400, 1))
+    np.savez(path, accel_g=level, gyro_deg_s=np.full((400, 3), 180.0), rate_hz=100.0)
+    seen: list[Windows] = []
+
+    class _Encoders:
+        spec = encoder_spec(default_config("imu", "conv-small", 384))
+        seeds = (0,)
+
+        def vectors(self, windows: Windows) -> list[np.ndarray[tuple[int, ...], np.dtype[Any]]]:
+            seen.append(windows)
+            return [np.zeros((len(windows.labels), 2), np.float32)]
+
+        def prototypes(self, prompts: dict[str, list[str]]) -> np.ndarray[Any, np.dtype[Any]]:
+            return np.zeros((len(prompts), 2), np.float32)
+
+    real.at_rest(_Encoders(), path)  # type: ignore[arg-type]
+    level_m_s2 = seen[0].features.mean(axis=(0, 2))
+    assert level_m_s2[:3] == pytest.approx([0.981, -1.961, 9.807], abs=1e-2)
+    assert level_m_s2[3:] == pytest.approx([np.pi, -np.pi, -np.pi], abs=1e-3)
 
 
 def test_tables_and_failures_are_of_the_first_bundle(figures: SenseFigures) -> None:
@@ -73,9 +103,3 @@ def test_tables_and_failures_are_of_the_first_bundle(figures: SenseFigures) -> N
     assert leads == sorted(leads, reverse=True)
     assert all(failure.truth != failure.said for failure in figures.failures)
     assert len({(f.truth, f.item.split()[0]) for f in figures.failures}) == len(leads) > 0
-
-
-def test_the_text_tells_what_it_is(figures: SenseFigures) -> None:
-    text = evaluation_text([figures], {"cosine_min": 0.9})
-    assert "Imu: TEXT-BOUND, SIMULATED" in text
-    assert np.char.find(np.array([text]), "nearest class mean")[0] > 0
