@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 RESULTS_AHEAD = 16
 """Embeddings that may wait for the consumer before no further windows are prepared."""
+_PREPARED_AHEAD = 8
+"""Windows of recordings that are prepared ahead: threads that wake each other less cost less. Live,
+where a window that waits grows old, it is a batch."""
 _CHECKS = 4
 """How often the watch looks within the time it allows."""
 
@@ -52,6 +55,7 @@ class Inference:
         """
         self._engines = engines
         self._max_batch = config.max_batch
+        self._ahead = max(config.max_batch, _PREPARED_AHEAD if strict else 1)
         self._batch_wait_ns = round(config.batch_wait_s * 1e9)
         self._timeout_s = config.engine_timeout_s
         self._results = results
@@ -76,8 +80,11 @@ class Inference:
         self._watch.start()
 
     def has_room(self) -> bool:
-        """Whether another window may be prepared: a batch ahead, and the consumer keeps up."""
-        return len(self._queue) < self._max_batch and self._unconsumed < RESULTS_AHEAD
+        """Whether another window may be prepared: few are, and the consumer keeps up.
+
+        The worker is woken when there is room for half of what fits.
+        """
+        return len(self._queue) < self._ahead and self._unconsumed < RESULTS_AHEAD
 
     def submit(self, passage: Passage) -> None:
         """Take a window with its features."""
@@ -89,7 +96,9 @@ class Inference:
         """The consumer took an embedding."""
         with self._changed:
             self._unconsumed -= 1
-        self._wake.set()
+            has_room = self._unconsumed == RESULTS_AHEAD // 2
+        if has_room:
+            self._wake.set()
 
     def waiting(self) -> int:
         """Windows that wait for the engines."""
@@ -162,7 +171,8 @@ class Inference:
         encoder = self._engines.open(modality)
         sizes = (1,) if self._max_batch == 1 or encoder is None else self._engines.batches(modality)
         batch = self._take_batch(modality, sizes, generation)
-        self._wake.set()
+        if len(self._queue) <= self._ahead // 2:
+            self._wake.set()
         if encoder is not None:
             self._encode(encoder, batch, generation)
         elif self._take_back(generation):

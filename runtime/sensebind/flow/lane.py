@@ -120,7 +120,9 @@ class RecordedLane(Lane):
             if self._closed:
                 return False
             self._blocks.append(arrival)
-        self._wake.set()
+            first = len(self._blocks) == 1
+        if first:  # else the worker is at work, or waits for something else
+            self._wake.set()
         return True
 
     def take(self) -> Arrival | None:
