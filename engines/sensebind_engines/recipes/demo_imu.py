@@ -33,7 +33,7 @@ from sensebind_engines.recipes.imu_encoder import (
 )
 from sensebind_engines.recipes.imu_report import evaluation_text
 from sensebind_engines.recipes.simulation.dataset import load_episodes
-from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
+from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
 from sensebind_engines.recipes.simulation.windows import make_windows
 from sensebind_engines.training.loop import deterministic
 
@@ -143,7 +143,7 @@ def _measure(
             split: int((unconfirmed & (owners == split)).sum())
             for split in evaluation.EVALUATED_SPLITS
         },
-        "borderline": evaluation.count_windows(windows, BORDERLINE),
+        "borderline": evaluation.count_windows(windows, evaluation.BORDERLINE),
         "unseen": evaluation.count_windows(windows, UNSEEN_CLASS),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sensebind_engines.evaluation import metrics
 from sensebind_engines.recipes.imu_baseline import StatisticsBaseline
-from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
+from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
 from sensebind_engines.recipes.simulation.windows import INPUT_RATES_HZ
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
     EmbedTexts = Callable[[Sequence[str]], NDArray[np.float32]]
 
+BORDERLINE = "borderline"
 EVALUATED_SPLITS = ("train", "dev", "test", "shift")
 CHANCE = 1.0 / len(CLASSES)
 NOISY_M_S2, NOISY_RAD_S = 0.07, 0.008

@@ -15,7 +15,6 @@ from sensebind_engines.recipes.imu_evaluation import (
 from sensebind_engines.recipes.simulation.labels import (
     CLASSES,
     ROUGH_MIN_M_S2,
-    SMOOTH_MAX_M_S2,
     UNSEEN_CLASS,
 )
 
@@ -77,7 +76,7 @@ def _imu_head(figures: Figures) -> Iterable[str]:
         "given the class whose mean prompt embedding is nearest (text tower as shipped). Prompts",
         "are three paraphrases per class that were not used in training.",
         "Smooth and rough are told apart by the measured ride: vertical vibration of at most",
-        f"{SMOOTH_MAX_M_S2} or at least {ROUGH_MIN_M_S2} m/s^2 RMS; windows between are left out",
+        f"{ROUGH_MIN_M_S2} or at least {ROUGH_MIN_M_S2} m/s^2 RMS; windows between are left out",
         "(counted below). The rule was fixed before training; test and shift served no choice.",
         "Windows of one episode are not independent: the number of episodes is the one to trust.",
         "",

@@ -23,9 +23,10 @@ from sensebind_engines.export.check import run_graph
 from sensebind_engines.models import minilm
 from sensebind_engines.recipes import anchor, demo_imu
 from sensebind_engines.recipes.imu_encoder import train_imu_encoder
+from sensebind_engines.recipes.imu_evaluation import BORDERLINE
 from sensebind_engines.recipes.simulation.dataset import EpisodeSet
 from sensebind_engines.recipes.simulation.domains import SPLITS
-from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
+from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
 from sensebind_engines.training.loop import Schedule
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ pytest.importorskip("mujoco", reason="simulation needs the recipes extra")
 
 from sensebind_engines.recipes import imu_evaluation as evaluation
 from sensebind_engines.recipes.imu_encoder import Prompts
+from sensebind_engines.recipes.imu_evaluation import BORDERLINE
 from sensebind_engines.recipes.imu_report import evaluation_text
-from sensebind_engines.recipes.simulation.labels import BORDERLINE, CLASSES, UNSEEN_CLASS
+from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
 from sensebind_engines.recipes.simulation.windows import INPUT_RATES_HZ, WindowSet
 
 if TYPE_CHECKING:

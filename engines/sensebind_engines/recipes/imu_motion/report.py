@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders of several seeds beside baselines, on every split and on real motion, as figures."""
+"""Encoders of several seeds beside baselines, on every split and on real motion, as figures.
+
+    python -m sensebind_engines.recipes.imu_motion.report DATA FIGURES BUNDLE …
+
+DATA is the folder the recipe built, FIGURES the file that is written; the bundles are those of the
+seeds from 0 on, the first one is shipped.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path  # noqa: TC003 -- typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import onnx
+import typer
 
-from sensebind_engines.recipes.figures import Failure, Reference, SenseFigures
+from sensebind_engines.recipes.figures import Failure, Reference, SenseFigures, write_figures
 from sensebind_engines.recipes.imu_motion import told
 from sensebind_engines.recipes.imu_motion.answers import Said, Trained, fit_baselines, say
 from sensebind_engines.recipes.imu_motion.dataset import MANIFEST, load_prompts
@@ -19,8 +27,7 @@ from sensebind_engines.recipes.measuring import balanced, class_table, measured
 from sensebind_engines.recipes.simulation.labels import CLASSES, UNSEEN_CLASS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -89,7 +96,7 @@ def report(
         class_tables=tuple(_class_table(part, baselines) for part in tested),
         failures=tuple(_failures(tested[0])),
         failures_rule=told.FAILURES_RULE,
-        limits=told.LIMITS,
+        limits=(*told.LIMITS, *_not_better(measurements)),
         choices=told.CHOICES,
         provenance=_provenance(trained, len(known.labels)),
     )
@@ -172,6 +179,16 @@ def _unseen(trained: Trained, split: str, windows: Windows) -> Measurement:
     )
 
 
+def _not_better(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Baselines that the encoder is not shown to beat, in words."""
+    for one in measurements:
+        if one.baseline is not None and one.difference is not None and one.difference.low <= 0:
+            yield (
+                f"On {one.split.split(':')[0]} the encoder is not shown to be better than "
+                f"{one.baseline.name}: what it adds is a place in the space of texts."
+            )
+
+
 def _simulated(split: str, seeds: tuple[int, ...]) -> dict[str, Any]:
     """What the measurements of a split have in common."""
     return {
@@ -234,3 +251,26 @@ def _parameters(graph: Path) -> int:
     weights = onnx.load(graph).graph.initializer
     kept = [one for one in weights if one.data_type == onnx.TensorProto.FLOAT]
     return int(sum(math.prod(one.dims) for one in kept))
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder the recipe built.")],
+    figures: Annotated[Path, typer.Argument(help="File to write, figures.json.")],
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles of one encoder, one per seed.")],
+    watch: Annotated[
+        Path | None, typer.Option(help="Folder of the recipe imu-watch, to measure on as well.")
+    ] = None,
+    rest: Annotated[
+        Path | None, typer.Option(help="An ADIS16405 at rest (.npz), to measure on as well.")
+    ] = None,
+) -> None:
+    """Measure encoders and baselines on every split."""
+    found = report(data, dict(enumerate(bundles)), watch, rest)
+    write_figures(figures, found)
+    for one in found.measurements:
+        told_baseline = "" if one.baseline is None else f"; {one.baseline.value:.3f} by statistics"
+        typer.echo(f"{one.split}: {one.name}: {one.mean:.3f}{told_baseline} (n {one.n})")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -11,11 +11,14 @@ import pytest
 pytest.importorskip("onnx", reason="figures need the recipes extra")
 pytest.importorskip("mujoco", reason="simulation needs the recipes extra")
 
+from typer import Typer
+from typer.testing import CliRunner
+
 from sensebind_engines.models.config import encoder_spec
 from sensebind_engines.models.sizes import default_config
-from sensebind_engines.recipes.figures import SenseFigures, read_figures, write_figures
+from sensebind_engines.recipes.figures import SenseFigures, read_figures
 from sensebind_engines.recipes.imu_motion import real
-from sensebind_engines.recipes.imu_motion.report import report
+from sensebind_engines.recipes.imu_motion.report import main
 from sensebind_engines.recipes.imu_motion.watch import EXERCISES
 from sensebind_engines.recipes.simulation.labels import CLASSES
 from tests.engines.recipes.imu_motion.motions import build_fakes
@@ -38,11 +41,16 @@ def figures(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Se
     with pytest.MonkeyPatch.context() as monkeypatch:
         data = build_fakes(folder, monkeypatch)
     watch = write_series(folder / "watch", seconds=4.0)
-    bundles = {0: bundle_folder, 5: bundle_folder}
     rest = folder / "rest.npz"
     level = np.tile([0.0, 0.0, -1.0], (400, 1))  # z down, as the real recording's
     np.savez(rest, accel_g=level, gyro_deg_s=np.zeros((400, 3)), rate_hz=100.0)
-    write_figures(folder / "figures.json", report(data, bundles, watch, rest))
+    app = Typer()
+    app.command()(main)
+    places = [data, folder / "figures.json", bundle_folder, bundle_folder]
+    options = ["--watch", str(watch), "--rest", str(rest)]
+    arguments = [*map(str, places), *options]
+    printed = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert printed.stdout.startswith("shift: robots, floors, mounts and IMUs out of the training")
     return read_figures(folder / "figures.json")
 
 
@@ -50,7 +58,7 @@ def test_the_headline_is_shift_beside_both_baselines(figures: SenseFigures) -> N
     regression, nearest = figures.measurements[:2]
     for one in (regression, nearest):
         assert one.split.startswith("shift")
-        assert (one.classes, one.seeds) == (len(CLASSES), (0, 5))
+        assert (one.classes, one.seeds) == (len(CLASSES), (0, 1))
         assert one.values[0] == one.values[1]  # the same bundle twice
         assert (one.n, one.groups) == (WINDOWS * len(CLASSES), 2 * len(CLASSES))
         assert one.baseline is not None
@@ -60,6 +68,12 @@ def test_the_headline_is_shift_beside_both_baselines(figures: SenseFigures) -> N
         assert one.mean < 0.6
     assert "regression" in regression.baseline.name  # type: ignore[union-attr]
     assert "nearest" in nearest.baseline.name  # type: ignore[union-attr]
+
+
+def test_a_baseline_that_is_not_beaten_is_told(figures: SenseFigures) -> None:
+    told = [limit for limit in figures.limits if "is not shown to be better" in limit]
+    assert len(told) == 4  # two baselines on two splits
+    assert told[0].startswith("On shift the encoder is not shown to be better than logistic")
 
 
 def test_unseen_class_and_real_motion_are_measured(figures: SenseFigures) -> None:
