@@ -34,9 +34,11 @@ from sensebind_engines.recipes.object_scenes.told import (
     FAILURES_RULE,
     LIMITS,
     NOTE,
+    SEEN,
     SPLITS,
     SUMMARY,
 )
+from sensebind_engines.recipes.sample_recording.library import DEB_NAME, DEB_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +166,7 @@ def _measurements(
         right,
         name=f"{sense.value} named by text",
         measure="balanced accuracy",
-        seen="unseen objects; no text in training",
+        seen=SEEN,
         classes=len(truth),
         chance=1 / len(truth),
         baseline=Reference(name=BASELINE, value=balanced(right, classes)),
@@ -226,6 +228,7 @@ def _provenance(path: Path, told: dict[str, object]) -> dict[str, Any]:
     data: Any = told["data"]
     return {
         "recipe": "object-scenes",
+        "models": f"{DEB_NAME}, sha256 {DEB_SHA256}",
         "manifest_sha256": content_sha256(path),
         "training_data": data,
         "schedule": _told(told, "schedule"),
