@@ -149,6 +149,7 @@ class PacedSource:
         self._timeline: Iterator[tuple[int, Block]] | None = None
         self._failures = sorted(faults.fail_at_s)
         self._started_ns = 0
+        self._first_ns: int | None = None
         self._stop = Event()
         self._thread: Thread | None = None
 
@@ -171,6 +172,8 @@ class PacedSource:
         now_ns = self._waiter.now_ns()
         if self._timeline is None:
             self._started_ns = now_ns
+            # Asked at once: the recording is opened later, and its time goes by from now on.
+            self._first_ns = self._begin_ns() if self._begin_ns else None
             self._timeline = self._due(selected)
         self._stop = Event()
         arguments = (self._timeline, now_ns, deliver, fail, self._stop)
@@ -257,7 +260,7 @@ class PacedSource:
                 continue
             if origin_ns is None:
                 origin_ns = first_ns(block)
-                shift_ns = self._begin_ns() - origin_ns if self._begin_ns else 0
+                shift_ns = 0 if self._first_ns is None else self._first_ns - origin_ns
             yield origin_ns + shift_ns, shifted(block, shift_ns) if shift_ns else block
 
     def _stamped(self, block: Block, played_ns: int) -> Block:

@@ -167,6 +167,19 @@ def test_stamps_move_to_the_time_of_the_start_if_asked() -> None:
     assert frames == [77 * S + 105 * MS, 77 * S + 305 * MS]
 
 
+def test_the_begin_is_asked_for_at_the_start_and_not_when_the_recording_was_opened() -> None:
+    time = VirtualTime(5 * S)
+
+    class Slow(BlockSource):
+        def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+            time.time_ns += 7 * S
+            return super().blocks(selected, order)
+
+    source = PacedSource(Slow(RECORDED), begin_ns=time.now_ns, waiter=time)
+    device = Device(source, time).play()
+    assert stamps(device)[0] == 5 * S
+
+
 def test_streams_tell_their_clock_and_rate() -> None:
     source = PacedSource(BlockSource(RECORDED), clock="robot", rates_hz={"/imu": 100.0})
     infos = {info.name: info for info in source.streams()}
