@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sensebind.errors import InputError, SinkError
+from sensebind.errors import InputError, SinkError, SourceError
 from sensebind.sinks import recover
 from sensebind.sinks.raw import disk_writer, steady_file
 from sensebind.sinks.recorder import Recorder
+from sensebind.sources import open_source
 from sensebind.types import SampleBlock
 from tests.support.recorded import IMU, STREAMS, Taken, contents, offer, read_back
 
@@ -274,6 +275,9 @@ def test_what_was_written_survives_the_program(tmp_path: Path, how: signal.Signa
     assert path.read_bytes() == b"earlier"
     read = contents(read_back(Path(f"{path}.part")))[IMU]
     assert len(read) >= safe
+    path.unlink()
+    with pytest.raises(SourceError, match=r"sensebind recover .*a\.mcap"):
+        open_source(path)
     messages = recover(path)
     assert messages == len(read)
     assert contents(read_back(path))[IMU] == read

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from sensebind.errors import SourceError
+from sensebind.recording import UNFINISHED_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,12 @@ def layout_of(path: Path) -> Layout:
         SourceError: if it is missing, empty, a Git LFS pointer or nothing that can be read.
     """
     if not path.exists():
+        part = path.with_name(path.name + UNFINISHED_SUFFIX)
+        if part.exists():
+            raise SourceError(
+                f"{path}: this recording was not completed; complete what there is of it with: "
+                f"sensebind recover {path}"
+            )
         raise SourceError(f"{path}: no such file or folder; {_EXPECTED}")
     try:
         return _layout_of_folder(path) if path.is_dir() else _layout_of_file(path)

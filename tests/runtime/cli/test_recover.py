@@ -6,8 +6,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sensebind.sinks import open_live_sink
 from sensebind.sinks.reading import open_records
+from sensebind.types import SampleBlock
+from tests.support.recorded import IMU, Taken, contents, read_back
+from tests.support.recorded import record as record_blocks
 from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
@@ -48,3 +53,28 @@ def test_nothing_to_recover_is_bad_input(run: Run, tmp_path: Path) -> None:
     ran = run("recover", tmp_path / "a.parquet")
     assert ran.code == 2
     assert "there are no parts to recover in" in ran.err
+
+
+def test_a_recording_is_completed(run: Run, tmp_path: Path) -> None:
+    block = SampleBlock(IMU, np.arange(4) + 10**9, np.zeros((4, 6)))
+    recorder = record_blocks(tmp_path / "whole.mcap", [Taken(10**9, block)])
+    path = tmp_path / "a.mcap"
+    recorder.path.rename(f"{path}.part")
+    ran = run("recover", path)
+    assert (ran.code, ran.out) == (0, f"recovered 4 messages in {path}\n")
+    assert contents(read_back(path)) == contents([block])
+
+
+def test_a_recording_is_completed_for_programs(run: Run, tmp_path: Path) -> None:
+    block = SampleBlock(IMU, np.arange(4) + 10**9, np.zeros((4, 6)))
+    recorder = record_blocks(tmp_path / "whole.mcap", [Taken(10**9, block)])
+    path = tmp_path / "a.mcap"
+    recorder.path.rename(f"{path}.part")
+    assert json.loads(run("recover", path, "--json").out) == {"out": str(path), "messages": 4}
+
+
+def test_what_is_no_recording_is_bad_input(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.mcap.part").write_bytes(b"text")
+    ran = run("recover", tmp_path / "a.mcap")
+    assert ran.code == 2
+    assert "is no recording; remove it" in ran.err

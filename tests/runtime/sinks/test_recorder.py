@@ -17,11 +17,14 @@ from mcap.writer import Writer
 from rosbags.highlevel import AnyReader
 
 from sensebind.config import StreamConfig
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SourceError
 from sensebind.sinks.recorder import Recorder
 from sensebind.sources import open_source
+from sensebind.sources.bags.recorded_times import recorded_times
+from sensebind.sources.bags.several import SeveralSources
 from sensebind.sources.bags.source import BagSource
 from sensebind.types import Break, Frame, FrameBlock, Modality, SampleBlock, UniformBlock
+from tests.support.bags import imu, write_mcap
 from tests.support.recorded import (
     CAMERA,
     IMU,
@@ -138,6 +141,36 @@ def test_times_of_device_and_receipt_are_in_the_file(tmp_path: Path) -> None:
     assert [m.sequence for m in messages] == [0, 1, 2]
 
 
+@settings(max_examples=20, deadline=None)
+@given(runs())
+def test_all_times_can_be_told(run: list[Taken]) -> None:
+    """Receive times are moved by no more than what keeps breaks and frames apart."""
+    with tempfile.TemporaryDirectory() as folder:
+        record(Path(folder) / "a.mcap", run)
+        if not (Path(folder) / "a.mcap").exists() or all(t.device is None for t in run):
+            return
+        times = recorded_times(Path(folder) / "a.mcap")
+    for stream, found in times.items():
+        mine = [each for each in run if each.mapped.stream == stream and each.device is not None]
+        assert found.device_ns.tolist() == [t for each in mine for t in _stamps(each.device)]
+        assert found.stamps_ns.tolist() == [t for each in mine for t in _stamps(each.mapped)]
+        received = [each.receive_ns for each in mine for _ in _stamps(each.mapped)]
+        assert (np.abs(found.receive_ns - received) <= len(run)).all()
+
+
+def _stamps(delivery: object) -> list[int]:
+    if isinstance(delivery, SampleBlock):
+        return list(map(int, delivery.stamps_ns))
+    assert isinstance(delivery, UniformBlock | FrameBlock)
+    return [delivery.stamp_ns]
+
+
+def test_a_bag_of_others_has_no_device_stamps(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "a.mcap", [imu("/imu", START_NS, range(6))])
+    with pytest.raises(SourceError, match="not recorded by SenseBind"):
+        recorded_times(path)
+
+
 def test_ros_tools_read_every_message(tmp_path: Path) -> None:
     run = [
         Taken(START_NS, imu_block(START_NS)),
@@ -212,6 +245,19 @@ def test_in_order_of_stamps_breaks_stay_between_their_blocks(tmp_path: Path) -> 
     record(tmp_path / "a.mcap", run)
     expected = contents(each.mapped for each in run)
     assert contents(read_back(tmp_path / "a.mcap", "stamp")) == expected
+
+
+def test_several_recordings_are_replayed_as_one(tmp_path: Path) -> None:
+    first, second = (Taken(START_NS + k, imu_block(START_NS + k * 10**9)) for k in range(2))
+    for name, taken in (("a.mcap", first), ("b.mcap", second)):
+        record(tmp_path / name, [taken])
+    source = open_source([tmp_path / "b.mcap", tmp_path / "a.mcap"])
+    with source:
+        assert isinstance(source, SeveralSources)
+        assert source.recorded is not None
+        assert {n: s.config for n, s in source.recorded.streams.items()} == STREAMS
+        read = contents(source.blocks(STREAMS, "log"))
+    assert read == contents([first.mapped, second.mapped])
 
 
 def test_packed_chunks_hold_the_same(tmp_path: Path) -> None:

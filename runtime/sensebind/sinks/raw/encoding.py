@@ -80,16 +80,17 @@ class StreamWriter:
         lost = len(stamps_ns) - count
         if count:
             channel = self._channels.of(self._name, IMU)
+            log_ns = self._log_ns(chunk, receive_ns, channel)
             records = np.empty(count, _RECORD)
             records[:] = _template()
             records["channel"] = channel
             records["sequence"] = self._numbered(count)
-            records["log_ns"] = self._log_ns(chunk, receive_ns, channel)
+            records["log_ns"] = log_ns
             records["publish_ns"] = device_ns[kept].view(np.uint64)
             records["seconds"], records["nanoseconds"] = np.divmod(stamps_ns[kept], NS_PER_S)
             records["acceleration"] = values[kept, :3]
             records["rotation"] = values[kept, 3:]
-            chunk.add_records(channel, records)
+            chunk.add_records(channel, log_ns, records)
         used = (stamps_ns >= cdr.LATEST_NS) & (stamps_ns <= _USED_UNTIL_NS)
         self.broken |= bool(used.any())
         return lost

@@ -8,15 +8,13 @@ failed damages the index at the end. Record layouts: https://mcap.dev/spec. Chec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from struct import Struct, pack, unpack_from
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from sensebind.sinks.raw.steady_file import SteadyFile
@@ -40,7 +38,7 @@ MESSAGE_FIELDS = [
 """Fields of a Message record before its data, for a NumPy record type."""
 
 MOST_CHANNELS = 1 << 16
-_INDEX_ENTRY = np.dtype([("log_ns", "<u8"), ("offset", "<u8")])
+_INDEX_ENTRY = Struct("<QQ")  # receive time, place
 _UINT64 = 1 << 64
 
 
@@ -71,13 +69,21 @@ class ChunkPlace(NamedTuple):
     counts: dict[int, int]
 
 
-@dataclass(slots=True)
 class Chunk:
-    """Messages that are gathered until they are written together."""
+    """Messages that are gathered until they are written together.
 
-    octets: bytearray = field(default_factory=bytearray)
-    logs_ns: dict[int, list[NDArray[np.uint64]]] = field(default_factory=dict)
-    offsets: dict[int, list[NDArray[np.uint64]]] = field(default_factory=dict)
+    Attributes:
+        octets: their records.
+        start_ns: receive time of the earliest.
+        end_ns: receive time of the latest.
+    """
+
+    def __init__(self, octets: bytes = b"") -> None:
+        """Begin with some records, which `index` must be told of."""
+        self.octets = bytearray(octets)
+        self.start_ns = _UINT64 - 1
+        self.end_ns = 0
+        self._entries: dict[int, bytearray] = {}
 
     def add(
         self,
@@ -93,49 +99,36 @@ class Chunk:
         for part in parts:
             self.octets += part
         length = len(self.octets) - begin - FRAME.size
-        MESSAGE_HEAD.pack_into(
-            self.octets,
-            begin,
-            MESSAGE,
-            length,
-            channel,
-            sequence & 0xFFFFFFFF,
-            log_ns % _UINT64,
-            publish_ns % _UINT64,
-        )
-        self.index(channel, np.array([log_ns % _UINT64], np.uint64), begin, 0)
+        numbers = sequence & 0xFFFFFFFF, log_ns % _UINT64, publish_ns % _UINT64
+        MESSAGE_HEAD.pack_into(self.octets, begin, MESSAGE, length, channel, *numbers)
+        self.index(channel, log_ns % _UINT64, begin)
 
-    def add_records(self, channel: int, records: NDArray[np.void]) -> None:
-        """Add messages of equal length: records whose first fields are MESSAGE_FIELDS."""
+    def add_records(self, channel: int, log_ns: int, records: NDArray[np.void]) -> None:
+        """Add messages of equal length and receive time: records that begin with MESSAGE_FIELDS."""
         begin = len(self.octets)
         self.octets += records.tobytes()
-        self.index(channel, records["log_ns"].copy(), begin, records.itemsize)
+        for place in range(begin, len(self.octets), records.itemsize):
+            self.index(channel, log_ns, place)
+
+    def index(self, channel: int, log_ns: int, place: int) -> None:
+        """Note where among the records a message begins."""
+        entries = self._entries.get(channel)
+        if entries is None:
+            entries = self._entries[channel] = bytearray()
+        entries += _INDEX_ENTRY.pack(log_ns, place)
+        self.start_ns = min(self.start_ns, log_ns)
+        self.end_ns = max(self.end_ns, log_ns)
 
     def counts(self) -> dict[int, int]:
         """Messages per channel."""
-        return {channel: sum(map(len, logs)) for channel, logs in self.logs_ns.items()}
-
-    def index(self, channel: int, logs_ns: NDArray[np.uint64], begin: int, step: int) -> None:
-        """Note messages of a channel: receive times, and places `step` apart from `begin` on."""
-        offsets = np.arange(len(logs_ns), dtype=np.uint64) * np.uint64(step) + np.uint64(begin)
-        self.logs_ns.setdefault(channel, []).append(logs_ns)
-        self.offsets.setdefault(channel, []).append(offsets)
+        return {channel: len(each) // _INDEX_ENTRY.size for channel, each in self._entries.items()}
 
     def message_indexes(self) -> dict[int, bytes]:
         """The MessageIndex record of each channel."""
-        records = {}
-        for channel, logs_ns in self.logs_ns.items():
-            entries = np.empty(sum(map(len, logs_ns)), _INDEX_ENTRY)
-            entries["log_ns"] = np.concatenate(logs_ns)
-            entries["offset"] = np.concatenate(self.offsets[channel])
-            octets = entries.tobytes()
-            records[channel] = record(MESSAGE_INDEX, pack("<HI", channel, len(octets)), octets)
-        return records
-
-    def span_ns(self) -> tuple[int, int]:
-        """Receive times of the earliest and the latest message."""
-        every = [log for logs in self.logs_ns.values() for log in logs]
-        return min(int(log.min()) for log in every), max(int(log.max()) for log in every)
+        return {
+            channel: record(MESSAGE_INDEX, pack("<HI", channel, len(entries)), bytes(entries))
+            for channel, entries in self._entries.items()
+        }
 
 
 class McapStream:
@@ -193,10 +186,9 @@ class McapStream:
 
     def write(self, chunk: Chunk) -> None:
         """Write a chunk with its index; nothing is left of it in the file if that fails."""
-        start_ns, end_ns = chunk.span_ns()
         packed = self._packed(chunk.octets)
         compression = "zstd" if self._compress else ""
-        head = pack("<QQQI", start_ns, end_ns, len(chunk.octets), 0) + text(compression)
+        head = pack("<QQQI", chunk.start_ns, chunk.end_ns, len(chunk.octets), 0) + text(compression)
         head = FRAME.pack(CHUNK, len(head) + 8 + len(packed)) + head + pack("<Q", len(packed))
         indexes = chunk.message_indexes()
         position = self._file.append([head, packed, *indexes.values()])
@@ -259,7 +251,8 @@ class McapStream:
         sizes = packed, len(chunk.octets)
         self.chunks.append(
             ChunkPlace(
-                *chunk.span_ns(),
+                chunk.start_ns,
+                chunk.end_ns,
                 position,
                 length,
                 places,

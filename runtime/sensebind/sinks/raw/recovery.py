@@ -6,8 +6,6 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sensebind.errors import InputError, SinkError
 from sensebind.sinks.atomic import reason_and_fix
 from sensebind.sinks.raw.mcap_stream import (
@@ -141,11 +139,11 @@ def _chunk(packed: bytes, compression: str) -> Chunk:
         import zstandard
 
         octets = zstandard.ZstdDecompressor().decompress(packed)
-    chunk = Chunk(bytearray(octets))
+    chunk = Chunk(octets)
     position = 0
     while position + MESSAGE_HEAD.size <= len(octets):
         opcode, length, channel, _, log_ns, _ = MESSAGE_HEAD.unpack_from(octets, position)
         if opcode == MESSAGE:
-            chunk.index(channel, np.array([log_ns], np.uint64), position, 0)
+            chunk.index(channel, log_ns, position)
         position += FRAME.size + length
     return chunk

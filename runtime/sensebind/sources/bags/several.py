@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
+from sensebind.recording import RecordingMetadata
 from sensebind.sources.bags.containers import joined_span
 from sensebind.sources.bags.source import BagSource
 from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
@@ -64,6 +65,16 @@ class SeveralSources(Shared):
                     infos[info.name] = info if known is None else _joined(known, info)
             self._gather()
         return [infos[name] for name in sorted(infos)]
+
+    @property
+    def recorded(self) -> RecordingMetadata | None:
+        """How the streams were windowed, if all recordings are ours; see `BagSource.recorded`."""
+        known = [each.recorded for each in self._sources if isinstance(each, BagSource)]
+        ours = [recording for recording in known if recording is not None]
+        if len(ours) < len(self._sources):
+            return None
+        streams = {name: stream for each in reversed(ours) for name, stream in each.streams.items()}
+        return RecordingMetadata(version=ours[0].version, streams=streams)
 
     def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield the blocks of the selected streams, recording by recording.
