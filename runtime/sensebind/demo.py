@@ -153,8 +153,8 @@ def run_demo(
     records: dict[Modality, list[Record]] = defaultdict(list)
     with open_source(recording) as source, Pipeline(bundle) as pipeline:
         for embedding in pipeline.run(source):
-            if embedding.modality in classes:
-                modality = embedding.modality
+            modality = embedding.modality
+            if isinstance(modality, Modality) and modality in classes:
                 records[modality].append(labelled(embedding, classes[modality]))
             advance(source.progress())
         metadata = pipeline.metadata(source)

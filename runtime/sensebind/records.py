@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sensebind.errors import InputError
+from sensebind.types import Fused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sensebind.types import Embedding
 
 METADATA_PREFIX = "sensebind."
+UNKNOWN = "unknown"
+"""Label of what no class fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,19 @@ class Record:
 
     Attributes:
         embedding: the vector and its window.
-        label: name of the best class, None without prompts.
-        scores: float32 (classes,), in the order of the metadata's `labels`, None without prompts.
+        label: name of the best class, smoothed as the run was asked to, or UNKNOWN; None without
+            prompts.
+        scores: float32 (classes,), in the order of the metadata's `labels`, None without prompts;
+            of this window alone. NaN for classes of other prompt sets than the record's.
+        prompt_set: name of the prompt set that was in use; "" where a run has one only.
+        members: streams whose vectors a joint embedding was made of; empty for all others.
     """
 
     embedding: Embedding
     label: str | None = None
     scores: NDArray[np.float32] | None = None
+    prompt_set: str = ""
+    members: tuple[str, ...] = ()
 
 
 class StreamMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +75,8 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
         order: "stamp" or "log".
         windows: how each stream was windowed.
         labels: class names, the order of `scores`; empty without prompts.
+        prompt_sets: where a run has several, the labels of each by its name; `labels` are theirs
+            together.
     """
 
     version: str
@@ -82,6 +93,12 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
     windows: dict[str, StreamMetadata]
     calibration: str = ""
     labels: tuple[str, ...] = ()
+    prompt_sets: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def has_joint(self) -> bool:
+        """Whether joint embeddings are among the records."""
+        return Fused.JOINT.value in self.encoder_ids
 
     def encode(self) -> dict[str, str]:
         """Key-value form for file metadata: `sensebind.<field>` to its JSON text."""

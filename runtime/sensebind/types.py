@@ -33,6 +33,15 @@ class Modality(str, Enum):
         return self.value
 
 
+class Fused(str, Enum):
+    """What is made of the embeddings of several modalities; the value is the name in records."""
+
+    JOINT = "joint"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One camera picture as its driver delivered it, not yet decoded.
@@ -183,7 +192,7 @@ class Embedding:
     """
 
     stream: str
-    modality: Modality
+    modality: Modality | Fused
     grid_ns: int
     start_ns: int
     end_ns: int

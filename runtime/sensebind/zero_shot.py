@@ -77,12 +77,32 @@ class ZeroShot:
         Raises:
             InputError: if the vectors have another dimension.
         """
+        return self.shares(self.cosines(vectors))
+
+    def cosines(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Cosine of each vector with each class's prototype.
+
+        Args:
+            vectors: unit vectors (n, dim), or one (dim,), of the bundle's space.
+
+        Returns:
+            float64 (n, classes); for one vector (classes,).
+
+        Raises:
+            InputError: if the vectors have another dimension.
+        """
         vectors = np.asarray(vectors)
         dim = self.prototypes.shape[1]
         if vectors.ndim not in (1, 2) or vectors.shape[-1] != dim:
             raise InputError(f"vectors have shape {vectors.shape}, expected (n, {dim}) or ({dim},)")
-        logits = vectors.astype(np.float64) @ self.prototypes.T.astype(np.float64)
-        logits /= self.temperature
+        cosines: NDArray[np.float64] = vectors.astype(np.float64) @ self.prototypes.T.astype(
+            np.float64
+        )
+        return cosines
+
+    def shares(self, cosines: NDArray[np.float64]) -> NDArray[np.float32]:
+        """softmax(cosine / temperature) over the classes, float32 like `cosines` (…, classes)."""
+        logits = cosines / self.temperature
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         shares: NDArray[np.float32] = (weights / weights.sum(axis=-1, keepdims=True)).astype(
             np.float32

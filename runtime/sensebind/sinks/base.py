@@ -82,3 +82,10 @@ def check_record(record: Record, metadata: RunMetadata) -> None:
             f"{found} scores, expected one per label of the metadata ({classes}); "
             "give every record of a run the same prompts, or none"
         )
+    if (record.prompt_set or None) not in (metadata.prompt_sets or (None,)):
+        known = ", ".join(map(repr, metadata.prompt_sets)) or "none"
+        raise InputError(
+            f"a record of stream {record.embedding.stream!r} is of the prompt set "
+            f"{record.prompt_set!r}, which was not declared when the output was begun (declared: "
+            f"{known}); give all sets to the labeller before"
+        )

@@ -58,9 +58,13 @@ def json_record(record: Record) -> dict[str, object]:
     if record.scores is not None:
         row["label"] = record.label
         row["scores"] = _exact(record.scores)
+    if record.prompt_set:
+        row["prompt_set"] = record.prompt_set
+    if record.members:
+        row["members"] = record.members
     return row
 
 
 def _exact(values: NDArray[np.float32]) -> msgspec.Raw:
-    """JSON array of the shortest decimals that read back as the same float32 values."""
-    return msgspec.Raw(f"[{','.join(map(str, values))}]")
+    """JSON array of the shortest decimals that read back as the same float32 values; null: NaN."""
+    return msgspec.Raw(f"[{','.join(map(str, values))}]".replace("nan", "null"))

@@ -13,6 +13,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mcap.writer import CompressionType, Writer
 
 from sensebind.errors import InputError
@@ -127,11 +128,15 @@ def _embedding(record: Record, metadata: RunMetadata) -> bytes:
         encoder_id=e.encoder_id,
         space_id=metadata.space_id,
         vector=e.vector,
+        members=list(record.members),
     )
 
 
 def _zero_shot(record: Record, metadata: RunMetadata) -> bytes:
     e = record.embedding
+    assert record.scores is not None
+    asked = metadata.prompt_sets.get(record.prompt_set, metadata.labels)
+    scores = dict(zip(metadata.labels, record.scores, strict=True))
     return _serialized(
         ZERO_SHOT,
         header=_header(e),
@@ -140,8 +145,9 @@ def _zero_shot(record: Record, metadata: RunMetadata) -> bytes:
         encoder_id=e.encoder_id,
         grid_ns=e.grid_ns,
         label=record.label,
-        labels=list(metadata.labels),
-        scores=record.scores,
+        labels=list(asked),
+        scores=np.array([scores[label] for label in asked], np.float32),
+        prompt_set=record.prompt_set,
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensebind.records import Record, RunMetadata
 
 _ROW_GROUP_BYTES = 4 << 20  # bounds what is held in memory between writes
-_REPEATED = ["stream", "modality", "label"]
+_REPEATED = ["stream", "modality", "label", "prompt_set"]
 _SCALAR_TYPES = {
     "stream": pa.string(),
     "modality": pa.string(),
@@ -82,12 +82,20 @@ class ParquetSink:
 
 
 def schema_of(metadata: RunMetadata) -> pa.Schema:
-    """The columns of a run: scalars, vector and, with labels, the best label and all scores."""
+    """The columns of a run: scalars and vector, and where the run has them further ones.
+
+    With labels the best label and all scores, with several prompt sets the set's name, with joint
+    embeddings their members.
+    """
     fields = [pa.field(n, _SCALAR_TYPES.get(n, pa.int64()), nullable=False) for n in SCALAR_COLUMNS]
     fields.append(pa.field("vector", _floats(metadata.dim), nullable=False))
     if metadata.labels:
         fields.append(pa.field("label", pa.string(), nullable=False))
         fields.append(pa.field("scores", _floats(len(metadata.labels)), nullable=False))
+    if metadata.prompt_sets:
+        fields.append(pa.field("prompt_set", pa.string(), nullable=False))
+    if metadata.has_joint:
+        fields.append(pa.field("members", pa.list_(pa.string()), nullable=False))
     keys: dict[bytes | str, bytes | str] = dict(metadata.encode().items())
     return pa.schema(fields, metadata=keys)
 
@@ -103,6 +111,10 @@ def table_of(records: list[Record], schema: pa.Schema) -> pa.Table:
     if "label" in schema.names:
         columns.append(pa.array([record.label for record in records], pa.string()))
         columns.append(_matrix([r.scores for r in records if r.scores is not None]))
+    if "prompt_set" in schema.names:
+        columns.append(pa.array([record.prompt_set for record in records], pa.string()))
+    if "members" in schema.names:
+        columns.append(pa.array([list(r.members) for r in records], pa.list_(pa.string())))
     return pa.Table.from_arrays(columns, schema=schema)
 
 

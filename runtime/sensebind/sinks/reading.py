@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sensebind.errors import InputError
 from sensebind.records import Record, RunMetadata
 from sensebind.sinks.base import SCALAR_COLUMNS
-from sensebind.types import Embedding, Modality
+from sensebind.types import Embedding, Fused, Modality
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,16 +76,30 @@ def _records(batch: pa.RecordBatch, metadata: RunMetadata) -> Iterator[Record]:
     vectors = _rows(columns["vector"], batch.num_rows)
     labels = columns["label"].to_pylist() if metadata.labels else [None] * batch.num_rows
     scores = _rows(columns["scores"], batch.num_rows) if metadata.labels else None
+    prompt_sets = _column(columns, "prompt_set", "", batch.num_rows)
+    members = _column(columns, "members", (), batch.num_rows)
     for row in range(batch.num_rows):
         values: dict[str, Any] = {name: column[row] for name, column in scalars.items()}
-        modality = Modality(values.pop("modality"))
+        name = values.pop("modality")
+        modality = Fused.JOINT if name == Fused.JOINT.value else Modality(name)
         embedding = Embedding(
             **values,
             modality=modality,
             encoder_id=metadata.encoder_ids[modality.value],
             vector=vectors[row],
         )
-        yield Record(embedding, labels[row], None if scores is None else scores[row])
+        yield Record(
+            embedding,
+            labels[row],
+            None if scores is None else scores[row],
+            prompt_sets[row],
+            tuple(members[row]),
+        )
+
+
+def _column(columns: dict[str, pa.Array[Any]], name: str, default: object, rows: int) -> list[Any]:
+    """Values of a column, the default where the file has none."""
+    return columns[name].to_pylist() if name in columns else [default] * rows
 
 
 def _rows(column: pa.Array[Any], rows: int) -> np.ndarray[Any, np.dtype[np.float32]]:
