@@ -46,6 +46,10 @@ RECIPES: dict[str, Recipe] = {
         "sensebind_engines.recipes.sample_recording.build",
         "the sample recording with its truth: a simulated robot seen, heard and felt",
     ),
+    "sound-pictures": Recipe(
+        "sensebind_engines.recipes.sound_pictures.dataset",
+        "sounds bound to pictures of what makes them, and to no text",
+    ),
     "sounds": Recipe(
         "sensebind_engines.recipes.sounds.dataset",
         "recorded, rendered and synthesised sounds to bind to text by one encoder",

@@ -16,6 +16,7 @@ from sensebind.errors import SourceError
 from sensebind.storage import sha256_of_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _AR_MAGIC = b"!<arch>\n"
@@ -72,23 +73,28 @@ class DebianPackage(NamedTuple):
         subprocess.run(command, cwd=cache, check=False, capture_output=True)  # noqa: S603 -- fixed
 
 
-def read_member(deb: Path, path: str) -> bytes:
-    """One file of a package.
+def read_members(deb: Path, paths: Collection[str]) -> dict[str, bytes]:
+    """Files of a package, by path; unpacking takes seconds and is done once for all.
 
     Args:
         deb: the package.
-        path: as the package holds it: "./usr/share/…".
+        paths: as the package holds them: "./usr/share/…".
 
     Raises:
-        SourceError: if the file is no package, or does not hold it.
+        SourceError: if the file is no package, or does not hold one of them.
     """
     data = _ar_member(deb.read_bytes(), "data.tar")
+    found: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for member in tar:
-            found = tar.extractfile(member) if member.name == path else None
-            if found is not None:
-                return found.read()
-    raise SourceError(f"{str(deb)!r} does not hold {path}; it is another package, or version")
+            content = tar.extractfile(member) if member.name in paths else None
+            if content is not None:
+                found[member.name] = content.read()
+    if missing := sorted(set(paths) - found.keys()):
+        raise SourceError(
+            f"{str(deb)!r} does not hold {', '.join(missing)}; it is another package or version"
+        )
+    return found
 
 
 def _ar_member(archive: bytes, prefix: str) -> bytes:

@@ -169,7 +169,8 @@ def _sound(made: Made, soundfont: bytes, rng: np.random.Generator) -> NDArray[np
 
 def _with_floor(sound: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     level = np.abs(sound).max() * 10 ** (rng.uniform(*_FLOOR_DB) / 20)
-    return np.clip(sound + level * rng.standard_normal(len(sound)), -1.0, 1.0)
+    noisy = sound + level * rng.standard_normal(len(sound))
+    return np.asarray(np.clip(noisy, -1.0, 1.0), np.float64)
 
 
 def _recordings(out: Path, cache: Path, more: Mapping[str, str]) -> list[dict[str, object]]:

@@ -16,7 +16,7 @@ import soxr
 
 from sensebind.errors import MissingExtraError, SourceError
 from sensebind.storage import atomic_path
-from sensebind_engines.recipes.debian import DebianPackage, read_member
+from sensebind_engines.recipes.debian import DebianPackage, read_members
 from sensebind_engines.recipes.sounds.phrases import SECONDS, draw_phrase, midi_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def open_soundfont(cache: Path) -> bytes:
     deb = SOUNDFONT.find(cache)
     path = cache / _UNPACKED
     if not path.exists():
-        content = read_member(deb, _MEMBER)
+        content = read_members(deb, (_MEMBER,))[_MEMBER]
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
     return path.read_bytes()

@@ -52,12 +52,12 @@ class Scored(NamedTuple):
     @property
     def said(self) -> NDArray[np.str_]:
         """The class each fits best."""
-        return np.array(self.labels)[self.scores.argmax(axis=1)]
+        return np.array([self.labels[place] for place in self.scores.argmax(axis=1)], np.str_)
 
     @property
     def credit(self) -> Floats:
         """1 where the best class is the true one."""
-        return (self.scores.argmax(axis=1) == self.truth).astype(np.float64)
+        return np.asarray(self.scores.argmax(axis=1) == self.truth, np.float64)
 
     def among(self, labels: Collection[str]) -> Scored:
         """The same with fewer classes to choose from."""
@@ -71,8 +71,21 @@ def label_of(item: Item) -> str:
     return item.entry.row.labels(Modality.AUDIO)[0]
 
 
-def score_encoder(manifest: Path, bundle_name: str, prompts: Prompts, split: str) -> Scored:
+def score_encoder(
+    manifest: Path,
+    bundle_name: str,
+    prompts: Prompts,
+    split: str,
+    modality: Modality = Modality.AUDIO,
+) -> Scored:
     """Cosines of the windows of a split with the mean prompt of every class.
+
+    Args:
+        manifest: the data.
+        bundle_name: name or folder of the bundle that embeds them.
+        prompts: wordings by class.
+        split: of the manifest.
+        modality: the sense whose windows are scored.
 
     Raises:
         InputError: naming the row and file that cannot be used.
@@ -81,8 +94,8 @@ def score_encoder(manifest: Path, bundle_name: str, prompts: Prompts, split: str
     with Bundle.load(bundle_name) as bundle:
         found = embed_entries(bundle, entries)
         prototypes = ZeroShot(bundle, {k: list(v) for k, v in prompts.items()}).prototypes
-    items = [found.items[number] for number in found.owners[Modality.AUDIO]]
-    scores = found.vectors[Modality.AUDIO] @ prototypes.T.astype(np.float64)
+    items = [found.items[number] for number in found.owners[modality]]
+    scores = found.vectors[modality] @ prototypes.T.astype(np.float64)
     return Scored(items, tuple(prompts), scores)
 
 

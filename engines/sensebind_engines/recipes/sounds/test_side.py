@@ -77,4 +77,4 @@ def _loudest_s(path: Path) -> float:
     samples, rate_hz = soundfile.read(path, always_2d=True)
     power = np.concatenate([[0.0], np.cumsum(np.square(samples).mean(axis=1))])
     length = min(round(_PIECE_S * rate_hz), len(samples))
-    return float(np.argmax(power[length:] - power[:-length])) / rate_hz
+    return int(np.argmax(power[length:] - power[:-length])) / float(rate_hz)
