@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,13 @@ def live_table(console: Console) -> Iterator[Callable[[Snapshot], None]]:
     def table(snapshot: Snapshot) -> Text:
         return Text("\n".join(table_lines(snapshot)), no_wrap=True, overflow="ellipsis")
 
-    with Live(Text("waiting for windows"), console=console, auto_refresh=False) as live:
+    # What is printed meanwhile goes above the table, unless it goes elsewhere.
+    with Live(
+        Text("waiting for windows"),
+        console=console,
+        auto_refresh=False,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as live:
         yield lambda snapshot: live.update(table(snapshot), refresh=True)
 
 

@@ -170,3 +170,13 @@ def test_on_no_terminal_the_last_table_is_printed_once() -> None:
     text = console.file.getvalue()
     assert text.count("/imu") == 1
     assert "3 windows" in text
+
+
+def test_on_a_terminal_stdout_stays_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = io.StringIO()
+    with live_table(Console(file=terminal, width=160, force_terminal=True)) as take:
+        take(Run().stats.snapshot())
+        print("a result")
+    assert capsys.readouterr().out == "a result\n"
+    assert "a result" not in terminal.getvalue()
+    assert "/imu: imu, 0 windows" in terminal.getvalue()
