@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,8 +16,11 @@ from sensebind.config import FRAMES, StreamConfig
 from sensebind.sinks import open_live_sink
 from sensebind.sources.imu_join import MAX_INTERVAL_NS
 from sensebind.sources.messages.pcm import SAMPLE_FORMATS
+from sensebind.types import SampleBlock
 from sensebind.units import ACCELERATION_UNITS, RATE_UNITS
 from tests.docs.test_docs import FENCE, ROOT, commands, environment
+from tests.support.recorded import IMU, Taken
+from tests.support.recorded import record as record_blocks
 from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
@@ -46,6 +50,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     interrupted = open_live_sink(folder / "live.parquet", run_metadata())
     interrupted.write(record(0))
     interrupted.abort()
+    stamps = 10**9 * 1_700_000_000 + np.array(stamps_ns)
+    readings = SampleBlock(IMU, stamps, np.tile([0.1, 0, 9.8, 0, 0.1, 0], (len(stamps), 1)))
+    recorder = record_blocks(folder / "whole.mcap", [Taken(int(stamps[-1]), readings)])
+    recorder.path.rename(folder / "robot.mcap.part")
     return folder
 
 
