@@ -66,6 +66,11 @@ class Rendered(msgspec.Struct, frozen=True):
     focal_px: tuple[float, ...]
     coloured: int
 
+    def is_of(self, seed: int, count: int) -> bool:
+        """Whether these are `count` views of this version and seed, or none for good reason."""
+        counted = len(self.focal_px) in (0, count)
+        return counted and (self.version, self.seed) == (VERSION, seed)
+
 
 def build(out: Path, cache: Path, *, seed: int = SEED) -> Path:
     """Render every model of a known class and write manifest, prompts and configurations.
@@ -119,7 +124,7 @@ def _render_all(
         done = out / model.group / "views.json"
         count = VIEWS[splits[model.group]]
         found = _read(done)
-        if found is None or (found.version, found.seed) != (VERSION, seed):
+        if found is None or not found.is_of(seed, count):
             done.unlink(missing_ok=True)
             entry = catalogs[model.library][model.key]
             rng = np.random.default_rng((seed, index))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,6 +88,13 @@ def test_a_build_that_was_interrupted_goes_on(
     monkeypatch.setattr(dataset, "_render", lambda *_: pytest.fail("rendered again"))
     dataset.build_from({"lib": library()}, built, seed=0)
     assert (built / "manifest.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(("seed", "count", "kept"), [(5, 3, True), (5, 4, False), (6, 3, False)])
+def test_views_of_other_settings_are_rendered_again(seed: int, count: int, *, kept: bool) -> None:
+    views = dataset.Rendered(dataset.VERSION, 5, (1.0, 1.0, 1.0), 2)
+    assert views.is_of(seed, count) == kept
+    assert not msgspec.structs.replace(views, version=dataset.VERSION + 1).is_of(5, 3)
 
 
 def test_a_build_that_is_not_finished_has_no_manifest(
