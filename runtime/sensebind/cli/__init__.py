@@ -20,6 +20,7 @@ from sensebind.cli import (
     demo,
     embed,
     external,
+    live,
     output,
     recover,
     replay,
@@ -36,6 +37,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "replay": replay.replay,
+    "live": live.live,
     "embed": embed.embed,
     "search": search.search,
     "bench": bench.bench,

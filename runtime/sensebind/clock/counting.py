@@ -32,7 +32,9 @@ class SampleCounter:
         self._line: ClockFit | None = None
         self._model = ClockModel(jump_ns=tolerance_ns)
 
-    def place(self, start_ns: int, count: int, rate_hz: float, hole_ns: int) -> int:
+    def place(
+        self, start_ns: int, count: int, rate_hz: float, hole_ns: int, *, follows: bool = False
+    ) -> int:
         """Stamp of a block's first sample by the line.
 
         Args:
@@ -40,6 +42,8 @@ class SampleCounter:
             count: samples in the block.
             rate_hz: nominal rate.
             hole_ns: a stamp this far from where the block should be means lost or repeated samples.
+            follows: whether by the device's own stamps the block follows the one before; then such
+                a step is news of the device's clock, and nothing was lost.
         """
         if rate_hz != self._rate_hz:
             self._rate_hz, self._count, self._line = rate_hz, 0, None
@@ -48,6 +52,7 @@ class SampleCounter:
         self._count += count
         fit = self._model.fit
         step_ns = 0 if fit is None else start_ns - fit.reference_ns(at_ns)
+        moved = follows and abs(step_ns) > hole_ns
         if abs(step_ns) > hole_ns:
             self._model.restart()
         self._model.observe(at_ns, start_ns)
@@ -55,6 +60,9 @@ class SampleCounter:
         assert fit is not None
         line = self._line
         if line is None or abs(step_ns) > max(hole_ns, PAUSE_NS):
+            return self._draw(fit, at_ns)
+        if moved:
+            self.relocks += 1
             return self._draw(fit, at_ns)
         if abs(step_ns) > hole_ns:
             self._line = ClockFit(at_ns, start_ns, line.slope, fit.epoch)

@@ -90,8 +90,11 @@ class Envelope:
         return median(flat) - min(flat)
 
     def lowest(self, slope: float, horizon_ns: float) -> float:
-        """Where the line of this slope below the points of the last `horizon_ns` meets x = 0."""
-        begin = self._x[-1] - horizon_ns
+        """Where the line of this slope below the points of the last `horizon_ns` meets x = 0.
+
+        The newest interval may have just begun, so the one before it always counts.
+        """
+        begin = min(self._x[-1] - horizon_ns, self._x[-2:][0])
         return min(y - slope * x for x, y in zip(self._x, self._y, strict=True) if x >= begin)
 
     @property

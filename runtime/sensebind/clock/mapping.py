@@ -66,6 +66,7 @@ class StampMapper:
         self._first_stamps: list[int] = []
         self._newest_ns = 0
         self._arrived_ns = 0
+        self._device_end_ns = 0
 
     @property
     def relocks(self) -> int:
@@ -100,7 +101,9 @@ class StampMapper:
         stamp_ns = int(self._map(np.array([block.stamp_ns], np.int64), length_ns, receive_ns)[0])
         arrived = self.by_arrival > by_arrival
         hole_ns = _ARRIVAL_HOLE_NS if arrived else self._tolerance_ns
-        placed_ns = self._counter.place(stamp_ns, count, block.rate_hz, hole_ns)
+        follows = not arrived and abs(block.stamp_ns - self._device_end_ns) <= hole_ns
+        self._device_end_ns = block.stamp_ns + length_ns
+        placed_ns = self._counter.place(stamp_ns, count, block.rate_hz, hole_ns, follows=follows)
         rate_hz = self._counter.clock_rate_hz
         if self._model is not None or arrived:
             return replace(block, stamp_ns=placed_ns, clock_rate_hz=rate_hz)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -248,3 +249,21 @@ def test_a_new_device_clock_after_a_restart_is_found() -> None:
             errors.append(abs(stamps_of(mapped)[0] - message.true_ns))
         assert max(errors[10:]) < 8 * MS
     assert models.status()["device"].jumps == 1
+
+
+@given(
+    late_ms=st.lists(st.floats(0, 40), min_size=2, max_size=60), off=st.sampled_from([0.0, 1e-4])
+)
+def test_sound_that_was_not_lost_is_never_torn(late_ms: list[float], off: float) -> None:
+    """Late arrivals move the clock's line; then a new segment begins, and no sample is dropped."""
+    mapping, received_ns, mapped = mapper(), 0, []
+    for i, late in enumerate(late_ms):
+        true_ns = BEGIN_NS + round(i * 20 * MS / (1 + off))
+        received_ns = max(received_ns, true_ns + 20 * MS + round(late * MS))
+        block = mapping.map_block(sound(5 * S + i * 20 * MS), received_ns)
+        assert isinstance(block, UniformBlock)
+        mapped.append(block)
+    for before, after in pairwise(mapped):
+        if before.clock_rate_hz == after.clock_rate_hz:
+            length_ns = len(before.values) / before.clock_rate_hz * S
+            assert abs(after.stamp_ns - before.stamp_ns - length_ns) < 10

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind live`: devices of this machine in, embeddings and labels out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensebind.cli import output
+from sensebind.cli.options import (
+    BackendOption,
+    BundleOption,
+    PromptsOption,
+    RerunOption,
+    StatsOption,
+    StatsOutOption,
+    ThreadsOption,
+    TraceOption,
+)
+from sensebind.errors import InputError
+
+
+def live(
+    mic: Annotated[
+        str | None,
+        typer.Option("--mic", metavar="NAME|NUMBER", help="Listen to this microphone; part of its "
+                     "name, or 'default'."),
+    ] = None,
+    mic_rate: Annotated[
+        float | None,
+        typer.Option("--mic-rate", metavar="HZ", help="Its sample rate; its own by default."),
+    ] = None,
+    list_devices: Annotated[
+        bool, typer.Option("--list-devices", help="List the devices there are, and end.")
+    ] = False,
+    bundle: BundleOption = "demo",
+    prompts: PromptsOption = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option("--stream", metavar="NAME=MODALITY[,KEY=VALUE…]", help="How a stream is read; "
+                     "may be repeated. Keys as for replay."),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE.mcap", help="Record the sensors, for replay."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="S", help="End after so long.", min=0.1)
+    ] = None,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = 1,
+    stats: StatsOption = False,
+    stats_out: StatsOutOption = None,
+    trace: TraceOption = None,
+    rerun: RerunOption = None,
+) -> None:  # fmt: skip
+    """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
+    from sensebind.cli.live_run import LiveWishes, device_lines, run_live
+    from sensebind.cli.settings import pipeline_config
+    from sensebind.cli.watching import Wishes
+    from sensebind.sources.devices.microphone import Microphone
+
+    if list_devices:
+        for line in device_lines():
+            typer.echo(line)
+        return
+    if mic is None:
+        raise InputError(
+            "no device was named; give --mic NAME (for instance --mic default), "
+            "or look with --list-devices"
+        )
+    config = pipeline_config(stream or (), hop, backend, threads, None)
+    sources = [Microphone(None if mic == "default" else mic, rate_hz=mic_rate)]
+    wishes = LiveWishes(out, record, seconds, Wishes(stats, stats_out, trace, rerun))
+    for line in run_live(sources, bundle, config, prompts, wishes):
+        output.say(line)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live sources on the command line: shown, kept, recorded, told about."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from sensebind import cli
+from sensebind.cli.live_run import LiveWishes, run_live
+from sensebind.cli.live_view import LiveView
+from sensebind.config import PipelineConfig
+from sensebind.records import Record
+from sensebind.sources import open_source
+from sensebind.sources.paced import PacedSource
+from sensebind.types import Embedding, Modality
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """Six seconds of noise."""
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 6 * RATE_HZ).astype(np.float32)
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
+    return path
+
+
+def test_what_is_heard_is_kept_and_replayed(
+    sound: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out, record = tmp_path / "live.parquet", tmp_path / "live.mcap"
+    source = PacedSource(open_source(sound), factor=4)
+    prompts = "a dog,rain"
+    lines = list(
+        run_live([source], str(bundle_folder), PipelineConfig(), prompts, LiveWishes(out, record))
+    )
+    assert any(line.startswith(f"recorded in {record}: sound.wav 96000") for line in lines)
+    live = {row["grid_ns"]: row for row in pq.read_table(out).to_pylist()}
+    assert len(live) >= 7
+    again = tmp_path / "again.parquet"
+    told = ["replay", str(record), "--bundle", str(bundle_folder), "--out", str(again)]
+    assert cli.run([*told, "--prompts", prompts]) == 0
+    replayed = {row["grid_ns"]: row for row in pq.read_table(again).to_pylist()}
+    for grid_ns, row in live.items():
+        assert replayed[grid_ns]["vector"] == row["vector"]
+        assert replayed[grid_ns]["label"] == row["label"]
+
+
+def test_a_device_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["live"]) == 2
+    assert "give --mic NAME (for instance --mic default)" in capsys.readouterr().err
+
+
+def test_without_the_package_the_extra_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    for options in (["--list-devices"], ["--mic", "default"]):
+        assert cli.run(["live", *options]) == 2
+        assert "pip install 'sensebind[audio]'" in capsys.readouterr().err
+
+
+def test_the_view_shows_the_latest_of_each_stream() -> None:
+    view = LiveView()
+    for stream, label, best in [("/mic", "rain", 0.9), ("/imu", "still", 0.6), ("/mic", "dog", 1)]:
+        embedding = Embedding(
+            stream=stream, modality=Modality.AUDIO, grid_ns=0, start_ns=0, end_ns=0, stamp_ns=0,
+            coverage=0.95, valid_fraction=1.0, encoder_id="", vector=np.zeros(4, np.float32),
+        )  # fmt: skip
+        view.add(Record(embedding, label, np.array([best, 1 - best], np.float32)))
+    mic, imu = view.rows()
+    assert (mic[0], mic[3], mic[5], mic[6]) == ("/mic", "0.95", "dog", "1.00")
+    assert mic[-1] == "██"
+    assert imu[-1] == "▅"
