@@ -111,7 +111,7 @@ def build_from(jobs: Sequence[Job], out: Path, cache: Path, processes: int | Non
     simulate(jobs, folder, processes)
     prompts = load_prompts()
     rows = [row for job in jobs for row in _rows(job, folder, out, prompts.train)]
-    _write(out / "prompts.json", msgspec.json.format(msgspec.json.encode({"imu": prompts.test})))
+    _write(out / "prompts.json", msgspec.json.format(msgspec.json.encode({"imu": prompts.demo})))
     _write(out / CONFIG, resources.files(__package__).joinpath(CONFIG).read_bytes())
     _write(out / MANIFEST, b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
     return out
