@@ -30,7 +30,7 @@ import msgspec
 
 from benchmarks._machine import describe
 from benchmarks._synthetic import SyntheticSource
-from sensebind.bench.meter import Meter
+from sensebind.bench.meter import Meter, lost
 from sensebind.bundle import Bundle
 from sensebind.config import PipelineConfig
 from sensebind.metrics.histogram import Histogram
@@ -74,13 +74,11 @@ def measure(bundle: Bundle, windows: int) -> dict[str, Any]:
         warm_s = time.monotonic() + WARM_UP_S
         while time.monotonic() < warm_s:
             next(embeddings)
+        before = lost(pipeline)
         with meter.measuring():
             for _ in range(windows):
                 next(embeddings)
-        dropped = sum(
-            sum(stream.dropped.values()) + stream.overrun
-            for stream in pipeline.report.streams.values()
-        )
+        dropped = lost(pipeline) - before
     service, work = meter.service(), meter.work.summary()
     added_ms = service.p99_ms - work.p99_ms
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sensebind.bench.meter import Meter
+from sensebind.bench.meter import Meter, lost
 from sensebind.bench.results import SUSTAINED, Live, Trial
 from sensebind.pipeline import Pipeline
 from sensebind.sources.looped import LoopedSource
@@ -84,10 +84,10 @@ class Search:
             closing(pipeline.run(played, observers=[meter.observe])) as embeddings,
         ):
             _take_for(embeddings, self._warm_up_s, lambda: False)
-            before = _lost(pipeline)
+            before = lost(pipeline)
             with meter.measuring():
-                windows = _take_for(embeddings, self._trial_s, lambda: _lost(pipeline) > before)
-            dropped = _lost(pipeline) - before
+                windows = _take_for(embeddings, self._trial_s, lambda: lost(pipeline) > before)
+            dropped = lost(pipeline) - before
             behind_ms = played.behind_ns / 1e6
         p99_ms = meter.service().p99_ms
         in_time = max(p99_ms, behind_ms) <= self._bound_ms
@@ -147,9 +147,3 @@ def _take_for(embeddings: Iterator[Embedding], seconds: float, enough: Callable[
         if time.perf_counter() >= end_s or enough():
             return count
     return 0
-
-
-def _lost(pipeline: Pipeline) -> int:
-    """Windows and samples that were dropped so far."""
-    streams = pipeline.report.streams.values()
-    return sum(sum(stream.dropped.values()) + stream.overrun for stream in streams)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sensebind.metrics.histogram import Summary
     from sensebind.metrics.times import WindowTimes
+    from sensebind.pipeline import Pipeline
     from sensebind.types import Embedding
 
 _QUANTITIES = (*STAGES, "service")
@@ -64,3 +65,9 @@ class Meter:
         for latency in self._stats.streams().values():
             whole.merge(latency.histograms["service"])
         return whole.summary()
+
+
+def lost(pipeline: Pipeline) -> int:
+    """Windows and samples of a pipeline's streams that were dropped so far."""
+    streams = pipeline.report.streams.values()
+    return sum(sum(stream.dropped.values()) + stream.overrun for stream in streams)
