@@ -85,6 +85,7 @@ def test_a_build_that_was_interrupted_goes_on(
 ) -> None:
     before = (built / "manifest.jsonl").read_bytes()
     monkeypatch.setattr(dataset, "ANCHOR", str(bundle_folder))
+    monkeypatch.setattr(dataset, "VIEWS", FEW)
     monkeypatch.setattr(dataset, "_render", lambda *_: pytest.fail("rendered again"))
     dataset.build_from({"lib": library()}, built, seed=0)
     assert (built / "manifest.jsonl").read_bytes() == before
@@ -102,6 +103,7 @@ def test_a_build_that_is_not_finished_has_no_manifest(
 ) -> None:
     kept = (built / "manifest.jsonl").read_bytes()
     monkeypatch.setattr(dataset, "VERSION", dataset.VERSION + 1)
+    monkeypatch.setattr(dataset, "VIEWS", FEW)
     monkeypatch.setattr(dataset, "_render", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         dataset.build_from({"lib": library()}, built, seed=0)
