@@ -94,11 +94,15 @@ def bench(
         hops_s={name: stream.hop_s for name, stream in metadata.windows.items()},
         machine=machine,
         versions=versions(PACKAGES),
-        warm_up=f"the first {WARM_UP_WINDOWS} windows of the replay and the first "
-        f"{WARM_UP_SHARE * trial_s:g} s of each live trial are not measured",
+        warm_up=_warm_up(trial_s),
         replay=replay,
         live=live,
     )
+
+
+def _warm_up(trial_s: float) -> str:
+    trials = f" and the first {WARM_UP_SHARE * trial_s:g} s of each live trial" if trial_s else ""
+    return f"the first {WARM_UP_WINDOWS} windows of the replay{trials} are not measured"
 
 
 def _check(pipeline: Pipeline, source: Source) -> None:
