@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="figures need the recipes extra")
 pytest.importorskip("onnx", reason="figures need the recipes extra")
 pytest.importorskip("mujoco", reason="simulation needs the recipes extra")
 
