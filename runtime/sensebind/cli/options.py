@@ -17,6 +17,22 @@ PromptsOption = Annotated[
         help="Classes to score: 'a cat,a dog', or a .json, .toml or .txt file of prompts.",
     ),
 ]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        metavar="KEY=VALUE,…",
+        help="When labels are given: temperature; min_score, min_cosine (else unknown); smoothing "
+        "(exponential or majority), smoothing_s; margin that another label needs.",
+    ),
+]
+JointOption = Annotated[
+    bool, typer.Option("--joint", help="Also join the vectors of all streams at each instant.")
+]
+ChangesOption = Annotated[
+    Path | None,
+    typer.Option("--changes", metavar="FILE", help="Write a JSON line when a stream changes."),
+]
 BackendOption = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="Engine backend; auto picks one.")
 ]

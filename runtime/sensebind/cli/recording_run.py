@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sensebind.bundle import Bundle
 from sensebind.cli import output
+from sensebind.cli.describing import Asked, Describer
 from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
 from sensebind.cli.watching import watching
 from sensebind.errors import InputError, SenseBindError
-from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import open_sink
 from sensebind.sinks.base import finishing
 from sensebind.sources import open_source
-from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +27,13 @@ if TYPE_CHECKING:
     from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
 
-LabelCounts = dict[str, Counter[str]]
-
 
 def write_recording(
     bags: Sequence[Path],
     limits: TimeRange | None,
     bundle: str,
     config: PipelineConfig,
-    prompts: str | None,
+    asked: Asked,
     out: Path,
     wishes: Wishes,
     *,
@@ -50,7 +46,7 @@ def write_recording(
         limits: the part of them to read; None for all.
         bundle: name or folder of the bundle.
         config: streams, backend, order.
-        prompts: classes to score, as the user wrote them; None for none.
+        asked: what to say of the embeddings.
         out: the file to write.
         wishes: what else to show.
         quiet: tell nothing on stdout.
@@ -64,20 +60,19 @@ def write_recording(
         SenseBindError: if no window was complete; then nothing is written.
     """
     say = _nothing if quiet else output.say
-    classes = parse_prompts(prompts) if prompts is not None else None
     with (
         open_source(bags, time_range=limits) as source,
         Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded,
         Pipeline(loaded, config) as pipeline,
     ):
         say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        zero_shot = ZeroShot(loaded, classes) if classes else None
+        describer = Describer(asked, loaded)
         begin_s = time.perf_counter()
-        names = zero_shot.labels if zero_shot else ()
-        with watching(wishes, pipeline, names) as watchers:
-            labels = _record(pipeline, source, zero_shot, out, say, watchers)
+        with watching(wishes, pipeline, describer.labeller.labels) as watchers:
+            said = _record(pipeline, source, describer, out, say, watchers)
         seconds = time.perf_counter() - begin_s
-        for line in [*stream_lines(pipeline.report, labels), *source_lines(source.report)]:
+        labels = describer.label_counts
+        for line in [*stream_lines(pipeline.report, labels), *said, *source_lines(source.report)]:
             say(line)
         count = sum(stream.embedded for stream in pipeline.report.streams.values())
         if count == 0:
@@ -98,18 +93,19 @@ def write_recording(
             "decisions": pipeline.decisions,
             "report": pipeline.report,
             "labels": labels,
+            **describer.summary,
         }
 
 
 def _record(
     pipeline: Pipeline,
     source: Source,
-    zero_shot: ZeroShot | None,
+    describer: Describer,
     out: Path,
     say: output.Say,
     watchers: Watchers,
-) -> LabelCounts:
-    """Write every embedding; returns how often each label was the best, per stream."""
+) -> list[str]:
+    """Write every embedding; returns what is to be told of them afterwards."""
     embeddings = pipeline.run(source, observers=watchers.observers, views=watchers.views)
     try:
         first = next(embeddings, None)  # by now the streams are mapped
@@ -120,26 +116,22 @@ def _record(
     for line in decision_lines(pipeline.decisions):
         say(line)
     if first is None:
-        return {}
-    labels: LabelCounts = {}
-    metadata = pipeline.metadata(source, zero_shot.labels if zero_shot else ())
+        return []
+    metadata = describer.begin(pipeline.metadata(source))
     try:
         with (
             finishing(open_sink(out, metadata)) as sink,
             output.progress(f"encoding {source.name}", shown=not watchers.on_screen) as advance,
         ):
-            for embedding in chain([first], embeddings):
-                record = labelled(embedding, zero_shot)
+            for record in describer.records(chain([first], embeddings)):
                 sink.write(record)
                 for take in watchers.records:
                     take(record)
-                if record.label is not None:
-                    labels.setdefault(embedding.stream, Counter())[record.label] += 1
                 advance(source.progress())
     except KeyboardInterrupt:
         output.warning(f"{out} was not written")
         raise
-    return labels
+    return describer.finish()
 
 
 def _nothing(_line: str) -> None:

@@ -10,7 +10,10 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    ChangesOption,
+    JointOption,
     JsonOption,
+    LabelsOption,
     PromptsOption,
     RerunOption,
     StatsOption,
@@ -44,6 +47,9 @@ def replay(
         ),
     ] = None,
     prompts: PromptsOption = None,
+    labels: LabelsOption = None,
+    joint: JointOption = False,
+    changes: ChangesOption = None,
     hop: Annotated[
         float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
     ] = None,
@@ -70,6 +76,7 @@ def replay(
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera, microphone and IMU."""
+    from sensebind.cli.describing import Asked
     from sensebind.cli.recording_run import write_recording
     from sensebind.cli.settings import pipeline_config
     from sensebind.cli.watching import Wishes
@@ -80,10 +87,12 @@ def replay(
         example = f"--out {bags[0].stem}.parquet"
         raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
+    asked = Asked(prompts, labels, joint, changes)
+    asked.check()
     config = pipeline_config(stream or (), hop, backend, threads, order)
     limits = time_range(begin, end)
     wishes = Wishes(stats, stats_out, trace, rerun)
     wishes.check()
-    summary = write_recording(bags, limits, bundle, config, prompts, out, wishes, quiet=json)
+    summary = write_recording(bags, limits, bundle, config, asked, out, wishes, quiet=json)
     if json:
         output.show_json(summary)

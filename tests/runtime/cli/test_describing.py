@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `sensebind replay` says of embeddings: labels as asked, joint vectors and changes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from sensebind.cli.describing import label_options
+from sensebind.errors import ConfigError
+from sensebind.fusion import unit_mean
+from sensebind.labelling import LabelConfig
+from sensebind.sinks.reading import open_records
+from sensebind.types import Fused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.runtime.cli.conftest import Ran
+
+    Run = Callable[..., Ran]
+
+
+def test_joint_vectors_are_written_beside_the_others(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.parquet"
+    arguments = ["replay", recording, "--bundle", bundle_folder, "--out", out, "--joint",
+                 "--prompts", "a cat,a dog", "--stream", "/imu=imu,min_coverage=0.3"]  # fmt: skip
+    ran = run(*arguments, "--stream", "/camera=vision,max_age=2")
+    assert ran.code == 0, ran.err
+    records = list(open_records(out).records())
+    joints = [r for r in records if r.embedding.modality is Fused.JOINT]
+    assert f"joint: {len(joints)} embedding" in ran.out
+    assert joints
+    for joint in joints:
+        assert joint.members == ("/camera", "/imu")
+        assert joint.label in ("a cat", "a dog")
+        parts = [
+            r.embedding
+            for r in records
+            if r.embedding.grid_ns == joint.embedding.grid_ns and r is not joint
+        ]
+        weights = np.array([p.coverage * p.valid_fraction for p in parts])
+        expected = unit_mean([p.vector for p in parts], weights)
+        assert expected is not None
+        np.testing.assert_allclose(joint.embedding.vector, expected, atol=1e-7)
+    again = tmp_path / "again.parquet"
+    run(*[again if a == out else a for a in arguments], "--stream", "/camera=vision,max_age=2")
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_labels_are_given_as_asked(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--json",
+              "--prompts", "a cat,a dog", "--labels", "min_cosine=0.999,temperature=0.5",
+              "--changes", tmp_path / "changes.jsonl")  # fmt: skip
+    assert ran.code == 0, ran.err
+    rows = [json.loads(line) for line in out.read_text().splitlines()][1:]
+    assert {row["label"] for row in rows} == {"unknown"}
+    assert ran.json["joint"] is None
+    events = [json.loads(line) for line in (tmp_path / "changes.jsonl").read_text().splitlines()]
+    assert ran.json["changes"] == len(events)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "margin=0.1"], "needs classes; give them with --prompts"),
+        (
+            ["--prompts", "a,b", "--labels", "colour=1"],
+            "unknown option 'colour' in --labels; known",
+        ),
+        (["--prompts", "a,b", "--labels", "margin=2"], "--labels 'margin=2': Expected"),
+        (["--prompts", "a,b", "--labels", "temperature=x"], "--labels 'temperature=x': could not"),
+        (["--changes", "/nowhere/changes.jsonl"], "no folder '/nowhere'"),
+    ],
+)
+def test_mistakes_are_named(
+    run: Run,
+    recording: Path,
+    bundle_folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, *arguments)
+    assert ran.code == 2
+    assert message in ran.err
+    assert not out.exists()
+
+
+def test_options_of_labels_are_read() -> None:
+    assert label_options(None)[1] == LabelConfig()
+    temperature, config = label_options("temperature=0.1,smoothing=majority,smoothing_s=3")
+    assert (temperature, config) == (0.1, LabelConfig(smoothing="majority", smoothing_s=3.0))
+    with pytest.raises(ConfigError, match="smoothing"):
+        label_options("smoothing=median")
