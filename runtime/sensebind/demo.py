@@ -2,22 +2,26 @@
 """The demo: a bundle on a sample recording whose truth is known, measured against it.
 
 A sample folder holds `sample.mcap` and `truth.json`; the bundle brings `prompts.json`, the classes
-of each modality. Nothing here knows what is in them.
+of each modality. Nothing here knows what is in them. What one sense is asked by another is in
+`demo_queries`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
+from sensebind.config import PipelineConfig, StreamConfig, stream_config_from_options
 from sensebind.errors import InputError
 from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
+from sensebind.pooling import pooled
 from sensebind.sources import open_source
+from sensebind.stream_path import StreamPath
 from sensebind.types import Modality
 from sensebind.zero_shot import ZeroShot
 
@@ -37,6 +41,11 @@ PROMPTS_NAME = "prompts.json"
 
 Prompts = dict[Modality, dict[str, list[str]]]
 
+CLIP_S = 2.0
+"""Length of the clips, ImageBind's."""
+
+_ORDER = (Modality.VISION, Modality.DEPTH, Modality.THERMAL, Modality.AUDIO, Modality.IMU)
+
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """A span [start_ns, end_ns) of the recording in which `modality` must show `label`."""
@@ -53,10 +62,19 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         nature: where the data come from: "simulated" or "real".
         segments: what each modality must show, and when.
+        streams: how topics are to be read: options of the command line's `--stream` by topic,
+            `modality` among them; without them topics are mapped by type and name.
+        natures: where the data of single modalities come from, if elsewhere.
     """
 
     nature: str
     segments: tuple[Segment, ...]
+    streams: dict[str, dict[str, str]] = {}
+    natures: dict[Modality, str] = {}
+
+    def nature_of(self, modality: Modality) -> str:
+        """Where a modality's data come from."""
+        return self.natures.get(modality, self.nature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +104,18 @@ class ModalityRun:
     """One modality's part of a demo.
 
     Attributes:
+        name: what it is called: the modality, or "vision clips".
         modality: which one.
+        nature: of its data.
         binding: how it came to be comparable with text: see `binding_of`.
         metadata: of the run, with this modality's labels and streams.
         records: with labels and scores, in the order they were made.
         results: of its truth segments, by time.
     """
 
+    name: str
     modality: Modality
+    nature: str
     binding: str
     metadata: RunMetadata
     records: list[Record]
@@ -151,7 +173,10 @@ def run_demo(
     """
     classes = {m: ZeroShot(bundle, prompts) for m, prompts in read_prompts(bundle).items()}
     records: dict[Modality, list[Record]] = defaultdict(list)
-    with open_source(recording) as source, Pipeline(bundle) as pipeline:
+    encoded = set(classes) & set(bundle.modalities)
+    known = stream_configs(truth)
+    config = PipelineConfig(streams={n: s for n, s in known.items() if s.modality in encoded})
+    with open_source(recording) as source, Pipeline(bundle, config) as pipeline:
         for embedding in pipeline.run(source):
             modality = embedding.modality
             if isinstance(modality, Modality) and modality in classes:
@@ -165,14 +190,64 @@ def run_demo(
         )
     return [
         ModalityRun(
+            modality.value,
             modality,
+            truth.nature_of(modality),
             binding_of(bundle.manifest, modality),
             _of_modality(metadata, modality, classes[modality].labels),
-            rows,
-            evaluate_truth(rows, truth.segments, modality, classes[modality].labels),
+            records[modality],
+            evaluate_truth(records[modality], truth.segments, modality, classes[modality].labels),
         )
-        for modality, rows in records.items()
+        for modality in _ORDER
+        if modality in records
     ]
+
+
+def run_clips(
+    bundle: Bundle, recording: Path, truth: Truth, frames: ModalityRun
+) -> ModalityRun | None:
+    """A camera's stream once more, as clips of two frames: see `sensebind.pooling`.
+
+    Args:
+        bundle: encoders and prompts.
+        recording: what to read.
+        truth: what is true of it.
+        frames: what `run_demo` made of the stream's single frames.
+
+    Returns:
+        its run, labelled by the same classes; None if it holds no whole clip.
+    """
+    (stream,) = frames.metadata.windows
+    encoder = pooled(bundle.encoder(frames.modality), CLIP_S)
+    path = StreamPath(stream, StreamConfig(modality=frames.modality), encoder)
+    classes = ZeroShot(bundle, read_prompts(bundle)[frames.modality])
+    with open_source(recording) as source:
+        windows = [
+            window
+            for block in source.blocks({stream: path.config}, "stamp")
+            for window in path.take(block)
+        ]
+    made = (path.encode(window) for window in [*windows, *path.flush()])
+    records = [labelled(embedding, classes) for embedding in made if embedding is not None]
+    if not records:
+        return None
+    metadata = msgspec.structs.replace(
+        frames.metadata,
+        windows={stream: path.metadata()},
+        encoder_ids={frames.modality.value: encoder.encoder_id},
+    )
+    results = evaluate_truth(records, truth.segments, frames.modality, classes.labels)
+    return replace(
+        frames, name=f"{frames.name} clips", metadata=metadata, records=records, results=results
+    )
+
+
+def stream_configs(truth: Truth) -> dict[str, StreamConfig]:
+    """How the truth says streams are to be read, by topic."""
+    return {
+        topic: stream_config_from_options(topic, options)
+        for topic, options in truth.streams.items()
+    }
 
 
 def evaluate_truth(

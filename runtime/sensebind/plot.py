@@ -23,22 +23,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-# Paul Tol's "muted" and "high-contrast" schemes, distinct for colour-blind readers
+# Paul Tol's "muted", "light" and "high-contrast" schemes, distinct for colour-blind readers
 # (SRON/EPS/TN/09-002, issue 3.2, 2021).
 _CLASS_COLOURS = (
     "#88ccee", "#ddcc77", "#44aa99", "#cc6677", "#332288", "#882255", "#117733", "#999933",
-    "#aa4499",
+    "#aa4499", "#ee8866", "#77aadd", "#bbcc33",
 )  # fmt: skip
 _AXIS_COLOURS = ("#004488", "#ddaa33", "#bb5566")
 _OTHER_COLOUR = "#dddddd"
 _INK, _FAINT, _RULE = "#222222", "#777777", "#cccccc"
+_RIGHT_COLOUR, _WRONG_COLOUR = "#117733", "#bb3344"
 
 _DPI = 100
 _WIDTH_IN = 16.0
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 1.45, 0.3, 1.5, 0.6
 _INNER_IN = _WIDTH_IN - _LEFT_IN - _RIGHT_IN
 _GAP_IN, _STREAM_GAP_IN = 0.14, 0.62
-_SIGNAL_IN, _BANDS_IN, _SCORES_IN, _HIGHEST_PICTURE_IN = 0.95, 0.62, 0.75, 2.0
+_SIGNAL_IN, _BANDS_IN, _SCORES_IN, _PAIRS_IN = 0.95, 0.62, 0.6, 1.3
+_HIGHEST_PICTURE_IN = 2.0
 _PICTURE_GAP_IN = 0.06
 _OUTLIERS_PERCENT = 0.1  # of a signal, at each end, may leave its row
 _CHARACTER_IN = 0.082  # width of a letter at the size of band labels
@@ -46,10 +48,33 @@ _CHARACTER_IN = 0.082  # width of a letter at the size of band labels
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A camera picture, uint8 (h, w, 3) RGB, taken at `time_s`."""
+    """A frame taken at `time_s`: uint8 (h, w, 3) RGB, or values float (h, w), NaN where unknown.
+
+    `colours` is Matplotlib's name of the colours that values are drawn in, low to high.
+    """
 
     time_s: float
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    colours: str = "viridis"
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrogram:
+    """Levels (bins, columns) in dB, from 0 to `top_khz` and from 0 to `end_s`."""
+
+    top_khz: float
+    end_s: float
+    levels_db: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and what was found, with a caption under them."""
+
+    asked: Picture
+    found: Picture
+    caption: str
+    right: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,8 @@ class StreamRow:
     pictures: tuple[Picture, ...] = ()
     signals: tuple[Signal, ...] = ()
     labels: Labels | None = None
+    spectrogram: Spectrogram | None = None
+    pairs: tuple[Pair, ...] = ()
 
 
 def draw(
@@ -181,8 +208,9 @@ class _Page:
 
 def _heights(stream: StreamRow) -> list[float]:
     heights = [_picture_height(stream.pictures)] if stream.pictures else []
-    heights += [_SIGNAL_IN] * len(stream.signals)
-    return heights + ([_BANDS_IN, _SCORES_IN] if stream.labels else [])
+    heights += [_SIGNAL_IN] * (len(stream.signals) + (stream.spectrogram is not None))
+    heights += [_BANDS_IN, _SCORES_IN] if stream.labels else []
+    return heights + ([_PAIRS_IN] if stream.pairs else [])
 
 
 def _draw_stream(page: _Page, stream: StreamRow, heights: list[float]) -> None:
@@ -190,12 +218,16 @@ def _draw_stream(page: _Page, stream: StreamRow, heights: list[float]) -> None:
     page.stream_title(stream.title, stream.note)
     if stream.pictures:
         _draw_pictures(page.axes(next(sizes), "camera"), stream.pictures)
+    if stream.spectrogram:
+        _draw_spectrogram(page.axes(next(sizes), "sound\nkHz"), stream.spectrogram)
     for signal in stream.signals:
         _draw_signal(page.axes(next(sizes), signal.title), signal)
     if stream.labels:
         colours = _colours(stream.labels)
         _draw_bands(page.axes(next(sizes), ""), stream.labels, colours)
         _draw_scores(page.axes(next(sizes), "scores"), stream.labels, colours)
+    if stream.pairs:
+        _draw_pairs(page.axes(next(sizes), "asked,\nfound"), stream.pairs)
 
 
 def _picture_height(pictures: Sequence[Picture]) -> float:
@@ -213,8 +245,40 @@ def _draw_pictures(axes: Axes, pictures: Sequence[Picture]) -> None:
     for picture in pictures:
         height, width = picture.pixels.shape[:2]
         half = seconds_per_height * width / height / 2
-        span = (picture.time_s - half, picture.time_s + half, 0, 1)
-        axes.imshow(picture.pixels, extent=span, aspect="auto", interpolation="antialiased")
+        _show(axes, picture, (picture.time_s - half, picture.time_s + half, 0, 1))
+
+
+def _show(axes: Axes, picture: Picture, span: tuple[float, float, float, float]) -> None:
+    axes.imshow(picture.pixels, extent=span, aspect="auto", interpolation="antialiased",
+                cmap=picture.colours)  # fmt: skip
+
+
+def _draw_spectrogram(axes: Axes, spectrogram: Spectrogram) -> None:
+    levels = spectrogram.levels_db
+    low, high = np.percentile(levels, [5, 99.7])
+    axes.imshow(levels, extent=(0, spectrogram.end_s, 0, spectrogram.top_khz), aspect="auto",
+                origin="lower", cmap="magma", vmin=low, vmax=high)  # fmt: skip
+    axes.set_xlim(0, axes.get_xlim()[1])
+    axes.set_yticks([0, spectrogram.top_khz / 2, spectrogram.top_khz])
+
+
+def _draw_pairs(axes: Axes, pairs: Sequence[Pair]) -> None:
+    """Side by side, evenly spread, the captions below: green where right, red where not."""
+    axes.set_ylim(0, 1)
+    axes.set_yticks([])
+    axes.set_autoscale_on(False)
+    cell = axes.get_xlim()[1] / len(pairs)
+    seconds_per_in = axes.get_xlim()[1] / _INNER_IN
+    for index, pair in enumerate(pairs):
+        middle = (index + 0.5) * cell
+        for picture, side in ((pair.asked, -1), (pair.found, 1)):
+            height, width = picture.pixels.shape[:2]
+            wide = min(_PAIRS_IN * 0.8 * seconds_per_in * width / height, 0.47 * cell)
+            inner = middle + side * 0.01 * cell
+            span = (inner - wide, inner) if side < 0 else (inner, inner + wide)
+            _show(axes, picture, (*span, 0.2, 1))
+        axes.text(middle, 0.07, pair.caption, fontsize=9.5, ha="center", va="center",
+                  color=_RIGHT_COLOUR if pair.right else _WRONG_COLOUR)  # fmt: skip
 
 
 def _draw_signal(axes: Axes, signal: Signal) -> None:

@@ -21,7 +21,9 @@ from sensebind.demo import (
     evaluate_truth,
     read_prompts,
     read_truth,
+    run_clips,
     run_demo,
+    stream_configs,
 )
 from sensebind.errors import BundleError, InputError
 from sensebind.labelling import labelled
@@ -123,6 +125,19 @@ def test_truth_keeps_what_is_needed(tmp_path: Path) -> None:
     assert read_truth(path) == Truth(nature="real", segments=(segment(1, 2, "still"),))
 
 
+def test_truth_tells_how_streams_are_read_and_what_is_real(tmp_path: Path) -> None:
+    path = tmp_path / "truth.json"
+    streams = {"/heat": {"modality": "thermal", "unit": "centikelvin"}}
+    told = {"nature": "simulated", "natures": {"audio": "real"}, "segments": [], "streams": streams}
+    path.write_bytes(msgspec.json.encode(told))
+    truth = read_truth(path)
+    assert stream_configs(truth) == {
+        "/heat": sb.StreamConfig(modality=Modality.THERMAL, unit="centikelvin")
+    }
+    assert truth.nature_of(Modality.AUDIO) == "real"
+    assert truth.nature_of(Modality.IMU) == "simulated"
+
+
 def test_a_bundle_without_prompts_is_refused(bundle_folder: Path) -> None:
     with (
         sb.Bundle.load(bundle_folder) as bundle,
@@ -164,6 +179,18 @@ def test_four_of_five_truth_segments_get_the_right_label(
     assert len(run.results) >= least
     assert all(result.windows > 0 for result in run.results)
     assert run.right >= 0.8 * len(run.results), f"{modality}: {wrong} (truth, label)"
+
+
+def test_clips_are_labelled_like_frames_and_have_an_identity_of_their_own(shipped: Shipped) -> None:
+    frames = shipped.runs[Modality.VISION]
+    recording = data_folder() / "sample" / RECORDING_NAME
+    clips = run_clips(shipped.bundle, recording, shipped.truth, frames)
+    assert clips is not None
+    assert clips.name == "vision clips"
+    assert clips.right >= frames.right - 1
+    assert clips.metadata.encoder_ids != frames.metadata.encoder_ids
+    lengths_ns = [r.embedding.end_ns - r.embedding.start_ns for r in clips.records]
+    assert max(lengths_ns) == pytest.approx(2 * 10**9, abs=250_000_000)
 
 
 def test_the_sample_is_simulated_and_its_bindings_are_told(shipped: Shipped) -> None:

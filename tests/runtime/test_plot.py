@@ -10,7 +10,16 @@ import pytest
 from PIL import Image
 
 from sensebind import plot
-from sensebind.plot import Labels, Picture, Signal, Span, StreamRow, draw
+from sensebind.plot import (
+    Labels,
+    Pair,
+    Picture,
+    Signal,
+    Span,
+    Spectrogram,
+    StreamRow,
+    draw,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +132,23 @@ def test_curves_break_where_windows_are_missing() -> None:
 def test_few_windows_have_no_gap(count: int) -> None:
     times_s, _ = plot._broken_at_gaps(np.arange(float(count)), np.zeros((count, 2), np.float32))
     assert len(times_s) == count
+
+
+def test_values_sound_and_pairs_are_drawn(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, 1200, dtype=np.float32).reshape(30, 40)
+    heat = Picture(2.5, np.where(values > 0.9, np.nan, values).astype(np.float32), "inferno")
+    sound = Spectrogram(8.0, 9.5, np.random.default_rng(0).normal(size=(64, 90)).astype(np.float32))
+    pairs = (Pair(heat, pictures(1)[0], "cat", True), Pair(heat, pictures(1)[0], "dog", False))
+    pixels = drawn(
+        tmp_path / "a.png",
+        StreamRow("thermal", "note", pictures=(heat,)),
+        StreamRow("audio", "note", spectrogram=sound),
+        StreamRow("thermal finds vision", "1 of 2", pairs=pairs),
+    )
+    assert has(pixels, (255, 0, 255))  # what was found
+    caption = pixels[-90:].astype(int)  # thin letters: hardly a pixel has the whole colour
+    red, green, blue = caption[..., 0], caption[..., 1], caption[..., 2]
+    assert ((green > red + 40) & (green > blue + 40)).any()  # a right caption
+    assert ((red > green + 60) & (red > blue + 60)).any()  # a wrong one
+    alone = drawn(tmp_path / "b.png", StreamRow("thermal", "note", pictures=(heat,)))
+    assert len(pixels) > len(alone)
