@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from sensebind.clock.reference import REFERENCE_CLOCK as REFERENCE_CLOCK  # noqa: PLC0414
 from sensebind.types import Break
 
 if TYPE_CHECKING:
@@ -116,10 +117,6 @@ class Source(Protocol):
 def without_breaks(deliveries: Iterable[Delivery]) -> Iterator[Block]:
     """The blocks alone, for those to whom a hole is as good as another."""
     return (each for each in deliveries if not isinstance(each, Break))
-
-
-REFERENCE_CLOCK = "reference"
-"""Stamps of this clock need no mapping."""
 
 
 @dataclass(frozen=True, slots=True)
