@@ -22,6 +22,7 @@ FIRST_WIDTH_NS = 100_000_000
 LAST_WIDTH_NS = FIRST_WIDTH_NS << 8
 """Of these, 128 are 55 minutes; what is older says little of a quartz in changing heat."""
 _LEAST_POINTS = 8
+_NONE = -(1 << 62)  # no interval; stamps may lie before a clock's first one
 
 
 class Slope(NamedTuple):
@@ -49,7 +50,7 @@ class Envelope:
         self.inside_ns = inside_ns
         self.newest = -float("inf")
         self._width = FIRST_WIDTH_NS
-        self._index = -1
+        self._index = _NONE
         self._x: list[float] = []
         self._y: list[float] = []
 
@@ -109,7 +110,7 @@ class Envelope:
             return
         xs, ys, count = self._x, self._y, self.count
         self._width *= 2
-        self._index, self._x, self._y = -1, [], []
+        self._index, self._x, self._y = _NONE, [], []
         for x, y in zip(xs, ys, strict=True):
             self.add(x, y, slope)
         self.count = count

@@ -27,13 +27,16 @@ CONFIRM_NS = 10_000_000_000
 """How long all messages must be late before the clock is taken to have stepped back; a step that
 their own stamps show is believed after `CONFIRM_COUNT` of them."""
 _SETTLE_NS = 5_000_000_000
+"""So long, the first messages may turn out to have been held up, without a jump of the clock."""
 _LARGEST_DRIFT = 500e-6
 _USUAL_DRIFT = 100e-6
 """What the quartz of a sound card or camera may be off; the estimate begins as 0 with this."""
 _WANDER = 0.1e-6
 """What the drift itself is not steady by."""
 _LEAST_COUNT = 3
+"""Messages of a stream that tell the offset together; one alone may be wrong."""
 _LEAST_REACH_NS = 2_000_000_000
+"""The offset is that of the lowest messages at least this far back."""
 
 
 @dataclass(frozen=True, slots=True)

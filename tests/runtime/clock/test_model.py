@@ -189,6 +189,18 @@ def test_streams_of_one_clock_share_its_offset_and_keep_their_delays() -> None:
     assert model.quality.drift_ppm == pytest.approx(30, abs=0.5)
 
 
+@pytest.mark.parametrize("before_ns", [40 * MS, 3 * S])
+def test_a_streams_first_stamp_may_lie_before_the_clocks(before_ns: int) -> None:
+    model = ClockModel()
+    model.observe(100 * S, BEGIN_NS, "imu")
+    for i in range(20):
+        at_ns = i * 33 * MS - before_ns
+        assert model.observe(100 * S + at_ns, BEGIN_NS + at_ns + 50 * MS, "camera")
+        assert model.fit is not None
+    assert model.jumps == 0
+    assert model.quality.observations == 21
+
+
 def test_a_calibration_fixes_what_it_tells() -> None:
     messages = list(Device(drift=1e-4, latency_ns=7 * MS, epoch_ns=S).messages(20))
     model = ClockModel(ClockCalibration(drift_ppm=100.0, latency_ns=7 * MS))
