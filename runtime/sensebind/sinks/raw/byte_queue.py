@@ -70,7 +70,7 @@ class ByteQueue(Generic[Label]):
             label: what they are.
             parts: uint8 (n,) arrays; they are put one behind the other, each aligned.
         """
-        size = sum(_aligned(len(part)) for part in parts)
+        size = max(sum(_aligned(len(part)) for part in parts), _ALIGNMENT)
         entry = self._reserved(label, size)
         if entry is None:
             return False
@@ -104,10 +104,11 @@ class ByteQueue(Generic[Label]):
         with self._lock:
             if not self._entries:
                 self._end, self._free = 0, self.capacity
-            skipped = self.capacity - self._end if self._end + size > self.capacity else 0
+            wraps = self._end + size > self.capacity
+            skipped = self.capacity - self._end if wraps else 0
             if skipped + size > self._free:
                 return None
-            begin = 0 if skipped else self._end
+            begin = 0 if wraps else self._end
             entry = Entry(label, begin, size, skipped + size)
             self._end = begin + size
             self._free -= entry.taken

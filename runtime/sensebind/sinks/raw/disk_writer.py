@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from struct import error as StructError  # noqa: N812 - it is an exception
 from typing import TYPE_CHECKING
 
 from sensebind.sinks.atomic import reason_and_fix
@@ -27,7 +26,7 @@ CHUNK_BYTES = 4 << 20
 
 _NOT_WRITTEN = "could not be written"
 _NO_STAMP = "stamp that ROS cannot express"
-_NOT_EXPRESSIBLE = "ROS cannot express it"
+_NOT_EXPRESSIBLE = "the file cannot express it"
 
 
 class DiskWriter:
@@ -45,18 +44,19 @@ class DiskWriter:
         self._due_s = 0.0
         self._failing = False
         self._unsynced = False
+        self._unsafe = False
 
     def take(self, offer: Offer, parts: list[Octets]) -> None:
         """Take a block; `parts` may be used again afterwards."""
         writer = self._writers[offer.stream]
-        if not self._chunk.octets:
+        if not self._chunk.octets and not self._unsynced:
             self._due_s = time.monotonic() + FLUSH_S
         try:
             lost = offer.write(writer, self._chunk, parts)
         except OSError as error:
             self._failed(error, {offer.stream: offer.count})
             return
-        except (ValueError, StructError):
+        except Exception:  # noqa: BLE001 - a block of any content costs itself only
             writer.broken = True
             self._report.lose(offer.stream, _NOT_EXPRESSIBLE, offer.count)
             return
@@ -80,8 +80,11 @@ class DiskWriter:
         self._due_s = time.monotonic() + FLUSH_S
         try:
             self._file.sync()
+            self._unsafe = False
         except OSError as error:
-            self._report.note(f"the recording may not be safe yet: {reason_and_fix(error)}")
+            if not self._unsafe:
+                self._unsafe = True
+                self._report.note(f"the recording may not be safe yet: {reason_and_fix(error)}")
 
     def complete(self) -> None:
         """Write everything and complete the file.

@@ -87,7 +87,8 @@ class RecordingFile:
             self._discard()
             return
         finish(self._stream, self._file, lost)
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         name_finished(self._path)
 
     def _discard(self) -> None:

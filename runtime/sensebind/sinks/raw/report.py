@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,11 @@ class RecorderReport:
 
     def note(self, sentence: str) -> None:
         """Tell the user something; the recorder's thread calls it."""
-        self.notes.append(sentence)
+        if sentence not in self.notes:
+            self.notes.append(sentence)
         if self._tell is not None:
-            self._tell(sentence)
+            with suppress(Exception):  # what the listener does wrong is not our end
+                self._tell(sentence)
 
     def copied_losses(self) -> dict[str, dict[str, int]]:
         """The losses so far."""
