@@ -67,6 +67,7 @@ class Pending:
         self._longest = 1 if policy == "latest" else longest
         self._deadline_ns = deadline_ns
         self._waiting: deque[Passage] = deque()
+        self._served_ns = 0
 
     @classmethod
     def of(cls, stream: StreamConfig) -> Pending:
@@ -95,13 +96,19 @@ class Pending:
             self._waiting.popleft().drop("deadline")
 
     def urgency(self) -> tuple[int, float, int]:
-        """Of the oldest window: what comes first is the smallest. Some must wait."""
-        oldest_ns = self._waiting[0].times.received_ns
-        due_ns = oldest_ns + self._deadline_ns if self._deadline_ns is not None else float("inf")
-        return -self.priority, due_ns, oldest_ns
+        """What comes first is the smallest: by priority, deadline, and whose turn it is.
 
-    def pop(self) -> Passage:
-        """Take the oldest."""
+        The oldest window first would starve a stream whose newest one is always a little younger
+        than another's. Some must wait.
+        """
+        due_ns = float("inf")
+        if self._deadline_ns is not None:
+            due_ns = self._waiting[0].times.received_ns + self._deadline_ns
+        return -self.priority, due_ns, self._served_ns
+
+    def pop(self, now_ns: int) -> Passage:
+        """Take the oldest, at a time of the monotonic clock."""
+        self._served_ns = now_ns
         return self._waiting.popleft()
 
     def drop_all(self, cause: Cause) -> None:

@@ -146,7 +146,7 @@ class Worker:
         waiting = [lane.pending for lane in self._lanes if len(lane.pending)]
         if not waiting:
             return False
-        passage = min(waiting, key=lambda pending: pending.urgency()).pop()
+        passage = min(waiting, key=lambda pending: pending.urgency()).pop(now_ns)
         if not self._engines.usable(passage.path.config.modality):
             passage.drop("engine")
             return True
