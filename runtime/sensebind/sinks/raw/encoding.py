@@ -57,7 +57,7 @@ class StreamWriter:
         """Write that samples were lost, just before what is received at `receive_ns`.
 
         Raises:
-            OSError, ValueError: if a message cannot be expressed; so do the other methods.
+            OSError: if its channel cannot be declared in the file; so do the other methods.
         """
         self._newest_ns = max(receive_ns - 1, self._newest_ns + 1)
         log_ns = self._newest_ns

@@ -54,7 +54,7 @@ class Offer:
             parts: its arrays' bytes.
 
         Raises:
-            OSError, ValueError, struct.error: if it cannot be written at all.
+            OSError: if the file cannot be written. Whatever else: if the block cannot be expressed.
         """
         if self.after_loss:
             writer.broken = True

@@ -25,8 +25,8 @@ class RecorderReport:
     written: dict[str, int] = field(default_factory=dict)
     lost: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _tell: Callable[[str], None] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tell: Callable[[str], None] | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def lose(self, stream: str, cause: str, count: int) -> None:
         """Count what will not be in the recording; any thread may call it."""
