@@ -42,6 +42,8 @@ def test_slow_change_is_none() -> None:
 
 def test_a_spike_is_told_once() -> None:
     assert changes(CONFIG, *[0] * 10, 90, *[0] * 20) == [10]
+    at_once = ChangeConfig(threshold=0.3, memory_s=5.0, refractory_s=0.0)
+    assert changes(at_once, *[0] * 10, 90, *[0] * 20) == [10]
 
 
 def test_changes_in_quick_succession_wait() -> None:

@@ -93,6 +93,9 @@ def test_averages_are_those_of_the_definition() -> None:
 def test_the_majority_of_the_last_seconds_rules() -> None:
     config = LabelConfig(smoothing="majority", smoothing_s=2.0)
     assert shown(Labeller(PETS, config), 0, 0, 1, 0, 1, 1, 1) == ["cat"] * 5 + ["dog", "dog"]
+    tied = Labeller(ALL, LabelConfig(smoothing="majority", smoothing_s=1.0))
+    three = [tied.record(embedding(i / 2, *np.eye(3)[c])).label for i, c in enumerate([2, 0, 1])]
+    assert three == ["bird", "bird", "dog"]  # of equals, the one shown and then the newest
     held = LabelConfig(smoothing="majority", smoothing_s=2.0, margin=0.5)
     assert shown(Labeller(PETS, held), 0, 0, 1, 0, 1, 1, 1, 1) == ["cat"] * 7 + ["dog"]
     unsure = LabelConfig(smoothing="majority", smoothing_s=1.5, min_score=0.8)

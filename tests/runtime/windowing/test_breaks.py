@@ -156,3 +156,14 @@ def test_a_break_gives_up_what_is_open() -> None:
         *range(700, 1001, 100),
     ]
     assert (windower.counters.breaks, windower.counters.gap, windower.counters.resets) == (2, 1, 0)
+
+
+def test_frames_behind_a_break_do_not_know_the_period_before_it() -> None:
+    rules = FrameRules(length_ns=2000 * MS, hop_ns=500 * MS)
+    events: list[tuple[int, Frame] | None] = [
+        (at * MS, Frame(b"", "jpeg")) for at in (*range(0, 2000, 33), 2100, 2900)
+    ]
+    events.insert(-2, None)
+    rows, counts = run_frames(rules, events)
+    assert [row[0] // MS for row in rows if row[0] > 2000 * MS] == [2500, 3000]
+    assert counts["breaks"] == 1
