@@ -34,9 +34,9 @@ def test_build_hands_over_folders_and_seed(tmp_path: Path, monkeypatch: pytest.M
         calls.append((out, cache, options))
         return out
 
-    monkeypatch.setitem(sys.modules, RECIPES["demo-imu"].module, SimpleNamespace(build=build))
+    monkeypatch.setitem(sys.modules, RECIPES["demo"].module, SimpleNamespace(build=build))
     out, cache = str(tmp_path / "out"), str(tmp_path / "cache")
-    arguments = ["build", "demo-imu", "--out", out, "--cache", cache]
+    arguments = ["build", "demo", "--out", out, "--cache", cache]
     assert RUNNER.invoke(recipe_app, arguments).exit_code == 0
     assert RUNNER.invoke(recipe_app, [*arguments, "--seed", "4"]).exit_code == 0
     assert [options for _, _, options in calls] == [{}, {"seed": 4}]
@@ -47,12 +47,12 @@ def test_build_hands_over_folders_and_seed(tmp_path: Path, monkeypatch: pytest.M
 def test_unknown_recipe_is_refused(tmp_path: Path) -> None:
     result = RUNNER.invoke(recipe_app, ["build", "soup", "--out", str(tmp_path)])
     assert isinstance(result.exception, InputError)
-    assert "no recipe 'soup'; there are: demo-imu" in str(result.exception)
+    assert "no recipe 'soup'; there are: demo" in str(result.exception)
 
 
 def test_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, RECIPES["demo-imu"].module, None)
-    result = RUNNER.invoke(recipe_app, ["build", "demo-imu", "--out", str(tmp_path)])
+    monkeypatch.setitem(sys.modules, RECIPES["demo"].module, None)
+    result = RUNNER.invoke(recipe_app, ["build", "demo", "--out", str(tmp_path)])
     assert isinstance(result.exception, MissingExtraError)
     assert "pip install 'sensebind[recipes]'" in str(result.exception)
 

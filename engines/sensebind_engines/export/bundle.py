@@ -51,7 +51,7 @@ class BundleDraft:
     def export(self, encoder: Encoder, batches: Sequence[int] = BATCHES) -> ExportedEncoder:
         """Add an encoder by exporting it; see `export_encoder`."""
         exported = export_encoder(encoder, self.folder, batches)
-        self._add(encoder.config.modality, exported.spec, exported.golden)
+        self.add(encoder.config.modality, exported.spec, exported.golden)
         return exported
 
     def add_half(self, modality: Modality, features: Features, softmax: Softmax = "fp32") -> None:
@@ -78,7 +78,7 @@ class BundleDraft:
         source.verify(names)
         for name in names:
             self.put(name, source.file(name).read_bytes())
-        self._add(modality, spec, _golden_of(source, modality))
+        self.add(modality, spec, _golden_of(source, modality))
 
     def put(self, name: str, content: bytes) -> None:
         """Add a file such as a tokenizer or a licence.
@@ -142,9 +142,14 @@ class BundleDraft:
         self.put(MANIFEST_NAME, encode_manifest(manifest))
         return manifest
 
-    def _add(
+    def add(
         self, modality: Modality, spec: EncoderSpec, golden: Mapping[str, NDArray[Any]]
     ) -> None:
+        """Add an encoder whose files were put already, with its golden arrays by tensor.
+
+        Raises:
+            InputError: the bundle has one of that modality.
+        """
         if modality in self.encoders:
             raise InputError(f"the bundle has a {modality.value!r} encoder already")
         self.encoders[modality] = spec

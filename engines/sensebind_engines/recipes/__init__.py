@@ -18,9 +18,9 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[str, Recipe] = {
-    "demo-imu": Recipe(
-        "sensebind_engines.recipes.demo_imu",
-        "the demo bundle: image and text anchor, IMU encoder trained on simulated robot episodes",
+    "demo": Recipe(
+        "sensebind_engines.recipes.demo",
+        "the demo bundle: image and text anchor, and a trained encoder of every other sense",
     ),
     "esc10": Recipe(
         "sensebind_engines.recipes.esc10.dataset",

@@ -20,6 +20,7 @@ from sensebind_engines.recipes.figures import (
 )
 from sensebind_engines.recipes.figures_text import evaluation_text
 from sensebind_engines.recipes.measuring import class_table, measured
+from sensebind_engines.recipes.vocabulary import Checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,8 @@ def test_figures_of_another_format_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_text_tells_binding_nature_intervals_and_failures() -> None:
-    text = evaluation_text([figures()], {"vision_cosine_min": 0.5})
+    checked = Checked(0.59, 40, 38, 0.95, 1.0)
+    text = evaluation_text([figures()], {"vision_cosine_min": 0.5}, checked)
     assert "## Depth: EMERGENT, SIMULATED" in text
     assert "**0.875** [" in text
     assert "| 10 (6 objects) | 2 | 0.500 | 0.100 (b) |" in text
@@ -141,4 +143,5 @@ def test_the_text_tells_binding_nature_intervals_and_failures() -> None:
     assert "- view 3: is cat, was called dog (0.25)" in text
     assert "- It is small." in text
     assert "vision cosine min" in text
-    assert text == evaluation_text([figures()], {"vision_cosine_min": 0.5})
+    assert "Of 38\nothers, 95% of those" in text
+    assert text == evaluation_text([figures()], {"vision_cosine_min": 0.5}, checked)

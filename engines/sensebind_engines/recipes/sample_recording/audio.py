@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The robot's microphone, synthesised from what happened: contacts, gears, hiss, an alarm tone.
+"""The robot's microphone: itself, synthesised from what happened, and what sounds in the hall.
 
 Contact force steps excite a bank of decaying modes (chassis, wheels); each gearbox whirs in
-proportion to its wheel's speed. There is no speech and no recorded sound. The levels are a
-plausible choice, not a calibrated acoustic model.
+proportion to its wheel's speed. The levels are a plausible choice, not a calibrated acoustic model,
+and the hall has no echo.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from scipy.signal import butter, lfilter, sosfilt
 from sensebind_engines.recipes.simulation.mjcf import PHYSICS_HZ
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sensebind_engines.recipes.simulation.log import SimLog
 
 RATE_HZ = 16_000
@@ -45,14 +47,20 @@ WHEELS = Modes(
 )
 _GEAR_RATIO = 30.0
 _GEAR_HARMONICS = ((1, 0.5), (2, 0.3), (8, 0.8), (16, 0.35), (24, 0.12))
-_ALARM_HZ = 2900.0
 _FORCE_FLOOR_N = 0.5
 
 
 def synthesise(
-    log: SimLog, alarms_s: tuple[tuple[float, float], ...], rng: np.random.Generator
+    log: SimLog, heard: Sequence[tuple[float, FloatArray]], rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """Sound of the run at 16 kHz, int16 [n]; an alarm beeps during each span of `alarms_s`."""
+    """Sound of the run at 16 kHz, int16 [n].
+
+    Args:
+        log: the run.
+        heard: what else sounds: when, in seconds, and its samples at 16 kHz; what lasts longer
+            than the run is cut.
+        rng: draws the noises.
+    """
     count = len(log.contact_n) * _UP
     sound = _ring(_strikes(log.contact_n[:, 0]), CHASSIS)
     rolling = _strikes(log.contact_n[:, 1]) + _strikes(log.contact_n[:, 2])
@@ -61,9 +69,10 @@ def synthesise(
         sound += _gearbox(log.wheel_rad_s[:, side], detune=1.0 + 0.003 * side, rng=rng)
     hiss = butter(1, 600.0, fs=RATE_HZ, output="sos")
     sound += 0.003 * sosfilt(hiss, rng.normal(size=count))
-    for start_s, end_s in alarms_s:
-        begin, end = round(start_s * RATE_HZ), min(count, round(end_s * RATE_HZ))
-        sound[begin:end] += _alarm(end - begin)
+    for start_s, samples in heard:
+        begin = round(start_s * RATE_HZ)
+        kept = samples[: max(count - begin, 0)]
+        sound[begin : begin + len(kept)] += kept
     return np.round(np.tanh(1.2 * sound) * 32767.0).astype(np.int16)
 
 
@@ -101,10 +110,3 @@ def _gearbox(wheel_rad_s: FloatArray, *, detune: float, rng: np.random.Generator
     band = butter(2, [300.0, 3000.0], "band", fs=RATE_HZ, output="sos")
     noise = sosfilt(band, rng.normal(size=len(at)))
     return np.asarray(level * (0.035 * tones + 0.012 * noise))
-
-
-def _alarm(count: int) -> FloatArray:
-    """Beeper: a 2.9 kHz tone, half of every half second."""
-    time_s = np.arange(count) / RATE_HZ
-    tone = np.sin(2.0 * math.pi * _ALARM_HZ * time_s)
-    return np.asarray((0.08 * tone + 0.06 * np.sign(tone)) * ((time_s % 0.5) < 0.25))

@@ -11,7 +11,7 @@ from PIL import Image
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sensebind_engines.recipes.sample_recording.audio import RATE_HZ
-from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY
+from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY, DEPTH_PX, focal_px
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 IMU_TOPIC = "/imu/data"
 COLOUR_TOPIC = "/camera/color/image_raw/compressed"
 DEPTH_TOPIC = "/camera/depth/image_rect_raw"
+DEPTH_INFO_TOPIC = "/camera/depth/camera_info"
+THERMAL_TOPIC = "/thermal/image_raw"
 AUDIO_TOPIC = "/mic/audio"
 LABEL_TOPIC = "/label"
 TOPIC_TYPES = {
     IMU_TOPIC: "sensor_msgs/msg/Imu",
     COLOUR_TOPIC: "sensor_msgs/msg/CompressedImage",
     DEPTH_TOPIC: "sensor_msgs/msg/Image",
+    DEPTH_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
+    THERMAL_TOPIC: "sensor_msgs/msg/Image",
     AUDIO_TOPIC: "audio_common_msgs/msg/AudioDataStamped",
     LABEL_TOPIC: "std_msgs/msg/String",
 }
@@ -47,6 +51,8 @@ _DELAYS_S = {
     IMU_TOPIC: (2.0e-3, 0.3e-3),
     COLOUR_TOPIC: (28.0e-3, 3.0e-3),
     DEPTH_TOPIC: (34.0e-3, 3.0e-3),
+    DEPTH_INFO_TOPIC: (34.0e-3, 3.0e-3),
+    THERMAL_TOPIC: (41.0e-3, 3.0e-3),
     AUDIO_TOPIC: (0.108, 1.5e-3),  # stamped at the block's first sample, sent after its last
     LABEL_TOPIC: (0.0, 0.0),
 }
@@ -56,7 +62,8 @@ class Streams(NamedTuple):
     """Everything to record; times in seconds of the run.
 
     imu_stamps_s (n,), imu (n, 6) m/s^2 then rad/s; frame_stamps_s (m,), colour [m, h, w, 3] and
-    every `DEPTH_EVERY`-th one's depth_mm [k, h, w]; audio int16 at 16 kHz; labels (start, text).
+    every `DEPTH_EVERY`-th one's depth_mm [k, h, w] and thermal_ck [k, h, w]; audio int16 at 16 kHz;
+    labels (start, text).
     """
 
     imu_stamps_s: NDArray[np.float64]
@@ -64,6 +71,7 @@ class Streams(NamedTuple):
     frame_stamps_s: NDArray[np.float64]
     colour: NDArray[np.uint8]
     depth_mm: NDArray[np.uint16]
+    thermal_ck: NDArray[np.uint16]
     audio: NDArray[np.int16]
     labels: tuple[tuple[float, str], ...]
     accel_variance: float
@@ -132,6 +140,8 @@ def _messages(
         IMU_TOPIC: build.imu(streams),
         COLOUR_TOPIC: build.colour(streams),
         DEPTH_TOPIC: build.depth(streams),
+        DEPTH_INFO_TOPIC: build.depth_info(streams),
+        THERMAL_TOPIC: build.thermal(streams),
         AUDIO_TOPIC: build.audio(streams),
         LABEL_TOPIC: build.labels(streams),
     }
@@ -188,10 +198,24 @@ class _Builder:
 
     def depth(self, streams: Streams) -> Iterator[tuple[int, Any]]:
         """Raw 16UC1 images in millimetres, 0 where unknown (REP 118)."""
-        message = self._kind("sensor_msgs/msg/Image")
-        stamps_s = streams.frame_stamps_s[::DEPTH_EVERY]
-        for time_s, image in zip(stamps_s, streams.depth_mm, strict=True):
-            height, width = image.shape
+        return self._counts(streams, streams.depth_mm, "16UC1", "camera_depth_optical_frame")
+
+    def thermal(self, streams: Streams) -> Iterator[tuple[int, Any]]:
+        """Raw mono16 images in hundredths of a kelvin."""
+        return self._counts(streams, streams.thermal_ck, "mono16", "thermal_optical_frame")
+
+    def depth_info(self, streams: Streams) -> Iterator[tuple[int, Any]]:
+        """The depth camera: a pinhole without distortion."""
+        message, region = (
+            self._kind("sensor_msgs/msg/CameraInfo"),
+            self._kind("sensor_msgs/msg/RegionOfInterest"),
+        )
+        height, width = DEPTH_PX
+        focal = focal_px(width)
+        matrix = np.array([focal, 0, width / 2 - 0.5, 0, focal, height / 2 - 0.5, 0, 0, 1.0])
+        projection = np.insert(matrix, (3, 6, 9), 0.0)
+        whole = region(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+        for time_s in streams.frame_stamps_s[::DEPTH_EVERY]:
             stamp_ns = self._stamp_ns(time_s)
             yield (
                 stamp_ns,
@@ -199,7 +223,32 @@ class _Builder:
                     header=self._header(stamp_ns, "camera_depth_optical_frame"),
                     height=height,
                     width=width,
-                    encoding="16UC1",
+                    distortion_model="plumb_bob",
+                    d=np.zeros(5),
+                    k=matrix,
+                    r=np.eye(3).ravel(),
+                    p=projection,
+                    binning_x=0,
+                    binning_y=0,
+                    roi=whole,
+                ),
+            )
+
+    def _counts(
+        self, streams: Streams, images: NDArray[np.uint16], encoding: str, frame_id: str
+    ) -> Iterator[tuple[int, Any]]:
+        message = self._kind("sensor_msgs/msg/Image")
+        stamps_s = streams.frame_stamps_s[::DEPTH_EVERY]
+        for time_s, image in zip(stamps_s, images, strict=True):
+            height, width = image.shape
+            stamp_ns = self._stamp_ns(time_s)
+            yield (
+                stamp_ns,
+                message(
+                    header=self._header(stamp_ns, frame_id),
+                    height=height,
+                    width=width,
+                    encoding=encoding,
                     is_bigendian=0,
                     step=2 * width,
                     data=image.astype("<u2").reshape(-1).view(np.uint8),

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.errors import MissingExtraError
-from sensebind_engines.recipes.sample_recording.library import find_package, open_library
+from sensebind_engines.recipes.sample_recording.library import find_package, open_libraries
 from sensebind_engines.recipes.sample_recording.render import use_headless_gl
+from sensebind_engines.recipes.sample_recording.scene import PLACES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,23 +23,25 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
 
     Args:
         out: folder for the three files, made if absent.
-        cache: folder that holds, or receives, the Debian package with the 3-D models.
+        cache: folder that holds the recordings of ESC-10 ("esc10") and holds, or receives, the
+            Debian packages of the 3-D models and the soundfont.
         seed: draws textures, gravel, the IMU's errors and all noise.
 
     Returns:
         The folder `out`.
 
     Raises:
-        SourceError: the package with the models is missing or damaged.
+        SourceError: a package or the recordings are missing or damaged.
         MissingExtraError: mujoco or scipy is not installed.
     """
     use_headless_gl()
     try:
         from sensebind_engines.recipes.sample_recording.produce import Files, produce
+        from sensebind_engines.recipes.sample_recording.sounds import sounds_of_the_hall
     except ImportError as error:
         raise MissingExtraError("Building the sample recording", "recipes") from error
     out.mkdir(parents=True, exist_ok=True)
     files = Files(out / RECORDING_NAME, out / TRUTH_NAME, out / SHEET_NAME)
-    with open_library(find_package(cache)) as library:
-        produce(files, library, seed)
+    libraries = open_libraries(find_package(cache), sorted({p.library for p in PLACES}))
+    produce(files, libraries, sounds_of_the_hall(cache), seed)
     return out

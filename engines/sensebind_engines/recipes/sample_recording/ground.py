@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the robot rolls on in the sample recording: boards, and a bed of gravel among them."""
+"""What the robot rolls on in the sample recording: a carpet, and a bed of gravel in it.
+
+Both kinds are held out of training.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,15 @@ FloatArray = NDArray[np.float64]
 BED_ASSET = "bed"
 """Name of the height field that shows the gravel."""
 
-GRAVEL_KIND = "gravel"
-GRAVEL_CENTRE_M = (3.5, -2.0)
+GRAVEL_KIND, CARPET_KIND = "gravel", "carpet"
+GRAVEL_CENTRE_M = (3.6, -2.5)
 GRAVEL_SIZE_M = (2.4, 3.6)
 _TAPER_M = 0.1
 BED_RANGE_M = 0.05
 """Height of the visible bed's full range."""
 
-FLOOR_CENTRE_M, FLOOR_SIZE_M = (1.0, -1.6), (11.0, 8.0)
+FLOOR_CENTRE_M, FLOOR_SIZE_M = (1.0, -3.8), (11.0, 11.8)
 """Where the floor's heights are modelled: wherever the robot's wheels touch it."""
-BOARD_STEP_M = 0.3e-3
-_BOARD_M = (1.26, 0.32)
 _HIDDEN_GROUP = 4  # the renderer draws geom groups 0 to 2
 
 
@@ -45,19 +46,16 @@ def gravel_bed(rng: np.random.Generator) -> FloatArray:
 
 
 def hall_floor(bed: FloatArray, rng: np.random.Generator) -> Floor:
-    """Boards with the gravel bed among them.
-
-    A real floor is no mathematical plane: boards differ in height by up to `BOARD_STEP_M`.
-    """
+    """Carpet with the gravel bed in it."""
+    carpet = sample_floor(CARPET_KIND, rng).heights_m
+    assert carpet is not None
     rows, columns = height_cells(FLOOR_SIZE_M)
-    deep, wide = height_cells(_BOARD_M)
-    boards = rng.uniform(0.0, BOARD_STEP_M, (rows // deep + 1, columns // wide + 1))
-    heights = boards.repeat(deep, axis=0).repeat(wide, axis=1)[:rows, :columns]
+    heights = carpet[:rows, :columns].copy()
     shift = np.subtract(GRAVEL_CENTRE_M, FLOOR_CENTRE_M) / CELL_M
     top = (rows - bed.shape[0]) // 2 + round(float(shift[1]))
     left = (columns - bed.shape[1]) // 2 + round(float(shift[0]))
     heights[top : top + bed.shape[0], left : left + bed.shape[1]] = bed
-    return Floor(f"boards and {GRAVEL_KIND}", heights, FLOOR_CENTRE_M)
+    return Floor(f"{CARPET_KIND} and {GRAVEL_KIND}", heights, FLOOR_CENTRE_M)
 
 
 def show_gravel(model: mujoco.MjModel, bed: FloatArray) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public-domain 3-D models of the Debian package `sweethome3d-furniture`.
+"""The 3-D models of the Debian package `sweethome3d-furniture`.
 
-The package holds several model libraries. What is shipped shows `BlendSwap-CC-0` only: its
-catalogue and each model's folder state Creative Commons Zero. The others are CC BY 3.0 by the
-package's copyright file. A `.deb` is an `ar` archive holding a compressed tar, a library is a zip
-inside that tar; both are read with the standard library alone.
+The package holds several model libraries: `BlendSwap-CC-0` is Creative Commons Zero, the others are
+CC BY 3.0, by the package's copyright file and by the libraries' own. A `.deb` is an `ar` archive
+holding a compressed tar, a library is a zip inside that tar; both are read with the standard
+library alone.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ DEB_NAME = f"{PACKAGE}_1.8-1_all.deb"
 DEB_SHA256 = "3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668"
 LIBRARIES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Reallusion", "Scopia")
 
-LICENCE = "CC0-1.0"
-SOURCE_URL = "http://www.blendswap.com/blends/view/{blend}"
-
 
 class Credit(NamedTuple):
-    """Who made a model, and its number at its source; CC0 asks for neither."""
+    """Whom a library's licence asks to name, the licence, and where it is stated."""
 
-    creator: str
-    blend: int
+    attribution: str
+    licence: str
+    evidence: str
 
 
 CREDITS = {
-    "pianoAQueue": Credit("Dante", 67782),
-    "desklamp": Credit("ColdShiverGames", 67340),
-    "forkLift": Credit("TheGIWI", 90949),
-    "barrel": Credit("GyngaNynja", 71925),
-    "tableFan": Credit("Shivraj", 68777),
-    "bedsideTable2": Credit("Nhumrod", 62576),
-    "crate": Credit("GyngaNynja", 71943),
+    "Reallusion": Credit(
+        "Reallusion (http://www.reallusion.com)",
+        "CC-BY-3.0-US",
+        "LICENSE.TXT in Reallusion.sh3f, and debian/copyright of the package",
+    ),
+    "Scopia": Credit(
+        "Emmanuel Puybaret / eTeks and Scopia Visual Interfaces Systems, s.l. "
+        "(http://www.scopia.es)",
+        "CC-BY-3.0",
+        "LICENSE.TXT in Scopia.sh3f, and debian/copyright of the package",
+    ),
 }
-"""Of every model shown, from the catalogue and the licence file in the model's folder."""
+"""Of every library that a model of the recording is from."""
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60

@@ -30,6 +30,7 @@ from sensebind_engines.recipes.simulation.mjcf import RobotSpec, Scene
 
 if TYPE_CHECKING:
     import zipfile
+    from collections.abc import Mapping
 
 CAMERA = "robot_camera"
 OVERVIEW = "overview"
@@ -39,7 +40,7 @@ FOVY_DEG = 50.0
 CAMERA_HEIGHT_M = 0.68
 """Above the ground while the robot stands; the camera looks straight ahead from a mast."""
 
-BARRIER_M = (2.0, -4.2)
+BARRIER_M = (2.0, -4.5)
 """Middle of the padded block that the robot runs into."""
 
 
@@ -48,7 +49,8 @@ class Place:
     """A model in the hall.
 
     Attributes:
-        label: its class, or what it is called.
+        label: its class.
+        library: of the model.
         model: its key in the library.
         position_m: of the middle of its foot, world frame.
         turn_deg: its turn about +z as seen from the robot's stop; 0 shows the front.
@@ -56,6 +58,7 @@ class Place:
     """
 
     label: str
+    library: str
     model: str
     position_m: tuple[float, float, float]
     turn_deg: float
@@ -68,19 +71,17 @@ class Place:
 
 
 PLACES = (
-    Place("lamp", "desklamp", (0.0, 1.0, 0.454), 0.0, 90.0),
-    Place("piano", "pianoAQueue", (6.5, 0.1, 0.0), -10.0, 0.0),
-    Place("forklift", "forkLift", (3.4, -9.0, 0.0), -10.0, -90.0),
-    Place("barrel", "barrel", (-3.8, -4.35, 0.0), 0.0, 180.0),
-    Place("fan", "tableFan", (-1.7, -0.75, 0.594), 10.0, 90.0),
+    Place("table", "Scopia", "black_table", (-2.5, 0.1, 0.0), -28.0, 180.0),
+    Place("lamp", "Scopia", "little_lamp1", (0.0, 1.05, 0.45), 0.0, 90.0),
+    Place("sofa", "Scopia", "simple_sofa", (6.3, 0.1, 0.0), -12.0, 0.0),
+    Place("car", "Scopia", "smart-car", (3.6, -8.4, 0.0), -28.0, -90.0),
+    Place("chair", "Scopia", "chair", (-3.5, -4.45, 0.0), 27.0, 180.0),
+    Place("person", "Reallusion", "holdingMale01", (-1.7, -10.2, 0.0), 10.0, -90.0),
 )
 """None is seen from a side from which `scouting` looked."""
 
-STANDS = (
-    Place("nightstand", "bedsideTable2", (0.0, 1.0, 0.0), 0.0, 90.0),
-    Place("crate", "crate", (-1.7, -0.75, 0.0), 8.0, 90.0),
-)
-"""What small things stand on."""
+STAND_M = ((0.0, 1.05), (0.22, 0.22, 0.45))
+"""What the lamp stands on: middle and width, depth, height of a box."""
 
 _VISUAL = """<quality shadowsize="2048" offsamples="4"/>
 <map znear=".05" zfar="30" shadowclip="9"/>
@@ -108,23 +109,24 @@ _FRAMES = (
 )
 
 
-def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Generator) -> Scene:
+def build_scene(
+    libraries: Mapping[str, zipfile.ZipFile], spec: RobotSpec, rng: np.random.Generator
+) -> Scene:
     """The hall as additions to the robot's world; textures are drawn from `rng`."""
     assets, files = _surfaces(rng)
     bodies = [_LIGHTS, _walls(), _furnishing(), _barrier(), _overview()]
-    for place in PLACES + STANDS:
-        name = place.label.replace(" ", "_")
-        model = load_model(library, place.model)
-        model_xml, model_files = model_assets(model, name)
+    for place in PLACES:
+        model = load_model(libraries[place.library], place.model)
+        model_xml, model_files = model_assets(model, place.label)
         assets.append(model_xml)
         files |= model_files
-        bodies.append(model_body(model, name, place.position_m, place.yaw_rad))
+        bodies.append(model_body(model, place.label, place.position_m, place.yaw_rad))
     return Scene(
         assets="\n".join(assets),
         bodies="\n".join(bodies),
         onboard=_mast(spec),
         visual=_VISUAL,
-        floor_material="planks",
+        floor_material="carpet",
         files=files,
     )
 
@@ -132,14 +134,14 @@ def build_scene(library: zipfile.ZipFile, spec: RobotSpec, rng: np.random.Genera
 def _surfaces(rng: np.random.Generator) -> tuple[list[str], dict[str, bytes]]:
     """Texture, material and height-field assets of the hall."""
     images = {
-        "planks": textures.planks(rng),
+        "carpet": textures.plaster(rng, (0.47, 0.43, 0.41)),
         "wall": textures.plaster(rng, (0.80, 0.79, 0.74)),
         "accent": textures.plaster(rng, (0.46, 0.55, 0.58)),
         "gravel": textures.gravel(rng),
         "rug": textures.rug(rng),
         "landscape": textures.landscape(rng),
     }
-    repeats = {"planks": "24 24", "wall": "4 2", "accent": "3 2", "gravel": "2 3"}
+    repeats = {"carpet": "16 16", "wall": "4 2", "accent": "3 2", "gravel": "2 3"}
     rows, columns = height_cells(GRAVEL_SIZE_M)
     half_x_m, half_y_m = GRAVEL_SIZE_M[0] / 2, GRAVEL_SIZE_M[1] / 2
     size = f"{half_x_m} {half_y_m} {BED_RANGE_M} .05"
@@ -147,8 +149,7 @@ def _surfaces(rng: np.random.Generator) -> tuple[list[str], dict[str, bytes]]:
     for name in images:
         assets.append(f'<texture name="{name}" type="2d" file="{name}.png"/>')
         repeat = repeats.get(name, "1 1")
-        shine = 'specular=".2" shininess=".4"' if name == "planks" else 'specular="0"'
-        assets.append(f'<material name="{name}" texture="{name}" texrepeat="{repeat}" {shine}/>')
+        assets.append(f'<material name="{name}" texture="{name}" texrepeat="{repeat}"/>')
     return assets, {f"{name}.png": textures.to_png(image) for name, image in images.items()}
 
 
@@ -175,14 +176,15 @@ def _walls() -> str:
 
 
 def _furnishing() -> str:
-    """A rug under the piano, the visible gravel with its border, windows and pictures."""
+    """A rug under the sofa, a stand, the visible gravel with its border, and pictures."""
     x, y = GRAVEL_CENTRE_M
     half_x, half_y = GRAVEL_SIZE_M[0] / 2, GRAVEL_SIZE_M[1] / 2
     edge = 'rgba=".35 .27 .2 1"'
     frames = "".join(_framed(*frame) for frame in _FRAMES)
     return "\n".join(
         [
-            _box("6.5 .1 .004", "1.4 1.5 .004", 'material="rug"'),
+            _box("6.2 .1 .004", "1.4 1.5 .004", 'material="rug"'),
+            _stand(),
             _box(f"{x - half_x - 0.03} {y} .02", f".03 {half_y} .02", edge),
             _box(f"{x + half_x + 0.03} {y} .02", f".03 {half_y} .02", edge),
             (
@@ -192,6 +194,12 @@ def _furnishing() -> str:
             frames,
         ]
     )
+
+
+def _stand() -> str:
+    (x, y), (width, depth, height) = STAND_M
+    half = f"{width / 2} {depth / 2} {height / 2}"
+    return _box(f"{x} {y} {height / 2}", half, 'rgba=".5 .36 .25 1"')
 
 
 def _framed(along: str, x: float, y: float, z: float, half_w: float, half_h: float) -> str:

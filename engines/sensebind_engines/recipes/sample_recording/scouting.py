@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which models the image tower can name: measured in an empty studio, apart from the recording.
 
-The recording shows only models chosen here, from other distances and angles and in another room,
-so the choice does not use the pictures on which the demonstration is judged.
+The candidates are the models that depth and thermal encoders are tested with. The recording shows
+only models chosen here, from other distances and angles and in another room, so the choice does not
+use the pictures on which the demonstration is judged, and nothing of what is trained.
 """
 
 from __future__ import annotations
@@ -27,28 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-CANDIDATES: Mapping[str, str] = {
-    "piano": "pianoAQueue",
-    "sofa": "sofa2",
-    "lamp": "desklamp",
-    "fan": "tableFan",
-    "deck chair": "deckChair",
-    "forklift": "forkLift",
-    "teddy bear": "teddyBear",
-    "barrel": "barrel",
-    "television": "led_tv",
-    "wheelbarrow": "wheelbarrow",
-    "refrigerator": "refrigerator",
-    "washbasin": "washbasin",
-    "toilet": "toiletsUnit",
-    "radiator": "radiator",
-    "umbrella": "umbrella",
-    "electric guitar": "electricGuitar",
-    "basketball": "basketball",
-    "cradle": "babyRockingBed",
-}
-"""Class to model: every class of the vision prompts that the library has a model of."""
-
 STUDIO_TURNS_DEG = (-50, -35, -20, 20, 35, 50)
 STUDIO_FILL = (0.6, 0.85)
 """Turns of the model, and the share of the picture's height or width that it takes."""
@@ -59,8 +38,8 @@ REQUIRED_SHARE = 0.9
 MIN_HEIGHT_M = 0.4
 """The robot's mast camera looks over anything lower."""
 
-CHOSEN = 5
-"""The recording shows this many: the eligible ones with the largest mean margin."""
+CHOSEN = 6
+"""The recording shows so many classes, each by its best eligible model: those of largest margin."""
 
 REPORT = "scouting.json"
 
@@ -84,7 +63,8 @@ class Score(NamedTuple):
 
     Attributes:
         label: its class.
-        model: its key in the library.
+        library: which it is from.
+        model: its key there.
         height_m: its height.
         views: number of studio views.
         share: share of them whose nearest prompt is the class's.
@@ -92,6 +72,7 @@ class Score(NamedTuple):
     """
 
     label: str
+    library: str
     model: str
     height_m: float
     views: int
@@ -106,8 +87,11 @@ class Score(NamedTuple):
 
 def choose(scores: Sequence[Score]) -> tuple[Score, ...]:
     """The models that the recording shows, best margin first."""
-    eligible = [score for score in scores if score.is_eligible]
-    return tuple(sorted(eligible, key=lambda score: -score.margin)[:CHOSEN])
+    best: dict[str, Score] = {}
+    for score in sorted(scores, key=lambda score: -score.margin):
+        if score.is_eligible:
+            best.setdefault(score.label, score)
+    return tuple(best.values())[:CHOSEN]
 
 
 def read_report() -> tuple[Score, ...]:
@@ -123,18 +107,31 @@ def write_report(path: Path, scores: Sequence[Score]) -> None:
 
 
 def score_candidates(
-    library: zipfile.ZipFile, prompts: Mapping[str, Sequence[str]]
+    libraries: Mapping[str, zipfile.ZipFile], prompts: Mapping[str, Sequence[str]]
 ) -> tuple[Score, ...]:
-    """Score every candidate in the studio, best margin first; needs the `recipes` extra."""
+    """Score every test model in the studio, best margin first; needs the `recipes` extra.
+
+    Models whose files are damaged are left out.
+    """
+    from sensebind_engines.recipes.object_renders.dataset import named_models, split_models
+
+    models = named_models(libraries)
+    splits = split_models(models)
     embed = ImageNamer(prompts)
     scores = []
-    for label, key in CANDIDATES.items():
-        model = load_model(library, key)
-        margins = embed.margins(studio_views(model), label)
+    for named in models:
+        if splits[named.group] != "test":
+            continue
+        try:
+            model = load_model(libraries[named.library], named.key)
+            margins = embed.margins(studio_views(model), named.label)
+        except (KeyError, ValueError, IndexError):
+            continue
         scores.append(
             Score(
-                label,
-                key,
+                named.label,
+                named.library,
+                named.key,
                 round(model.size_m[2], 3),
                 len(margins),
                 round(float((margins > 0).mean()), 3),

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from sensebind_engines.recipes.sample_recording.bag import Streams
     from sensebind_engines.recipes.sample_recording.truth import Segment
 
-_SHOWN = ("bump", "fallen")
+_SHOWN = ("bump",)
 """Motions of which a picture is shown, beside one of everything that is looked at."""
-_HALL_S = 26.0
+_HALL_S = 33.0
 _COLOURS = {
     "still": "#9aa5b1",
     "smooth": "#4c9be8",
@@ -32,7 +32,8 @@ _COLOURS = {
     "carried": "#3fae7a",
     "fallen": "#b5356b",
 }
-_SEEN = "#f2c14e"
+_SEEN, _HEARD = "#f2c14e", "#b9d3c2"
+_ROWS = ("imu", "audio", "vision")
 _INK = "#243040"
 _XYZ = ("#d1495b", "#3a9d6e", "#2e6fbb")
 
@@ -51,7 +52,7 @@ def draw(path: Path, performance: Performance, streams: Streams, segments: list[
     above = page[0].subgridspec(2, len(moments) + 2, hspace=0.06, wspace=0.05)
     _hall(figure.add_subplot(above[:, :2]), performance)
     _pictures(figure, above, streams, moments)
-    below = page[1].subgridspec(4, 1, height_ratios=(0.75, 1.1, 1.1, 1.1), hspace=0.14)
+    below = page[1].subgridspec(4, 1, height_ratios=(1.0, 1.1, 1.1, 1.1), hspace=0.14)
     axes = [figure.add_subplot(below[row]) for row in range(4)]
     _timeline(axes[0], segments)
     _motion(axes[1], streams, 0, 25.0, "acc. m/s²")
@@ -106,15 +107,17 @@ def _pictures(
 
 def _timeline(axis: Axes, segments: list[Segment]) -> None:
     for segment in segments:
-        row = 0.0 if segment.modality == "imu" else 1.0
-        colour = _COLOURS.get(segment.label, _SEEN)
+        if segment.modality not in _ROWS:
+            continue  # depth and thermal see what vision sees
+        row = float(_ROWS.index(segment.modality))
+        colour = _COLOURS.get(segment.label, _SEEN if segment.modality == "vision" else _HEARD)
         width = segment.end_s - segment.start_s
         axis.barh(row, width, left=segment.start_s, height=0.86, color=colour, edgecolor="white")
         middle = segment.start_s + width / 2
         ink = _INK if row else "white"
         axis.text(middle, row, segment.label, ha="center", va="center", fontsize=8, color=ink)
-    axis.set_yticks([0.0, 1.0], ["moves", "sees"])
-    axis.set_ylim(-0.5, 1.5)
+    axis.set_yticks([0.0, 1.0, 2.0], ["moves", "hears", "sees"])
+    axis.set_ylim(-0.5, 2.5)
 
 
 def _motion(axis: Axes, streams: Streams, first: int, limit: float, name: str) -> None:

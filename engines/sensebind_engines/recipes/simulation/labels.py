@@ -35,8 +35,6 @@ CLASSES = ("still", "smooth", "rough", "spin", "bump", "fallen", "carried")
 UNSEEN_CLASS = "shaken"
 DRIVE = "drive"
 """Intent of driving behaviours: the measured ride decides between smooth and rough."""
-BORDERLINE = "borderline"
-SMOOTH_MAX_M_S2 = 0.5
 
 ROUGH_MIN_M_S2 = 0.5
 RIDE_BAND_HZ = 40.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Synthesised sound: strikes ring, motors whir with speed, the alarm is at its pitch."""
+"""Synthesised sound: strikes ring, motors whir with speed, what sounds in the hall is mixed in."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def test_motors_grow_louder_with_speed() -> None:
     assert levels[0] < levels[1] < levels[2]
 
 
-def test_alarm_beeps_only_in_its_span_and_at_its_pitch() -> None:
-    sound = synthesise(_log(2.0), ((1.0, 2.0),), np.random.default_rng(0))
+def test_what_sounds_in_the_hall_is_heard_when_it_sounds_and_cut_at_the_end() -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 2900.0 * np.arange(RATE_HZ) / RATE_HZ)
+    sound = synthesise(_log(2.0), [(1.0, tone), (1.9, tone)], np.random.default_rng(0))
+    assert len(sound) == 2 * RATE_HZ
     beep = sound[RATE_HZ : RATE_HZ + 4000].astype(np.float64)
     spectrum = np.abs(np.fft.rfft(beep))
     assert np.argmax(spectrum) * RATE_HZ / len(beep) == pytest.approx(2900.0, abs=5.0)

@@ -15,8 +15,12 @@ pytest.importorskip("scipy", reason="the recording's modules need the recipes ex
 from PIL import Image
 from rosbags.highlevel import AnyReader
 
+from sensebind.config import StreamConfig
+from sensebind.sources import open_source
+from sensebind.types import FrameBlock, Modality
 from sensebind_engines.recipes.sample_recording import bag
 from sensebind_engines.recipes.sample_recording.bag import Streams
+from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +36,8 @@ def _streams() -> Streams:
         imu=rng.normal(size=(N_IMU, 6)).astype(np.float32),
         frame_stamps_s=np.arange(N_FRAMES) / 5.0,
         colour=np.full((N_FRAMES, 24, 32, 3), (200, 40, 90), np.uint8),
-        depth_mm=rng.integers(0, 9000, (3, 12, 16)).astype(np.uint16),
+        depth_mm=rng.integers(0, 9000, (2, 12, 16)).astype(np.uint16),
+        thermal_ck=rng.integers(29000, 31000, (2, 6, 8)).astype(np.uint16),
         audio=rng.integers(-9000, 9000, N_BLOCKS * bag.AUDIO_BLOCK + 7).astype(np.int16),
         labels=((0.0, "still"), (0.05, "spin")),
         accel_variance=0.25,
@@ -66,7 +71,9 @@ def test_counts(recording: Path) -> None:
     assert counts == {
         bag.IMU_TOPIC: N_IMU,
         bag.COLOUR_TOPIC: N_FRAMES,
-        bag.DEPTH_TOPIC: 3,
+        bag.DEPTH_TOPIC: 2,
+        bag.DEPTH_INFO_TOPIC: 2,
+        bag.THERMAL_TOPIC: 2,
         bag.AUDIO_TOPIC: N_BLOCKS,
         bag.LABEL_TOPIC: 2,
     }
@@ -86,7 +93,7 @@ def test_imu_values_and_stamps(recording: Path) -> None:
         assert message.linear_acceleration_covariance[[0, 4, 8]].tolist() == [0.25] * 3
 
 
-def test_colour_and_depth(recording: Path) -> None:
+def test_colour_depth_and_heat(recording: Path) -> None:
     streams = _streams()
     frames = _read(recording, bag.COLOUR_TOPIC)
     image = np.asarray(Image.open(io.BytesIO(bytes(frames[0][1].data))))
@@ -95,7 +102,23 @@ def test_colour_and_depth(recording: Path) -> None:
         assert (message.encoding, message.step) == ("16UC1", 32)
         pixels = message.data.view("<u2").reshape(message.height, message.width)
         assert (pixels == streams.depth_mm[index]).all()
-        assert message.header.stamp == frames[2 * index][1].header.stamp
+        assert message.header.stamp == frames[DEPTH_EVERY * index][1].header.stamp
+    for index, (_, message) in enumerate(_read(recording, bag.THERMAL_TOPIC)):
+        assert (message.encoding, message.step) == ("mono16", 16)
+        pixels = message.data.view("<u2").reshape(message.height, message.width)
+        assert (pixels == streams.thermal_ck[index]).all()
+
+
+def test_the_depth_camera_tells_its_focal_length(recording: Path) -> None:
+    """320 x 240 at 50 degrees from top to bottom, seen with half the pixels."""
+    (_, message), *_ = _read(recording, bag.DEPTH_INFO_TOPIC)
+    assert message.k[0] == message.k[4] == pytest.approx(60 / np.tan(np.radians(25)))
+    assert (message.width, message.height) == (160, 120)
+    with open_source(recording) as source:
+        (block, *_) = source.blocks({bag.DEPTH_TOPIC: StreamConfig(modality=Modality.DEPTH)}, "log")
+    assert isinstance(block, FrameBlock)
+    # The message's pictures are 16 pixels wide here, a tenth of the camera's.
+    assert block.frame.focal_px == pytest.approx(message.k[0] / 10)
 
 
 def test_audio_blocks_are_stamped_at_their_first_sample(recording: Path) -> None:
