@@ -13,7 +13,7 @@ from sensebind.errors import ConfigError
 from sensebind.specs import Count, Positive, Strict
 from sensebind.types import Modality
 from sensebind_engines.data.config import DataConfig
-from sensebind_engines.training.loop import Schedule
+from sensebind_engines.training.optimiser import Schedule
 
 CENTROID = "centroid"
 """The virtual end of an edge: the normalised mean of the other senses bound to it."""

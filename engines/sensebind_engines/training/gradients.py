@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sensebind_engines.training.loop import TrainingError
+from sensebind_engines.training.optimiser import TrainingError
 from sensebind_engines.training.sampling import seeds
 
 if TYPE_CHECKING:

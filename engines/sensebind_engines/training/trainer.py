@@ -16,7 +16,7 @@ from torch import nn
 from sensebind_engines.training.checkpoint import Average, load_checkpoint, save_checkpoint
 from sensebind_engines.training.gradients import Gradients, named_items
 from sensebind_engines.training.heap import keeping_freed_memory
-from sensebind_engines.training.loop import TrainingError, deterministic, new_optimiser
+from sensebind_engines.training.optimiser import TrainingError, deterministic, new_optimiser
 from sensebind_engines.training.processes import Processes
 from sensebind_engines.training.reporting import Log, StepRecord, bar, tensorboard
 from sensebind_engines.training.run_folder import EdgeRecord

@@ -17,7 +17,7 @@ from sensebind.errors import InputError
 from sensebind.types import Modality
 from sensebind_engines.data.base import VECTOR, Batch
 from sensebind_engines.training.gradients import Gradients, keeping_buffers
-from sensebind_engines.training.loop import TrainingError
+from sensebind_engines.training.optimiser import TrainingError
 from sensebind_engines.training.processes import Processes
 from tests.engines.training.fakes import AUDIO_VISION, FakeData, graph_config, make_trainer
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from sensebind.errors import InputError, SinkError
 from sensebind.types import Modality
 from sensebind_engines.training.checkpoint import Average
-from sensebind_engines.training.loop import TrainingError
+from sensebind_engines.training.optimiser import TrainingError
 from sensebind_engines.training.reporting import read_log
 from sensebind_engines.training.run_folder import Provenance, RunFolder
 from tests.engines.training.fakes import AUDIO_VISION, FakeData, graph_config, make_trainer
