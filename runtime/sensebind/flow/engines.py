@@ -83,7 +83,13 @@ class Engines:
         """Numbers of windows that may share a run, rising from 1; tried out when first asked."""
         state = self._states[modality]
         if not state.batches:
-            state.batches = state.encoder.equal_batches(self._max_batch)
+            state.batches = (1,)
+            try:
+                state.batches = state.encoder.equal_batches(self._max_batch)
+            except Exception as error:  # noqa: BLE001 - whatever the backend raises
+                self._incidents.tell(
+                    f"engine {modality}", f"{told(error)}; its windows are run one by one"
+                )
         return state.batches
 
     def succeeded(self, modality: Modality) -> None:

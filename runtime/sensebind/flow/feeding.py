@@ -183,6 +183,17 @@ class LiveFeed:
                     self._stopping.wait(self._backoff.next_s())
         finally:
             self._end()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Note what looked wrong in the source's blocks, and what could not be joined."""
+        if self._finishing is None:
+            return
+        try:
+            with self._times.lock:
+                self._finishing.end()
+        except Exception as error:  # noqa: BLE001 - it was looking at blocks of any content
+            self._incidents.tell(f"source {self._source.name}", f"not looked over: {told(error)}")
 
     def _play(self) -> Exception | None:
         """Open the source and stop it when it is over; why it was, None if we stopped it."""
@@ -238,10 +249,12 @@ class LiveFeed:
             self._refuse(block, told(error))
 
     def _pass_on(self, raw: Block, receive_ns: int, monotonic_ns: int) -> None:
+        if raw.stream in self._lanes:
+            check_block(raw)
         device = raw if self._finishing is None else self._finishing.push(raw)
         if device is None:
             return
-        check_block(device)
+        check_block(device)  # of what was joined of two
         mapped = self._mappers[device.stream].map_block(device, receive_ns)
         pushed = self._lanes[device.stream].push(mapped, receive_ns, monotonic_ns)
         if self._tap is not None:

@@ -147,10 +147,11 @@ class Inference:
             while (modality := self._next_modality(generation)) is not None:
                 self._serve(modality, generation)
         except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
-            self._results.put(End(error))
-            return
+            end = End(error)
+        else:
+            end = End()
         if generation == self._generation:
-            self._results.put(End())
+            self._results.put(end)
 
     def _next_modality(self, generation: int) -> Modality | None:
         """Wait for a window and say whose it is; None at the end."""

@@ -16,9 +16,10 @@ from sensebind import Pipeline, PipelineConfig, StreamConfig
 from sensebind.backends.batching import equal_batches
 from sensebind.errors import InputError
 from sensebind.sources.base import LiveStreamInfo, StreamKind
+from sensebind.sources.imu_pairs import ACCELERATION, ANGULAR_VELOCITY
 from sensebind.specs import TensorSpec
 from sensebind.stream_path import StreamPath
-from sensebind.types import Break, Modality
+from sensebind.types import Break, Modality, SampleBlock
 from tests.support.playing import BlockSource
 from tests.support.running import (
     CAMERA,
@@ -29,6 +30,7 @@ from tests.support.running import (
     ScriptedSource,
     check_balance,
     deliver_all,
+    failing,
     imu,
     imu_blocks,
     picture,
@@ -266,3 +268,38 @@ def test_streams_of_higher_priority_are_encoded_first(
     first_low = found[3:].index("low")  # behind the one in the engine and one prepared
     assert "high" not in found[3 + first_low :]
     assert found.count("high") == found.count("low") > 5
+
+
+def test_live_halves_of_an_imu_are_joined_and_brought_to_si_units(bundle: Bundle) -> None:
+    whole = imu(0, 600)
+    infos = [
+        LiveStreamInfo(name, StreamKind.SAMPLES, "vectors", half, rate_hz=100.0)
+        for name, half in (("/accel", ACCELERATION), ("/gyro", ANGULAR_VELOCITY))
+    ]
+    halves: list[Block] = []
+    for begin in range(0, 600, 10):
+        part = slice(begin, begin + 10)
+        for name, columns, factor in (("/accel", slice(0, 3), 9.80665), ("/gyro", slice(3, 6), 1)):
+            values = whole.values[part, columns] / factor
+            halves.append(SampleBlock(name, whole.stamps_ns[part], values))
+    streams = {"/accel+/gyro": StreamConfig(modality=Modality.IMU, unit="g", **KEEP)}
+    source = ScriptedSource("dev", infos, deliver_all(halves))
+    with Pipeline(bundle, PipelineConfig(streams=streams, ring_s=60)) as pipeline:
+        found = list(pipeline.run(source))
+    expected = vectors(pushed(bundle, [whole]))
+    assert len(found) > 5
+    for each in found:
+        vector = np.frombuffer(expected["imu", each.grid_ns], np.float32)
+        np.testing.assert_allclose(each.vector, vector, atol=1e-5)
+    check_balance(pipeline)
+
+
+def test_an_engine_that_fails_when_batches_are_tried_runs_windows_alone(bundle: Bundle) -> None:
+    encoder = bundle.encoder("imu")
+    expected = vectors(pushed(bundle, imu_blocks(600)))
+    encoder._engine = ScriptedEngine(encoder._engine, failing(0))
+    config = PipelineConfig(streams={"imu": STREAMS["imu"]}, ring_s=60, max_batch=4)
+    with Pipeline(bundle, config) as pipeline:
+        source = ScriptedSource("dev", [IMU], deliver_all(imu_blocks(600)))
+        assert vectors(list(pipeline.run(source))) == expected
+    assert "its windows are run one by one" in pipeline.report.incidents[0].what
