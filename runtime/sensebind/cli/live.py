@@ -10,6 +10,9 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    ChangesOption,
+    JointOption,
+    LabelsOption,
     PromptsOption,
     RerunOption,
     StatsOption,
@@ -35,6 +38,9 @@ def live(
     ] = False,
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
+    labels: LabelsOption = None,
+    joint: JointOption = False,
+    changes: ChangesOption = None,
     stream: Annotated[
         list[str] | None,
         typer.Option("--stream", metavar="NAME=MODALITY[,KEY=VALUE…]", help="How a stream is read; "
@@ -62,6 +68,7 @@ def live(
     rerun: RerunOption = None,
 ) -> None:  # fmt: skip
     """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
+    from sensebind.cli.describing import Asked
     from sensebind.cli.live_run import LiveWishes, device_lines, run_live
     from sensebind.cli.settings import pipeline_config
     from sensebind.cli.watching import Wishes
@@ -78,6 +85,8 @@ def live(
         )
     config = pipeline_config(stream or (), hop, backend, threads, None)
     sources = [Microphone(None if mic == "default" else mic, rate_hz=mic_rate)]
-    wishes = LiveWishes(out, record, seconds, Wishes(stats, stats_out, trace, rerun))
-    for line in run_live(sources, bundle, config, prompts, wishes):
+    shown = Wishes(stats, stats_out, trace, rerun)
+    asked = Asked(prompts, labels, joint, changes)
+    wishes = LiveWishes(out, record, seconds, shown, asked)
+    for line in run_live(sources, bundle, config, wishes):
         output.say(line)

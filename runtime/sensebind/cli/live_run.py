@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,18 +12,17 @@ from typing import TYPE_CHECKING
 
 from sensebind.bundle import Bundle
 from sensebind.cli import output
+from sensebind.cli.describing import Asked, Describer
 from sensebind.cli.live_view import LiveView, shown
 from sensebind.cli.report_text import decision_lines, source_lines, stream_lines
 from sensebind.cli.watching import Wishes, watching
 from sensebind.flow.incidents import Incidents
 from sensebind.flow.publishing import Publishing
 from sensebind.flow.signals import stopping_on_signals
-from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import check_output, open_live_sink
 from sensebind.sinks.recorder import Recorder
 from sensebind.sources.devices.microphones import list_microphones, rates_of
-from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,10 +30,9 @@ if TYPE_CHECKING:
 
     from sensebind.cli.watching import Watchers
     from sensebind.config import PipelineConfig
+    from sensebind.records import RunMetadata
     from sensebind.sources.base import LiveSource
     from sensebind.types import Embedding
-
-LabelCounts = dict[str, Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +44,14 @@ class LiveWishes:
         record: file of the sensors.
         seconds: how long it lasts; until Ctrl-C if None.
         watching: statistics and the like.
+        asked: what is said of the embeddings.
     """
 
     out: Path | None = None
     record: Path | None = None
     seconds: float | None = None
     watching: Wishes = field(default_factory=Wishes)
+    asked: Asked = field(default_factory=Asked)
 
 
 def device_lines() -> Iterator[str]:
@@ -72,7 +71,6 @@ def run_live(
     sources: Sequence[LiveSource],
     bundle: str,
     config: PipelineConfig,
-    prompts: str | None,
     wishes: LiveWishes,
 ) -> Iterable[str]:
     """Encode until Ctrl-C, the end of the devices or of the time.
@@ -85,24 +83,25 @@ def run_live(
     """
     if wishes.out is not None:
         check_output(wishes.out)
+    wishes.asked.check()
     wishes.watching.check()
-    classes = parse_prompts(prompts) if prompts is not None else None
     with ExitStack() as stack:
         loaded = stack.enter_context(
             Bundle.load(bundle, backend=config.backend, threads=config.threads)
         )
         pipeline = stack.enter_context(Pipeline(loaded, config))
         output.say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        zero_shot = ZeroShot(loaded, classes) if classes else None
+        describer = Describer(wishes.asked, loaded)
         recorder = stack.enter_context(Recorder(wishes.record)) if wishes.record else None
-        names = zero_shot.labels if zero_shot else ()
-        watchers = stack.enter_context(watching(wishes.watching, pipeline, names))
+        labels = describer.labeller.labels
+        watchers = stack.enter_context(watching(wishes.watching, pipeline, labels))
         embeddings = pipeline.run(
             list(sources), observers=watchers.observers, views=watchers.views, recorder=recorder
         )
         stack.enter_context(stopping_on_signals(pipeline.stop))
-        labels = _consume(pipeline, embeddings, zero_shot, wishes, watchers, stack)
-    lines = [*stream_lines(pipeline.report, labels)]
+        _consume(pipeline, embeddings, describer, wishes, watchers, stack)
+        said = describer.finish()
+    lines = [*stream_lines(pipeline.report, describer.label_counts), *said]
     for source in sources:
         lines += source_lines(source.report)
     lines += [f"{i.where}: {i.what} ({i.count} times)" for i in pipeline.report.incidents]
@@ -114,12 +113,12 @@ def run_live(
 def _consume(
     pipeline: Pipeline,
     embeddings: Iterator[Embedding],
-    zero_shot: ZeroShot | None,
+    describer: Describer,
     wishes: LiveWishes,
     watchers: Watchers,
     stack: ExitStack,
-) -> LabelCounts:
-    """Show and keep every embedding; how often each label was the best, per stream."""
+) -> None:
+    """Show and keep every embedding, and what is said of it."""
     timer = threading.Timer(wishes.seconds or 0, pipeline.stop)
     if wishes.seconds is not None:
         stack.callback(timer.cancel)
@@ -128,26 +127,21 @@ def _consume(
     for line in decision_lines(pipeline.decisions):
         output.say(line)
     if first is None:
-        return {}
-    publishing = stack.enter_context(_publishing(pipeline, zero_shot, wishes.out))
+        return
+    metadata = describer.begin(pipeline.metadata(None))
+    publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))
     view = stack.enter_context(shown(LiveView(), hidden=watchers.on_screen))
-    labels: LabelCounts = {}
-    for embedding in chain([first], embeddings):
-        record = labelled(embedding, zero_shot)
+    for record in describer.records(chain([first], embeddings)):
         publishing.publish(record)
         view.add(record)
         for take in watchers.records:
             take(record)
-        if record.label is not None:
-            labels.setdefault(embedding.stream, Counter())[record.label] += 1
-    return labels
 
 
-def _publishing(pipeline: Pipeline, zero_shot: ZeroShot | None, out: Path | None) -> Publishing:
+def _publishing(pipeline: Pipeline, metadata: RunMetadata, out: Path | None) -> Publishing:
     """The file of the embeddings, in a thread of its own; nothing without one."""
     if out is None:
         return Publishing({}, Incidents(pipeline.report.incidents))
-    metadata = pipeline.metadata(None, zero_shot.labels if zero_shot else ())
     opening = {str(out): partial(open_live_sink, out, metadata)}
     return Publishing(opening, Incidents(pipeline.report.incidents))
 

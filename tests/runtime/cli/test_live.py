@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from sensebind import cli
+from sensebind.cli.describing import Asked
 from sensebind.cli.live_run import LiveWishes, run_live
 from sensebind.cli.live_view import LiveView
 from sensebind.config import PipelineConfig
@@ -40,20 +41,22 @@ def test_what_is_heard_is_kept_and_replayed(
 ) -> None:
     out, record = tmp_path / "live.parquet", tmp_path / "live.mcap"
     source = PacedSource(open_source(sound), factor=4)
-    prompts = "a dog,rain"
-    lines = list(
-        run_live([source], str(bundle_folder), PipelineConfig(), prompts, LiveWishes(out, record))
-    )
+    prompts, labels, changes = "a dog,rain", "temperature=0.5", tmp_path / "changes.jsonl"
+    wishes = LiveWishes(out, record, asked=Asked(prompts, labels, changes=changes))
+    lines = list(run_live([source], str(bundle_folder), PipelineConfig(), wishes))
+    assert any(line.endswith(f" in {changes}") for line in lines)
+    assert changes.exists()
     assert any(line.startswith(f"recorded in {record}: sound.wav 96000") for line in lines)
     live = {row["grid_ns"]: row for row in pq.read_table(out).to_pylist()}
     assert len(live) >= 7
     again = tmp_path / "again.parquet"
     told = ["replay", str(record), "--bundle", str(bundle_folder), "--out", str(again)]
-    assert cli.run([*told, "--prompts", prompts]) == 0
+    assert cli.run([*told, "--prompts", prompts, "--labels", labels]) == 0
     replayed = {row["grid_ns"]: row for row in pq.read_table(again).to_pylist()}
     for grid_ns, row in live.items():
         assert replayed[grid_ns]["vector"] == row["vector"]
         assert replayed[grid_ns]["label"] == row["label"]
+        assert replayed[grid_ns]["scores"] == row["scores"]
 
 
 def test_a_device_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
