@@ -6,9 +6,9 @@ vector. A stream's embedding is its newest in (g - H, g], H being the joint hop;
 encoded at their frames take part too. Its weight is the confidence in its modality times its
 coverage and its share of valid pixels; weights are renormalised over the streams that are there.
 
-An instant is fused once every stream has come to it, or any is more than `wait_s` beyond it: a stream
-that is late, silent or dead is left out, and what comes for it afterwards is counted. Time is that
-of the embeddings, so replaying them in the same order gives the same joint ones.
+An instant is fused once every stream has come to it, or any is more than `wait_s` beyond it: a
+stream that is late, silent or dead is left out, and what comes for it afterwards is counted. Time
+is that of the embeddings, so replaying them in the same order gives the same joint ones.
 """
 
 from __future__ import annotations
