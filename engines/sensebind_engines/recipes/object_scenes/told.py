@@ -39,14 +39,15 @@ _SHARED_LIMITS = (
         "household things of 13 classes, 2 to 17 test models each."
     ),
     "No real camera was used; how far this holds for one is not known.",
+    "A model's class is the last word of its name: a hot dog counts as an animal.",
     "The earlier comparison of binding graphs measured plain pictures of the same test models.",
 )
 LIMITS: dict[Modality, tuple[str, ...]] = {
     Modality.DEPTH: (
         *_SHARED_LIMITS,
         (
-            "Classes differ widely: of the test animals and beds, three models each, hardly a view is "
-            "named."
+            "Classes differ widely: of the test animals and beds, three models each, hardly a view "
+            "is named."
         ),
     ),
     Modality.THERMAL: (
