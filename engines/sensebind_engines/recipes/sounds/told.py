@@ -12,7 +12,14 @@ _KNOWN_FOLD = (
     "began with; they were chosen on folds 1 to 3. Fold 5 was never used."
 )
 
+_SHORT = (
+    "On recordings it is not shown to be better than the regression, on events it is worse; an "
+    "encoder of ESC-10 alone names .908 of the same clips. Training was short: 700 steps, four "
+    "minutes of one core, with the loss still falling."
+)
+
 LIMITS = (
+    _SHORT,
     "Text-bound: every class was trained with its name, so nothing here is emergent.",
     _KNOWN_FOLD,
     "The instruments are samples of one soundfont, which also has the held-out programs.",
