@@ -38,8 +38,8 @@ INTERRUPTED = """
 import signal, sys
 from sensebind import cli, pipeline
 
-def interrupted(self, source):
-    yield from original(self, source)
+def interrupted(self, source, **options):
+    yield from original(self, source, **options)
     signal.raise_signal(signal.SIGINT)
     raise AssertionError("Ctrl-C did nothing")
 
