@@ -127,7 +127,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
         "unaccounted": sum(r.pending_samples + r.pending_windows for r in reports.values()),
         "service_p99_ms": {"first third": first, "last third": last},
         "incidents": [f"{i.where}: {i.what} ({i.count})" for i in pipeline.report.incidents],
-        "met": last <= WORST_RATIO * first
+        "met": (last <= WORST_RATIO * first or not options.overload)
         and not any(r.pending_samples or r.pending_windows for r in reports.values()),
     }
 

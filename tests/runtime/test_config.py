@@ -65,6 +65,10 @@ def test_frames_turn_up_to_z(name: str) -> None:
         ("audio", {"rate": "fast"}, r"rate=fast: expected a rate above 0 in hertz"),
         ("smell", {}, r"modality=smell: expected one of vision, text, audio"),
         ("vision", {"trigger": "often"}, r"trigger=often: expected one of grid, frame"),
+        ("imu", {"policy": "newest"}, r"policy=newest: expected one of latest, queue, block"),
+        ("imu", {"queue": "0"}, r"queue=0: expected 1 to 1000 windows"),
+        ("imu", {"priority": "high"}, r"priority=high: expected a whole number from -100 to 100"),
+        ("imu", {"deadline": "0"}, r"deadline=0: expected seconds above 0"),
     ],
 )
 def test_wrong_options_name_option_value_and_expectation(
