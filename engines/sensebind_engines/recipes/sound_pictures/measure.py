@@ -21,12 +21,10 @@ from sensebind_engines.recipes.esc10.dataset import SOUNDS
 from sensebind_engines.recipes.figures import Reference
 from sensebind_engines.recipes.measuring import balanced, measured
 from sensebind_engines.recipes.sound_pictures.things import THINGS
-from sensebind_engines.recipes.sounds.scoring import Scored, by_clip, score_encoder
+from sensebind_engines.recipes.sounds.scoring import Scored, by_clip, label_of, score_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from sensebind_engines.recipes.figures import Measurement, Nature
 
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 def measure(data: Path, bundles: Sequence[str]) -> list[Measurement]:
     """Clips of the test side: recordings alone, what was made alone, and all, in this order.
 
-    All are named among all classes. The ceiling is the balanced accuracy of the paired pictures.
+    All are named among all classes. The ceiling is the balanced accuracy of the test pictures.
 
     Args:
         data: folder the recipe built.
@@ -46,22 +44,23 @@ def measure(data: Path, bundles: Sequence[str]) -> list[Measurement]:
     prompts = {label: list(thing.prompts) for label, thing in THINGS.items()}
     manifest = data / "manifest.jsonl"
     heard = [by_clip(score_encoder(manifest, name, prompts, "test")) for name in bundles]
-    seen = by_clip(score_encoder(manifest, bundles[0], prompts, "test", Modality.VISION))
-    recorded = np.isin(np.array(heard[0].labels)[heard[0].truth], list(SOUNDS))
+    seen = score_encoder(manifest, bundles[0], prompts, "test", Modality.VISION)
+    made = [label for label in THINGS if label not in SOUNDS]
+    recorded = [label for label in THINGS if label in SOUNDS]
     return [
-        _measured("recordings of ESC-10 fold 4", "real", heard, seen, np.flatnonzero(recorded)),
-        _measured("renders and events", "simulated", heard, seen, np.flatnonzero(~recorded)),
-        _measured("all clips", "mixed", heard, seen, np.arange(len(recorded))),
+        _measured("recordings of ESC-10 fold 4", "real", heard, seen, recorded),
+        _measured("renders and events", "simulated", heard, seen, made),
+        _measured("all clips", "mixed", heard, seen, list(THINGS)),
     ]
 
 
 def _measured(
-    split: str, nature: Nature, heard: Sequence[Scored], seen: Scored, places: NDArray[np.int64]
+    split: str, nature: Nature, heard: Sequence[Scored], seen: Scored, labels: Sequence[str]
 ) -> Measurement:
-    kept = [_at(one, places) for one in heard]
-    pictures = _at(seen, places)
+    kept = [_of(one, labels) for one in heard]
+    pictures = _of(seen, labels)
     ceiling = Reference(
-        name="the paired pictures, named by text",
+        name="the pictures, named by text",
         value=balanced(pictures.credit, np.unique(pictures.truth, return_inverse=True)[1]),
     )
     return measured(
@@ -81,7 +80,9 @@ def _measured(
     )
 
 
-def _at(scored: Scored, places: NDArray[np.int64]) -> Scored:
+def _of(scored: Scored, labels: Sequence[str]) -> Scored:
+    """What is of some classes, still named among all."""
+    places = [place for place, item in enumerate(scored.items) if label_of(item) in labels]
     return Scored([scored.items[place] for place in places], scored.labels, scored.scores[places])
 
 
