@@ -139,10 +139,15 @@ def test_readme_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]
     (text,) = blocks(ROOT / "README.md", "python")
     exec(compile(text, "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    assert {line.split()[1] for line in lines} == {"imu", "vision"}
+    assert {line.split()[1] for line in lines} == {"imu", "vision", "depth", "thermal", "audio"}
     assert all(line.endswith("(384,)") for line in lines)
 
 
 def test_every_counter_is_explained() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/time.md").read_text(), re.MULTILINE)
     assert rows == list(StreamCounters.__dataclass_fields__)
+
+
+def test_the_evaluation_page_is_the_bundles() -> None:
+    shipped = ROOT / "runtime" / "sensebind" / "_data" / "bundles" / "demo" / "EVALUATION.md"
+    assert (ROOT / "docs" / "evaluation.md").read_bytes() == shipped.read_bytes()

@@ -183,7 +183,7 @@ def _prompts(senses: Sequence[BuiltSense]) -> dict[str, dict[str, list[str]]]:
     """Classes and texts of every sense; pictures are asked what depth is asked."""
     found: dict[str, dict[str, list[str]]] = {}
     for built in senses:
-        own = built.prompts()
+        own = built.sense.wordings(built.data)
         found[built.sense.modality.value] = own[built.sense.modality.value]
         if Modality.VISION.value in own:
             found.setdefault(Modality.VISION.value, own[Modality.VISION.value])

@@ -23,12 +23,15 @@ from sensebind_engines.training.config_file import load_config
 from sensebind_engines.training.run import train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sensebind.bundle_folder import BundleFolder
     from sensebind_engines.recipes.figures import SenseFigures
     from sensebind_engines.training.config import GraphConfig
+
+Wordings = dict[str, dict[str, list[str]]]
+"""Texts by class, by sense."""
 
 SEEDS = 3
 """Encoders trained for the figures; the first is shipped."""
@@ -53,6 +56,7 @@ class Sense(NamedTuple):
         config: the training's configuration, in that folder.
         manifest: what is trained on, in that folder.
         measure: makes the figures.
+        wordings: the classes and texts that the bundle brings, by sense, from the data's folder.
     """
 
     modality: Modality
@@ -60,6 +64,7 @@ class Sense(NamedTuple):
     config: str
     manifest: str
     measure: Measure
+    wordings: Callable[[Path], Wordings]
 
     @property
     def folder(self) -> str:
@@ -82,12 +87,6 @@ class BuiltSense(NamedTuple):
     bundle: BundleFolder
     figures: SenseFigures
 
-    def prompts(self) -> dict[str, dict[str, list[str]]]:
-        """Classes and texts by sense, of the data's `prompts.json`."""
-        return msgspec.json.decode(
-            (self.data / "prompts.json").read_bytes(), type=dict[str, dict[str, list[str]]]
-        )
-
     def learnt(self) -> list[str]:
         """What training knew of: its texts, or where it had none the names of its classes."""
         found: dict[str, None] = {}
@@ -97,6 +96,18 @@ class BuiltSense(NamedTuple):
                 told = row.get("text", row["label"])
                 found |= dict.fromkeys([told] if isinstance(told, str) else told)
         return list(found)
+
+
+def read_wordings(data: Path) -> Wordings:
+    """Those of the data's `prompts.json`, with which the figures were measured."""
+    return msgspec.json.decode((data / "prompts.json").read_bytes(), type=Wordings)
+
+
+def _motion_wordings(_data: Path) -> Wordings:
+    """Some that neither training nor the headline figure had; the figures tell them apart."""
+    from sensebind_engines.recipes.imu_motion.dataset import load_prompts
+
+    return {Modality.IMU.value: load_prompts().demo}
 
 
 def _measure_scenes(sense: Modality) -> Measure:
@@ -115,7 +126,7 @@ def _measure_sounds(data: Path, bundles: Mapping[int, Path]) -> SenseFigures:
 
 
 def _measure_motion(data: Path, bundles: Mapping[int, Path]) -> SenseFigures:
-    """Also on real motion, where the package that holds it is installed."""
+    """Also on real motion and a real sensor at rest, where the package or the file is there."""
     from sensebind.errors import SourceError
     from sensebind_engines.recipes.imu_motion import watch
     from sensebind_engines.recipes.imu_motion.report import report
@@ -124,26 +135,43 @@ def _measure_motion(data: Path, bundles: Mapping[int, Path]) -> SenseFigures:
         real = watch.build(data.parent / "imu_watch", data.parent)
     except SourceError:
         real = None
-    return report(data, bundles, real)
+    rest = data.parent / "imu_static" / "adis16405_imu1.npz"
+    return report(data, bundles, real, rest if rest.exists() else None)
 
 
 SENSES = (
     Sense(
-        Modality.DEPTH,
-        "object_scenes.dataset",
-        "depth.toml",
-        "manifest.jsonl",
-        _measure_scenes(Modality.DEPTH),
+        modality=Modality.DEPTH,
+        data="object_scenes.dataset",
+        config="depth.toml",
+        manifest="manifest.jsonl",
+        measure=_measure_scenes(Modality.DEPTH),
+        wordings=read_wordings,
     ),
     Sense(
-        Modality.THERMAL,
-        "object_scenes.dataset",
-        "thermal.toml",
-        "manifest.jsonl",
-        _measure_scenes(Modality.THERMAL),
+        modality=Modality.THERMAL,
+        data="object_scenes.dataset",
+        config="thermal.toml",
+        manifest="manifest.jsonl",
+        measure=_measure_scenes(Modality.THERMAL),
+        wordings=read_wordings,
     ),
-    Sense(Modality.AUDIO, "sounds.dataset", "sounds.toml", "final.jsonl", _measure_sounds),
-    Sense(Modality.IMU, "imu_motion.dataset", "imu_motion.toml", "manifest.jsonl", _measure_motion),
+    Sense(
+        modality=Modality.AUDIO,
+        data="sounds.dataset",
+        config="sounds.toml",
+        manifest="final.jsonl",
+        measure=_measure_sounds,
+        wordings=read_wordings,
+    ),
+    Sense(
+        modality=Modality.IMU,
+        data="imu_motion.dataset",
+        config="imu_motion.toml",
+        manifest="manifest.jsonl",
+        measure=_measure_motion,
+        wordings=_motion_wordings,
+    ),
 )
 
 
@@ -188,8 +216,11 @@ def _trained(config_path: Path, place: Path, seed: int) -> Path:
 def _refuse_another(bundle: Path, config: GraphConfig) -> None:
     """A bundle that is there counts only if it was trained as it would be now."""
     told = open_bundle(bundle).manifest.training.get("config")
-    before, now = (_compared(one) for one in (told, msgspec.to_builtins(config)))
-    if before != now:
+    try:
+        before = msgspec.convert(told, type(config))  # what came later has its default
+    except msgspec.ValidationError:
+        before = None
+    if before is None or _compared(before) != _compared(config):
         raise InputError(
             f"{str(bundle)!r} was trained with another configuration than its recipe has now; "
             "delete its folder, and the run beside it, to train it again"
@@ -197,8 +228,9 @@ def _refuse_another(bundle: Path, config: GraphConfig) -> None:
 
 
 def _compared(config: object) -> object:
-    """A configuration without the places of its files."""
-    if not isinstance(config, dict):
-        return config
+    """A configuration as plain values, without the places of its files."""
+    value = msgspec.to_builtins(config)
+    if not isinstance(value, dict):
+        return value
     places = ("manifest", "cache", "root", "folder")
-    return {key: _compared(value) for key, value in config.items() if key not in places}
+    return {key: _compared(own) for key, own in value.items() if key not in places}

@@ -20,7 +20,12 @@ from sensebind.manifest import EdgeSpec, decode_manifest, encode_manifest
 from sensebind.types import Modality
 from sensebind.vocabulary import Vocabulary
 from sensebind_engines.recipes import demo, demo_senses
-from sensebind_engines.recipes.demo_senses import BuiltSense, Sense, build_sense
+from sensebind_engines.recipes.demo_senses import (
+    BuiltSense,
+    Sense,
+    build_sense,
+    read_wordings,
+)
 from sensebind_engines.recipes.figures import Measurement, SenseFigures, read_figures
 from sensebind_engines.recipes.test_bundle import build_test_bundle
 
@@ -69,7 +74,9 @@ def sense(modality: Modality) -> Sense:
     def measure(data: Path, bundles: object) -> SenseFigures:
         return figures(modality.value)
 
-    return Sense(modality, "made_up.dataset", "sense.toml", "manifest.jsonl", measure)
+    return Sense(
+        modality, "made_up.dataset", "sense.toml", "manifest.jsonl", measure, read_wordings
+    )
 
 
 def built(modality: Modality, data: Path, folder: Path) -> BuiltSense:

@@ -26,6 +26,7 @@ DEPTH_TOPIC = "/camera/depth/image_rect_raw"
 DEPTH_INFO_TOPIC = "/camera/depth/camera_info"
 THERMAL_TOPIC = "/thermal/image_raw"
 AUDIO_TOPIC = "/mic/audio"
+AUDIO_INFO_TOPIC = "/mic/audio_info"
 LABEL_TOPIC = "/label"
 TOPIC_TYPES = {
     IMU_TOPIC: "sensor_msgs/msg/Imu",
@@ -34,6 +35,7 @@ TOPIC_TYPES = {
     DEPTH_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
     THERMAL_TOPIC: "sensor_msgs/msg/Image",
     AUDIO_TOPIC: "audio_common_msgs/msg/AudioDataStamped",
+    AUDIO_INFO_TOPIC: "audio_common_msgs/msg/AudioInfo",
     LABEL_TOPIC: "std_msgs/msg/String",
 }
 
@@ -53,6 +55,7 @@ _DELAYS_S = {
     DEPTH_TOPIC: (34.0e-3, 3.0e-3),
     DEPTH_INFO_TOPIC: (34.0e-3, 3.0e-3),
     THERMAL_TOPIC: (41.0e-3, 3.0e-3),
+    AUDIO_INFO_TOPIC: (0.0, 0.0),
     AUDIO_TOPIC: (0.108, 1.5e-3),  # stamped at the block's first sample, sent after its last
     LABEL_TOPIC: (0.0, 0.0),
 }
@@ -87,12 +90,17 @@ class Record(NamedTuple):
 
 
 def typestore() -> Typestore:
-    """ROS 2 Humble's message types and the two of audio_common_msgs that the recording uses."""
+    """ROS 2 Humble's message types and those of audio_common_msgs that the recording uses."""
     store = get_typestore(Stores.ROS2_HUMBLE)
     audio = get_types_from_msg("uint8[] data\n", "audio_common_msgs/msg/AudioData")
     audio |= get_types_from_msg(
         "std_msgs/Header header\naudio_common_msgs/AudioData audio\n",
         "audio_common_msgs/msg/AudioDataStamped",
+    )
+    audio |= get_types_from_msg(
+        "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\n"
+        "string coding_format\n",
+        "audio_common_msgs/msg/AudioInfo",
     )
     store.register(audio)
     return store
@@ -143,6 +151,7 @@ def _messages(
         DEPTH_INFO_TOPIC: build.depth_info(streams),
         THERMAL_TOPIC: build.thermal(streams),
         AUDIO_TOPIC: build.audio(streams),
+        AUDIO_INFO_TOPIC: build.audio_info(),
         LABEL_TOPIC: build.labels(streams),
     }
 
@@ -265,6 +274,20 @@ class _Builder:
             block = samples[begin : begin + AUDIO_BLOCK].view(np.uint8)
             header = self._header(stamp_ns, "mic_link")
             yield stamp_ns, message(header=header, audio=payload(data=block))
+
+    def audio_info(self) -> Iterator[tuple[int, Any]]:
+        """How the blocks are to be read, once at the beginning, as audio_common publishes it."""
+        message = self._kind("audio_common_msgs/msg/AudioInfo")
+        yield (
+            self._origin_ns,
+            message(
+                channels=1,
+                sample_rate=RATE_HZ,
+                sample_format="S16LE",
+                bitrate=0,
+                coding_format="wave",
+            ),
+        )
 
     def labels(self, streams: Streams) -> Iterator[tuple[int, Any]]:
         """What the robot does from now on, as text."""

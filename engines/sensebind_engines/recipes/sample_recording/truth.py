@@ -8,7 +8,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensebind_engines.recipes.sample_recording import bag, library, scene, scouting
-from sensebind_engines.recipes.sample_recording.audio import RATE_HZ
 from sensebind_engines.recipes.sample_recording.episode import Act
 from sensebind_engines.recipes.simulation.labels import window_label
 
@@ -167,7 +166,7 @@ def _streams() -> dict[str, dict[str, str]]:
         bag.COLOUR_TOPIC: {"modality": "vision"},
         bag.DEPTH_TOPIC: {"modality": "depth"},
         bag.THERMAL_TOPIC: {"modality": "thermal", "unit": "centikelvin"},
-        bag.AUDIO_TOPIC: {"modality": "audio", "rate": str(RATE_HZ)},
+        bag.AUDIO_TOPIC: {"modality": "audio"},
     }
 
 

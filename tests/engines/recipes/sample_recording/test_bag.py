@@ -17,7 +17,7 @@ from rosbags.highlevel import AnyReader
 
 from sensebind.config import StreamConfig
 from sensebind.sources import open_source
-from sensebind.types import FrameBlock, Modality
+from sensebind.types import FrameBlock, Modality, UniformBlock
 from sensebind_engines.recipes.sample_recording import bag
 from sensebind_engines.recipes.sample_recording.bag import Streams
 from sensebind_engines.recipes.sample_recording.render import DEPTH_EVERY
@@ -75,6 +75,7 @@ def test_counts(recording: Path) -> None:
         bag.DEPTH_INFO_TOPIC: 2,
         bag.THERMAL_TOPIC: 2,
         bag.AUDIO_TOPIC: N_BLOCKS,
+        bag.AUDIO_INFO_TOPIC: 1,
         bag.LABEL_TOPIC: 2,
     }
 
@@ -130,6 +131,16 @@ def test_audio_blocks_are_stamped_at_their_first_sample(recording: Path) -> None
         stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         assert stamp_ns == bag.ORIGIN_NS + index * 100_000_000
         assert log_ns > stamp_ns + 100_000_000
+
+
+def test_the_sound_is_read_without_being_told_how(recording: Path) -> None:
+    with open_source(recording) as source:
+        config = StreamConfig(modality=Modality.AUDIO)
+        (block, *_) = source.blocks({bag.AUDIO_TOPIC: config}, "log")
+    assert isinstance(block, UniformBlock)
+    assert block.rate_hz == 16_000
+    expected = _streams().audio[: len(block.values)] / 32768
+    np.testing.assert_allclose(block.values[:, 0], expected, atol=1e-6)
 
 
 def test_messages_are_in_the_order_of_reception(recording: Path) -> None:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of the page on training one's own bundle, run as they stand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_docs import ROOT, commands, environment
+
+PAGE = ROOT / "docs" / "train-your-own.md"
+
+
+@pytest.mark.slow
+def test_the_page_runs_from_recipe_to_search(tmp_path: Path) -> None:
+    """About half an hour on two cores; less with SENSEBIND_CACHE, which keeps the episodes."""
+    pytest.importorskip("mujoco", reason="the recipe simulates with mujoco")
+    pytest.importorskip("torch", reason="training needs torch")
+    if "SENSEBIND_CACHE" in os.environ:
+        (tmp_path / "cache").symlink_to(Path(os.environ["SENSEBIND_CACHE"]).resolve())
+    sample = ROOT / "runtime" / "sensebind" / "_data" / "sample" / "sample.mcap"
+    (tmp_path / "drive.mcap").symlink_to(sample)
+    for words in commands(PAGE):
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=tmp_path, env=environment(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
+    assert (tmp_path / "figures" / "EVALUATION.md").exists()
+    assert (tmp_path / "mine.parquet").stat().st_size > 0
