@@ -20,7 +20,6 @@ from sensebind.cli.options import (
     ThreadsOption,
     TraceOption,
 )
-from sensebind.errors import InputError
 
 
 def live(
@@ -32,6 +31,16 @@ def live(
     mic_rate: Annotated[
         float | None,
         typer.Option("--mic-rate", metavar="HZ", help="Its sample rate; its own by default."),
+    ] = None,
+    imu_serial: Annotated[
+        str | None,
+        typer.Option("--imu-serial", metavar="DEVICE[@BAUD]", help="Read an IMU's lines of text "
+                     "from this serial port."),
+    ] = None,
+    imu_udp: Annotated[
+        str | None,
+        typer.Option("--imu-udp", metavar="HOST:PORT", help="Read an IMU's lines of text that are "
+                     "sent to this address of this machine."),
     ] = None,
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List the devices there are, and end.")
@@ -69,22 +78,17 @@ def live(
 ) -> None:  # fmt: skip
     """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
     from sensebind.cli.describing import Asked
-    from sensebind.cli.live_run import LiveWishes, device_lines, run_live
+    from sensebind.cli.live_devices import AskedDevices, device_lines
+    from sensebind.cli.live_run import LiveWishes, run_live
     from sensebind.cli.settings import pipeline_config
     from sensebind.cli.watching import Wishes
-    from sensebind.sources.devices.microphone import Microphone
 
     if list_devices:
         for line in device_lines():
             typer.echo(line)
         return
-    if mic is None:
-        raise InputError(
-            "no device was named; give --mic NAME (for instance --mic default), "
-            "or look with --list-devices"
-        )
+    sources = AskedDevices(mic, mic_rate, imu_serial, imu_udp).sources()
     config = pipeline_config(stream or (), hop, backend, threads, None)
-    sources = [Microphone(None if mic == "default" else mic, rate_hz=mic_rate)]
     shown = Wishes(stats, stats_out, trace, rerun)
     asked = Asked(prompts, labels, joint, changes)
     wishes = LiveWishes(out, record, seconds, shown, asked)

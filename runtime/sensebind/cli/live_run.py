@@ -22,7 +22,6 @@ from sensebind.flow.signals import stopping_on_signals
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import check_output, open_live_sink
 from sensebind.sinks.recorder import Recorder
-from sensebind.sources.devices.microphones import list_microphones, rates_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,19 +51,6 @@ class LiveWishes:
     seconds: float | None = None
     watching: Wishes = field(default_factory=Wishes)
     asked: Asked = field(default_factory=Asked)
-
-
-def device_lines() -> Iterator[str]:
-    """The devices of this machine, in lines.
-
-    Raises:
-        MissingExtraError, SourceError: the package or library for a kind of device is missing.
-    """
-    microphones = list_microphones()
-    yield f"microphones ({len(microphones)}), for --mic:"
-    for each in microphones:
-        rates = ", ".join(map(str, rates_of(each, 1, "int16")))
-        yield f"  {each.index}: {each.name}, {each.channels} channels, at {rates} Hz"
 
 
 def run_live(

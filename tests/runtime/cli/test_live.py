@@ -68,9 +68,19 @@ def test_without_the_package_the_extra_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    for options in (["--list-devices"], ["--mic", "default"]):
-        assert cli.run(["live", *options]) == 2
-        assert "pip install 'sensebind[audio]'" in capsys.readouterr().err
+    assert cli.run(["live", "--mic", "default"]) == 2
+    assert "pip install 'sensebind[audio]'" in capsys.readouterr().err
+
+
+def test_devices_whose_package_is_missing_do_not_hide_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("sounddevice", "serial"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert cli.run(["live", "--list-devices"]) == 0
+    told = capsys.readouterr().out
+    for extra in ("audio", "serial"):
+        assert f"pip install 'sensebind[{extra}]'" in told
 
 
 def test_the_view_shows_the_latest_of_each_stream() -> None:
