@@ -6,6 +6,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ pytest.importorskip("onnx", reason="the test bundle is written with onnx")
 from sensebind import Bundle
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
+from sensebind.manifest import decode_manifest, encode_manifest
 from sensebind.types import Modality
 from sensebind_engines.anchors import Anchor, open_anchor
 from sensebind_engines.anchors.anchor import content_sha256
@@ -124,11 +126,24 @@ def test_contents_that_differ_have_other_keys() -> None:
     assert content_sha256({"a": strided}) == content_sha256({"a": array})
 
 
-def test_what_is_no_anchor_is_named(bundle_folder: Path, tmp_path: Path) -> None:
+def without_audio(folder: Path) -> Path:
+    """A bundle whose manifest tells of no audio encoder."""
+    path = folder / "bundle.json"
+    manifest = decode_manifest(path.read_bytes())
+    rest = {m: spec for m, spec in manifest.encoders.items() if m is not Modality.AUDIO}
+    edges = tuple(
+        edge for edge in manifest.binding_graph if Modality.AUDIO not in (edge.source, edge.target)
+    )
+    changed = msgspec.structs.replace(manifest, encoders=rest, binding_graph=edges)
+    path.write_bytes(encode_manifest(changed))
+    return folder
+
+
+def test_what_is_no_anchor_is_named(bundle_folder: Path, bundle_copy: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no bundle 'nowhere'"):
         open_anchor("nowhere", Modality.TEXT, tmp_path)
-    with pytest.raises(BundleError, match="bundle 'demo' has no 'audio' encoder; it has imu"):
-        open_anchor("demo", Modality.AUDIO, tmp_path)
+    with pytest.raises(BundleError, match="bundle 'test' has no 'audio' encoder; it has "):
+        open_anchor(without_audio(bundle_copy), Modality.AUDIO, tmp_path)
     tower = open_anchor(bundle_folder, Modality.VISION, tmp_path)
     with pytest.raises(InputError, match="an input is a ndarray, expected a text or features"):
         tower.vectors([np.zeros(3)])  # type: ignore[list-item, unused-ignore]

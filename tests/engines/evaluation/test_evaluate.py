@@ -41,9 +41,9 @@ def test_the_sample_is_named_as_the_demo_names_it(sample: Evaluation) -> None:
     imu, vision = named["imu"], named["vision"]
     assert (imu.relation, vision.relation) == ("trained", "anchor")
     assert imu.top1.value is not None
-    assert imu.top1.value > 0.9
+    assert imu.top1.value > 0.7
     assert imu.top1.chance == pytest.approx(1 / 7)
-    assert imu.top1.clusters == 14
+    assert imu.top1.clusters == 16
     assert set(imu.recall) == {"still", "smooth", "rough", "spin", "bump", "fallen", "carried"}
     assert vision.balanced is not None
     assert vision.balanced.value is not None
@@ -52,14 +52,17 @@ def test_the_sample_is_named_as_the_demo_names_it(sample: Evaluation) -> None:
 
 def test_the_matrix_tells_trained_from_emergent(sample: Evaluation) -> None:
     cells = {(cell.query, cell.target): cell for cell in sample.matrix}
-    assert len(cells) == 6
+    assert len(cells) == 6 * 5
     assert cells["imu", "text"].relation == "trained"
+    assert cells["depth", "vision"].relation == "trained"
+    assert cells["depth", "text"].relation == "emergent"
     assert cells["imu", "text"].measure == "zero-shot"
     assert cells["imu", "vision"].relation == "emergent"
     assert cells["imu", "vision"].measure == "R@1"
     assert cells["vision", "text"].relation == "anchor"
     assert cells["text", "imu"].figure is None
-    assert beyond_chance(cells["imu", "text"]) > 0.9
+    assert beyond_chance(cells["imu", "text"]) > 0.6
+    assert beyond_chance(cells["depth", "text"]) > 0.5
     assert np.isnan(beyond_chance(cells["text", "imu"]))
 
 
