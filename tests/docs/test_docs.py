@@ -84,7 +84,7 @@ def test_commands_and_options_exist(page: Path) -> None:
     for words in commands(page):
         if words[0] != "sensebind":
             continue
-        name = words[1:3] if words[1] in {"bundle", "recipe", "engine"} else words[1:2]
+        name = words[1:3] if words[1] in {"bundle", "recipe", "engine", "calibrate"} else words[1:2]
         text = help_of(*name)
         for option in (word.split("=")[0] for word in words if word.startswith("--")):
             assert option in text, f"{shlex.join(words)}: no option {option}"

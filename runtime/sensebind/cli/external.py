@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUP = "sensebind.commands"
 
 _OURS = {
+    "calibrate": ("calibrate", "Measure sensors, once, for every later run."),
     "evaluate": ("train", "Measure a bundle: zero-shot, retrieval, sense against sense."),
     "recipe": ("recipes", "Build the shipped bundles and recordings from their sources."),
     "train": ("train", "Train the encoders of a binding graph into a shared space."),

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind calibrate`: found by the entry-point group `sensebind.commands`."""
+
+import typer
+
+from sensebind_calibration.commands.allan import allan
+from sensebind_calibration.commands.show import show
+
+app = typer.Typer(help="Measure sensors, once, for every later run.", add_completion=False)
+app.command()(allan)
+app.command()(show)

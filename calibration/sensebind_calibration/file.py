@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calibration file: one TOML file, one section per estimator and stream."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from sensebind.errors import InputError, SinkError
+from sensebind.storage import atomic_path
+from sensebind_calibration.sections import FORMAT, AllanSection, ImuSection
+from sensebind_calibration.toml_text import toml_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Section = TypeVar("Section", bound=msgspec.Struct)
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {"allan": AllanSection, "imu": ImuSection}
+"""Estimators whose sections this version knows."""
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The file's tables as they are, sections of unknown estimators among them.
+
+    Raises:
+        InputError: if it cannot be read, is no TOML or of another format.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{path} is no calibration file that can be read ({error}); write one with "
+            "'sensebind calibrate imu' or 'allan'"
+        ) from None
+    if content.get("format") != FORMAT:
+        raise InputError(
+            f"{path} has format = {content.get('format')!r}, expected {FORMAT}; it is no "
+            "calibration file, or of another version of SenseBind"
+        )
+    return content
+
+
+def section_of(path: Path, estimator: str, stream: str, kind: type[Section]) -> Section:
+    """One section, checked.
+
+    Raises:
+        InputError: if it is not there or damaged, naming those that are there.
+    """
+    sections = read_file(path).get(estimator, {})
+    if not isinstance(sections, dict) or stream not in sections:
+        known = ", ".join(map(repr, sections)) or "none"
+        raise InputError(
+            f"{path} has no section [{estimator}] of the stream {stream!r}; it has {known}"
+        )
+    return checked(path, estimator, stream, sections[stream], kind)
+
+
+def checked(path: Path, estimator: str, stream: str, table: object, kind: type[Section]) -> Section:
+    """A section from its table.
+
+    Raises:
+        InputError: naming the field that is wrong.
+    """
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{path}: section [{estimator}.{stream!r}]: {error}; estimate it again"
+        ) from None
+
+
+def check_free(path: Path, estimator: str, stream: str, *, force: bool) -> None:
+    """Refuse before any work what `add_section` would refuse after it.
+
+    Raises:
+        InputError: if the section is there and not to be replaced, or the file is not ours.
+    """
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent} is no folder; create it, or choose another --out")
+        return
+    if stream in read_file(path).get(estimator, {}) and not force:
+        raise InputError(
+            f"{path} already has a section [{estimator}] of {stream!r}; give --force to replace it "
+            "(the old file is kept), or another --out"
+        )
+
+
+def add_section(
+    path: Path, estimator: str, stream: str, section: msgspec.Struct, *, force: bool = False
+) -> Path | None:
+    """Write a section; all others of the file are kept, and so is a copy of the old file.
+
+    Returns:
+        the copy of the old file, None if there was none.
+
+    Raises:
+        InputError: see `check_free`.
+        SinkError: if it cannot be written; the old file is unharmed.
+    """
+    check_free(path, estimator, stream, force=force)
+    content: dict[str, Any] = read_file(path) if path.exists() else {"format": FORMAT}
+    content.setdefault(estimator, {})[stream] = msgspec.to_builtins(section)
+    try:
+        kept = _keep(path) if path.exists() else None
+        with atomic_path(path) as temporary:
+            temporary.write_text(toml_text(content), encoding="utf-8")
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error}") from error
+    return kept
+
+
+def _keep(path: Path) -> Path:
+    """Copy a file to the first free of name.bak, name.bak2, …, so that no copy is lost either."""
+    names = (path.with_name(f"{path.name}.bak{n if n > 1 else ''}") for n in count(1))
+    free = next(name for name in names if not name.exists())
+    shutil.copy2(path, free)
+    return free

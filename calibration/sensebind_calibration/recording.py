@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The IMU of a recording, chosen and read as `sensebind replay` does, in the sensor's own axes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind import __version__
+from sensebind.cli.settings import parse_streams
+from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S
+from sensebind.sources import open_source
+from sensebind.sources.base import without_breaks
+from sensebind.sources.mapping import map_streams
+from sensebind.types import Modality, SampleBlock
+from sensebind_calibration.sections import Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sensebind.config import StreamConfig
+    from sensebind.sources.base import Source
+    from sensebind.sources.time_range import TimeRange
+
+_GAP_PERIODS = 1.8  # stamps farther apart have readings missing between them
+_MOST_MISSING = 0.01
+
+
+@dataclass(slots=True)
+class ImuStream:
+    """One IMU stream of an open recording.
+
+    Attributes:
+        source: the recording.
+        name: of the stream.
+        config: as it was declared: unit, frame.
+        notes: once it was read, what looked odd to the reader (units, axes, stamps).
+    """
+
+    source: Source
+    name: str
+    config: StreamConfig
+    notes: list[str] = field(default_factory=list)
+
+    def blocks(self) -> Iterator[SampleBlock]:
+        """Read it: blocks of finite samples in m/s² and rad/s, in order of their stamps."""
+        for block in without_breaks(self.source.blocks({self.name: self.config}, "stamp")):
+            assert isinstance(block, SampleBlock)
+            finite = np.isfinite(block.values).all(axis=1)
+            if finite.any():
+                yield SampleBlock(block.stream, block.stamps_ns[finite], block.values[finite])
+        self.notes = list(self.source.report.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Stamps of a stream, summed up.
+
+    Attributes:
+        rate_hz: readings per second where none is missing.
+        missing: share of readings that are missing.
+        readings: how many there are.
+        duration_s: from the first to the last.
+    """
+
+    rate_hz: float
+    missing: float
+    readings: int
+    duration_s: float
+
+    def check(self) -> None:
+        """Refuse a stream with holes: noise cannot be followed across them.
+
+        Raises:
+            InputError: telling how much is missing.
+        """
+        if self.missing > _MOST_MISSING:
+            raise InputError(
+                f"{self.missing:.1%} of the readings are missing (gaps between stamps), expected "
+                f"at most {_MOST_MISSING:.0%}; record again with less load on the bus or disk, or "
+                "choose a part without gaps by --from and --to"
+            )
+
+
+@contextmanager
+def open_imu(path: Path, stream: str | None, limits: TimeRange | None) -> Iterator[ImuStream]:
+    """Open the IMU of a recording.
+
+    Args:
+        path: any recording `sensebind replay` reads.
+        stream: "TOPIC" or "TOPIC=imu,unit=…,frame=…"; the one `replay` would take if None.
+        limits: the part to read.
+
+    Raises:
+        SourceError: if the recording cannot be read or lacks the stream.
+        InputError: if it has no IMU.
+    """
+    with open_source(path, time_range=limits) as source:
+        infos = source.streams()
+        overrides = {}
+        if stream is not None:
+            named = any(info.name == stream for info in infos) or "=imu" not in stream
+            overrides = parse_streams([f"{stream}=imu" if named else stream])
+        selected = map_streams(infos, [Modality.IMU], overrides).selected
+        ((name, config),) = selected.items()
+        yield ImuStream(source, name, config)
+
+
+def timing_of(stamps_ns: NDArray[np.int64]) -> Timing:
+    """Rate and gaps of stamps int64 (n,).
+
+    Raises:
+        InputError: if there are too few, or most do not rise.
+    """
+    return _timing(stamps_ns, usual_period_ns(stamps_ns))
+
+
+def usual_period_ns(stamps_ns: NDArray[np.int64]) -> float:
+    """The most usual distance of stamps: their median's neighbourhood averaged."""
+    steps = np.diff(stamps_ns)
+    if len(steps) < 2 or not np.median(steps) > 0:
+        raise InputError(
+            f"the IMU stream has {len(stamps_ns)} usable readings, or their stamps do not rise; "
+            "expected readings for at least a minute"
+        )
+    near = steps[np.abs(steps - np.median(steps)) <= 0.5 * np.median(steps)]
+    return float(near.mean())
+
+
+def _timing(stamps_ns: NDArray[np.int64], period_ns: float) -> Timing:
+    gaps = Gaps(period_ns)
+    gaps.add(stamps_ns)
+    return gaps.timing()
+
+
+class Gaps:
+    """Timing of a stream whose stamps come in pieces."""
+
+    def __init__(self, period_ns: float) -> None:
+        self._period_ns = period_ns
+        self._first_ns = self._last_ns = 0
+        self._readings = 0
+        self._bridged_ns = 0  # in gaps
+        self._gaps = 0
+
+    def add(self, stamps_ns: NDArray[np.int64]) -> None:
+        """Take the next stamps."""
+        if self._readings == 0:
+            self._first_ns = self._last_ns = int(stamps_ns[0])
+        steps = np.diff(stamps_ns, prepend=self._last_ns)
+        wide = steps > _GAP_PERIODS * self._period_ns
+        self._bridged_ns += int(steps[wide].sum())
+        self._gaps += int(np.count_nonzero(wide))
+        self._readings += len(stamps_ns)
+        self._last_ns = int(stamps_ns[-1])
+
+    def timing(self) -> Timing:
+        """What was seen so far."""
+        span_ns = self._last_ns - self._first_ns
+        steps = self._readings - 1 - self._gaps
+        period_ns = (span_ns - self._bridged_ns) / steps if steps > 0 else self._period_ns
+        expected = span_ns / period_ns + 1
+        return Timing(
+            rate_hz=NS_PER_S / period_ns,
+            missing=max(0.0, 1 - self._readings / expected),
+            readings=self._readings,
+            duration_s=span_ns / NS_PER_S,
+        )
+
+
+def provenance(
+    stream: ImuStream, timing: Timing, serial: str, temperature_c: float | None
+) -> Provenance:
+    """Where an estimate came from, dated now."""
+    return Provenance(
+        recording=stream.source.name,
+        sha256=stream.source.sha256(),
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        version=__version__,
+        rate_hz=round(timing.rate_hz, 6),
+        readings=timing.readings,
+        duration_s=timing.duration_s,
+        serial=serial,
+        temperature_c=temperature_c,
+    )
