@@ -54,8 +54,9 @@ def stream_rows(file: RecordFile, *, vectors: bool = True) -> Iterator[StreamRow
     """
     names = ["stream", "modality", "start_ns", "end_ns", *(["vector"] if vectors else [])]
     try:
-        with pq.ParquetFile(file.path) as table:
-            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=names):
+        # Buffering ahead would hold the whole file.
+        with pq.ParquetFile(file.path, pre_buffer=False) as table:
+            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
                 yield from _split(batch, file.metadata.dim if vectors else 0)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{file.path}: its records cannot be read: {error}") from None

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +19,7 @@ from sensebind.bundle import Bundle
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import InputError
 from sensebind.manifest import EdgeSpec, decode_manifest, encode_manifest
+from sensebind.storage import data_folder
 from sensebind.types import Modality
 from sensebind.vocabulary import Vocabulary
 from sensebind_engines.recipes import demo, demo_senses
@@ -28,9 +31,6 @@ from sensebind_engines.recipes.demo_senses import (
 )
 from sensebind_engines.recipes.figures import Measurement, SenseFigures, read_figures
 from sensebind_engines.recipes.test_bundle import build_test_bundle
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLASSES = {"depth": {"cat": ["a cat"], "dog": ["a dog"]}, "audio": {"bark": ["a bark"]}}
 
@@ -197,3 +197,21 @@ def test_what_was_trained_otherwise_is_refused(
     factory.config["training"]["batch"] = 7
     with pytest.raises(InputError, match=r"seed-0' was trained with another configuration"):
         build_sense(sense(Modality.DEPTH), tmp_path / "cache")
+
+
+@pytest.mark.slow
+def test_a_rebuild_from_kept_parts_gives_the_shipped_bytes(tmp_path: Path) -> None:
+    """Minutes: data are checked and everything put together; twelve encoders are not trained.
+
+    The parts are those that `sensebind recipe build demo --cache` left in SENSEBIND_CACHE.
+    """
+    cache = Path(os.environ.get("SENSEBIND_CACHE", tmp_path))
+    if not all((cache / f"demo-{sense.modality}").is_dir() for sense in demo_senses.SENSES):
+        pytest.skip("SENSEBIND_CACHE has no trained senses; run `sensebind recipe build demo`")
+    out = demo.build(tmp_path / "out", cache)
+    shipped = data_folder() / "bundles" / "demo"
+    versions = [open_bundle(folder).manifest.training["versions"] for folder in (shipped, out)]
+    if versions[0] != versions[1]:
+        pytest.skip(f"made with {versions[0]}, here are {versions[1]}")
+    for path in sorted(shipped.iterdir()):
+        assert (out / path.name).read_bytes() == path.read_bytes(), path.name
