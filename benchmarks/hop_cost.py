@@ -6,8 +6,11 @@ its blocks, the window that closes, its features. Sound comes in blocks of 10 ms
 one at 400 Hz. If everything were computed anew, windows four times as long would cost four times as
 much; a ratio of 1 means that the length does not matter.
 
-The front end's part is told beside it, without a goal: a window's features have to be written out,
-and an IMU's are interpolated anew, so it grows, but it is the smaller part.
+Three parts are told: all of the hop; of it the front end, which makes the features; and of that the
+arithmetic. The features are an array of the window's own, which may wait in a queue, so most of
+them are copied from what earlier windows computed: 0.4 MB of sound in 8 s, 77 kB of motion. That
+copy is linear in the length by nature. The arithmetic is the front end less such a copy, timed on
+the spot: an array of the same size from a matrix that is wider, row by row.
 
 Processor time, one thread, lengths alternating round by round; ratios of medians and of 10th
 percentiles.
@@ -41,9 +44,10 @@ if TYPE_CHECKING:
 LENGTHS_S = (2.0, 4.0, 8.0)
 HOP_S = 0.1
 HOPS_AT_ONCE = 5
-PARTS: dict[str, float | None] = {"hop": 1.25, "features": None}
-"""All of a hop, and of it the front end alone; and how much dearer windows four times as long may
-be."""
+PARTS = {"hop": 1.25, "features": 1.25, "arithmetic": 1.25}
+"""Parts of a hop, and how much dearer windows four times as long may be."""
+_WINDOWS_HELD = 4
+"""Width of the matrix that is copied from, in windows: as wide as what front ends keep."""
 _AUDIO_HZ, _AUDIO_BLOCK, _IMU_HZ = 16_000, 160, 400
 _BEGIN_NS = 1_700_000_000_000_000_000
 
@@ -57,27 +61,40 @@ class Stream:
         # No engine is ever run.
         encoder = Encoder(modality, spec, "none", 1, cast("Engine", None))
         self._path = StreamPath("/stream", StreamConfig(modality=modality), encoder, HOP_S)
+        self._shape = cast("tuple[int, int]", spec.inputs[0].shape[-2:])
+        self._held = np.ones((self._shape[0], _WINDOWS_HELD * self._shape[1]), np.float32)
         self._blocks = _sound() if audio else _motion()
         self._blocks_per_hop = round(HOP_S * (_AUDIO_HZ / _AUDIO_BLOCK if audio else _IMU_HZ))
         self.hops(round(3 * length_s / HOP_S))  # past the first window
 
-    def hops(self, number: int) -> tuple[float, float]:
-        """Processor time per hop, and of its front end, in microseconds, over some hops."""
+    def hops(self, number: int) -> tuple[float, float, float]:
+        """Processor time of each part per hop, in microseconds, over some hops."""
         blocks = list(islice(self._blocks, number * self._blocks_per_hop))
-        features_ns = 0
+        features_ns = copies_ns = 0
         begin_ns = time.process_time_ns()
         for block in blocks:
             for window in self._path.take(block):
                 before_ns = time.process_time_ns()
                 self._path.prepare(window)
-                features_ns += time.process_time_ns() - before_ns
-        return (time.process_time_ns() - begin_ns) / number / 1e3, features_ns / number / 1e3
+                made_ns = time.process_time_ns()
+                self._copy()
+                features_ns += made_ns - before_ns
+                copies_ns += time.process_time_ns() - made_ns
+        whole_ns = time.process_time_ns() - begin_ns - copies_ns
+        parts_ns = (whole_ns, features_ns, features_ns - copies_ns)
+        hop_us, features_us, arithmetic_us = (ns / number / 1e3 for ns in parts_ns)
+        return hop_us, features_us, arithmetic_us
+
+    def _copy(self) -> None:
+        """What delivering a window takes that is computed already."""
+        features = np.empty(self._shape, np.float32)
+        features[:] = self._held[:, : self._shape[1]]
 
 
 def measure(modality: Modality, rounds: int) -> dict[str, Any]:
     """Times by length, and ratios of the longest to the shortest."""
     streams = {length_s: Stream(modality, length_s) for length_s in LENGTHS_S}
-    times: dict[float, list[tuple[float, float]]] = {length_s: [] for length_s in LENGTHS_S}
+    times: dict[float, list[tuple[float, float, float]]] = {length_s: [] for length_s in LENGTHS_S}
     for index in range(rounds):
         for length_s in LENGTHS_S if index % 2 else LENGTHS_S[::-1]:
             times[length_s].append(streams[length_s].hops(HOPS_AT_ONCE))
@@ -94,7 +111,7 @@ def measure(modality: Modality, rounds: int) -> dict[str, Any]:
             "p10_us": {f"{s:g} s": _p10(of_part[s]) for s in LENGTHS_S},
             "ratio": ratios,
             "goal": goal,
-            "met": None if goal is None else max(ratios.values()) <= goal,
+            "met": max(ratios.values()) <= goal,
         }
     return figures
 
@@ -103,10 +120,10 @@ def line(modality: Modality, part: str, figures: dict[str, Any]) -> str:
     """A result in words."""
     listed = ", ".join(f"{length} {us:.0f} us" for length, us in figures["median_us"].items())
     ratio, goal = figures["ratio"], figures["goal"]
-    verdict = f", at most {goal:g}: {'met' if figures['met'] else 'MISSED'}" if goal else ""
+    verdict = "met" if figures["met"] else "MISSED"
     return (
         f"{modality} {part}: windows of {listed}; ratio {ratio['median']:.2f} (p10 "
-        f"{ratio['p10']:.2f}){verdict}"
+        f"{ratio['p10']:.2f}), at most {goal:g}: {verdict}"
     )
 
 

@@ -130,7 +130,7 @@ def rows() -> list[Row]:
             "lower",
             _stream(4 * LENGTH_S),
             _stream(LENGTH_S),
-            "40 single samples and one hop of 0.1 s; windows are made anew from their samples",
+            "40 single samples and one hop of 0.1 s; points that earlier windows had are copied",
         ),
     ]
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.preprocess_rows.base import Row
 from sensebind.preprocess import log_mel
 from sensebind.preprocess._log_mel_tables import tables_of
-from sensebind.preprocess.audio import FrameRing
+from sensebind.preprocess.column_ring import ColumnRing
 from sensebind.preprocess.spectrogram import LogMel
 from sensebind.specs import LogMelSpec
 
@@ -60,7 +60,7 @@ def hops(plan: LogMel, samples: F32, frames: int, times: int = 1) -> Callable[[]
     """As a stream does: `frames` new ones into the ring, the ordered window out; `times` over."""
     shift, held = plan.frame_shift, plan.frame_count(samples.size)
     part = samples[: plan.frame_length + (frames - 1) * shift]
-    ring = FrameRing(plan.spec.mel_bins, HELD_FRAMES)
+    ring = ColumnRing(plan.spec.mel_bins, HELD_FRAMES)
     window = np.empty((plan.spec.mel_bins, plan.spec.frames), np.float32)[:, :held]
     ring.begin_at(0, 0)
     plan.frames(samples, ring.extend(held))

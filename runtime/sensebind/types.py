@@ -161,10 +161,10 @@ class Window:
         values: float64 (n, channels) samples with the support the preprocessor asked for
             (irregular), float32 (n, channels) exactly the span (uniform), else empty.
         frames: the chosen frames, oldest first (frame streams).
-        segment: number of the segment (uniform streams), unlike any other's in this process; -1
-            where there is none.
-        start_index: index in the segment of the first row of `values` (uniform streams). Windows of
-            one segment agree where they overlap, which lets their frames be shared.
+        segment: number of the segment (irregular and uniform streams), unlike any other's in this
+            process; -1 where there is none, or where `values` are no longer the segment's.
+        start_index: index in the segment of the first row of `values`. Windows of one segment
+            agree where they overlap, which lets their features be shared.
     """
 
     stream: str

@@ -14,6 +14,7 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.preprocess.base import Prepared
+from sensebind.preprocess.column_ring import ColumnRing
 from sensebind.preprocess.spectrogram import plan_of
 from sensebind.specs import LogMelSpec
 
@@ -35,7 +36,7 @@ class AudioPreprocessor:
         self._spec = spec
         self._input = input_name
         self._log_mel = plan_of(spec)
-        self._ring = FrameRing(spec.mel_bins, _WINDOWS_HELD * spec.frames)
+        self._ring = ColumnRing(spec.mel_bins, _WINDOWS_HELD * spec.frames)
 
     def prepare(self, window: Window) -> Prepared:
         """Features float32 [1, mel_bins, frames]; frames the window is too short for hold the pad.
@@ -61,41 +62,6 @@ class AudioPreprocessor:
             part = samples[known * shift : (count - 1) * shift + self._log_mel.frame_length]
             self._log_mel.frames(np.ascontiguousarray(part), ring.extend(count - known))
         return ring.columns(count)
-
-
-class FrameRing:
-    """The newest frames of one segment as columns, in order."""
-
-    def __init__(self, bins: int, capacity: int) -> None:
-        """Hold up to `capacity` frames of `bins` numbers."""
-        self._columns = np.empty((bins, capacity), dtype=np.float32)
-        self._segment = -1
-        self._origin = 0  # frame in the first column
-        self._first = 0
-        self._end = 0
-
-    def begin_at(self, segment: int, first: int) -> int:
-        """Forget the frames before `first` of a segment; how many from there on are held."""
-        held = segment >= 0 and segment == self._segment and self._first <= first <= self._end
-        if not held:
-            self._origin = self._end = first
-        self._segment, self._first = segment, first
-        return self._end - first
-
-    def extend(self, count: int) -> NDArray[np.float32]:
-        """Columns (bins, count) to write the next frames into."""
-        if self._end + count - self._origin > self._columns.shape[1]:
-            kept = self.columns(self._end - self._first).copy()
-            self._columns[:, : kept.shape[1]] = kept
-            self._origin = self._first
-        at = self._end - self._origin
-        self._end += count
-        return self._columns[:, at : at + count]
-
-    def columns(self, count: int) -> NDArray[np.float32]:
-        """The oldest `count` of the frames that are not forgotten (bins, count), in place."""
-        at = self._first - self._origin
-        return self._columns[:, at : at + count]
 
 
 def make(spec: EncoderSpec, stream: StreamConfig | None) -> AudioPreprocessor:

@@ -21,6 +21,8 @@ The points depend on the samples of the span, of one period and one sample befor
 (linear) or two (cubic) neighbours beyond either end; on nothing else. Before the first and after
 the last sample their values are held; the window's coverage tells.
 The calibration is affine, so it is applied once per point, after the interpolation.
+
+Windows of a stream share the points they have in common: `imu_points.py`.
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S, grid_offsets_ns, nanoseconds
+from sensebind.grid import grid_offsets_ns, nanoseconds
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
 from sensebind.preprocess.imu_calibration import ImuCalibration
+from sensebind.preprocess.imu_points import PointPlan, SharedPoints
 from sensebind.preprocess.imu_rows import check_rows
 from sensebind.specs import ImuSpec
 
@@ -95,29 +98,10 @@ def resample_imu(
             2**62 ns, values that are not finite, or an impossible rate or length.
     """
     stamps_ns, values = _checked(stamps_ns, values)
-    length_ns = nanoseconds(length_s)
-    before_end_ns = grid_offsets_ns(length_ns, rate_hz)
-    if interpolation not in ("linear", "cubic"):
-        raise InputError(f"interpolation is {interpolation!r}, expected 'linear' or 'cubic'")
-    if antialias not in _DENSE:
-        raise InputError(f"antialias is {antialias!r}, expected 'triangle' or 'none'")
-    if abs(end_ns) > kernels.STAMP_LIMIT_NS:
-        raise InputError(f"end_ns is {end_ns}, expected a stamp within 2**62 ns of 0")
-    features = _output(out, before_end_ns.size)
-    usable = kernels.resample(
-        stamps_ns,
-        values,
-        end_ns,
-        length_ns,
-        before_end_ns,
-        interpolation == "cubic",
-        nanoseconds(max_interval_s),
-        _DENSE[antialias],
-        NS_PER_S / rate_hz,
-        *calibration.affine,
-        features,
-    )
-    if not usable:
+    plan = _plan(length_s, rate_hz, interpolation, max_interval_s, antialias, calibration)
+    _check_end(end_ns)
+    features = _output(out, plan.before_end_ns.size)
+    if not plan.fill(stamps_ns, values, end_ns, features):
         _refuse(stamps_ns, values)
     return features
 
@@ -130,6 +114,35 @@ def imu_grid_ns(end_ns: int, length_s: float, rate_hz: float) -> NDArray[np.int6
     """
     grid: NDArray[np.int64] = np.int64(end_ns) - grid_offsets_ns(nanoseconds(length_s), rate_hz)
     return grid
+
+
+def _plan(
+    length_s: float,
+    rate_hz: float,
+    interpolation: Interpolation,
+    max_interval_s: float,
+    antialias: Antialias,
+    calibration: ImuCalibration,
+) -> PointPlan:
+    length_ns = nanoseconds(length_s)
+    grid_offsets_ns(length_ns, rate_hz)  # refuses what has no points
+    if interpolation not in ("linear", "cubic"):
+        raise InputError(f"interpolation is {interpolation!r}, expected 'linear' or 'cubic'")
+    if antialias not in _DENSE:
+        raise InputError(f"antialias is {antialias!r}, expected 'triangle' or 'none'")
+    return PointPlan(
+        length_ns=length_ns,
+        rate_hz=rate_hz,
+        cubic=interpolation == "cubic",
+        max_interval_ns=nanoseconds(max_interval_s),
+        dense=_DENSE[antialias],
+        affine=calibration.affine,
+    )
+
+
+def _check_end(end_ns: int) -> None:
+    if abs(end_ns) > kernels.STAMP_LIMIT_NS:
+        raise InputError(f"end_ns is {end_ns}, expected a stamp within 2**62 ns of 0")
 
 
 def _checked(
@@ -180,7 +193,7 @@ def _output(out: NDArray[np.float32] | None, points: int) -> NDArray[np.float32]
 
 
 class ImuPreprocessor:
-    """Makes the features of IMU windows as an ImuSpec says."""
+    """Makes the features of one stream's windows as an ImuSpec says. One thread owns it."""
 
     def __init__(
         self,
@@ -195,10 +208,16 @@ class ImuPreprocessor:
                 f"the bundle wants IMU channels {' '.join(spec.channels)}; "
                 f"this version makes {' '.join(CHANNELS)} only"
             )
-        self._spec = spec
-        self._length_s = length_s
+        self._plan = _plan(
+            length_s,
+            spec.rate_hz,
+            spec.interpolation,
+            spec.max_interval_s,
+            spec.antialias,
+            calibration,
+        )
+        self._shared = SharedPoints(self._plan)
         self._input = input_name
-        self._calibration = calibration
 
     def prepare(self, window: Window) -> Prepared:
         """Features float32 (6, T) of one window.
@@ -206,18 +225,31 @@ class ImuPreprocessor:
         Raises:
             InputError: if the samples cannot be used, naming the row.
         """
-        features = resample_imu(
-            window.stamps_ns,
-            np.asarray(window.values, dtype=np.float64),
-            end_ns=window.end_ns,
-            length_s=self._length_s,
-            rate_hz=self._spec.rate_hz,
-            interpolation=self._spec.interpolation,
-            max_interval_s=self._spec.max_interval_s,
-            antialias=self._spec.antialias,
-            calibration=self._calibration,
-        )
+        values = np.asarray(window.values, dtype=np.float64)
+        stamps_ns, values = _checked(window.stamps_ns, values)
+        _check_end(window.end_ns)
+        features = _output(None, self._plan.before_end_ns.size)
+        if not self._fill(window, stamps_ns, values, features):
+            _refuse(stamps_ns, values)
         return Prepared({self._input: features})
+
+    def _fill(
+        self,
+        window: Window,
+        stamps_ns: NDArray[np.int64],
+        values: NDArray[np.float64],
+        features: NDArray[np.float32],
+    ) -> bool:
+        if window.segment < 0 or len(window.stamps_ns) < 2:  # none to share with; nothing settled
+            return self._plan.fill(stamps_ns, values, window.end_ns, features)
+        return self._shared.fill(
+            stamps_ns,
+            values,
+            window.end_ns,
+            features,
+            segment=window.segment,
+            start_index=window.start_index,
+        )
 
 
 def make(spec: EncoderSpec, stream: StreamConfig | None) -> ImuPreprocessor:

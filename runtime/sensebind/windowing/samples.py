@@ -18,7 +18,7 @@ from sensebind.grid import NS_PER_S, grid_offsets_ns
 from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
 from sensebind.windowing.rules import MAX_STAMP_NS
-from sensebind.windowing.segmented import SegmentedWindower
+from sensebind.windowing.segmented import SegmentedWindower, next_segment_number
 from sensebind.windowing.tail import Tail
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class SampleWindower(SegmentedWindower["_Segment"]):
             )
             return []
         self.counters.emitted += 1
-        stamps, values, newest_ns = segment.take(start_ns, end_ns)
+        first, stamps, values, newest_ns = segment.take(start_ns, end_ns)
         window = Window(
             stream=self._stream,
             grid_ns=end_ns,
@@ -156,6 +156,8 @@ class SampleWindower(SegmentedWindower["_Segment"]):
             coverage=coverage,
             stamps_ns=stamps,
             values=values,
+            segment=segment.number,
+            start_index=first,
         )
         return [window]
 
@@ -166,6 +168,7 @@ class _Segment:
     def __init__(
         self, first_ns: int, channels: int, rules: SampleRules, *, after_gap: bool
     ) -> None:
+        self.number = next_segment_number()
         self.first_ns = first_ns
         self.last_ns = first_ns
         self.after_gap = after_gap
@@ -222,15 +225,19 @@ class _Segment:
             covered -= bare.sum()
         return int(covered) / len(points_ns)
 
-    def take(self, start_ns: int, end_ns: int) -> tuple[Stamps, Values, int]:
-        """Read-only samples of a span with their support, and the newest stamp inside it."""
+    def take(self, start_ns: int, end_ns: int) -> tuple[int, Stamps, Values, int]:
+        """Samples of a span with their support, read-only.
+
+        Returns:
+            index of the first, stamps, values and the newest stamp inside the span.
+        """
         start, end = self._index_at(start_ns), self._index_at(end_ns)
         self.used += max(0, end - max(start, self._used_end))
         self._used_end = max(self._used_end, end)
         first = self._support_start(end_ns)
         last = min(end + self._rules.support, self._stamps.end)
         stamps = self._stamps.view(first, last)[:, 0]
-        return stamps, self._values.view(first, last), int(stamps[end - 1 - first])
+        return first, stamps, self._values.view(first, last), int(stamps[end - 1 - first])
 
     def finish(self) -> None:
         """Nothing: every sample was settled when it came."""

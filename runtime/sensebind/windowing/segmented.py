@@ -4,12 +4,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import count
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from sensebind.windowing.counters import StreamCounters
 
 if TYPE_CHECKING:
     from sensebind.types import Window
+
+_NUMBERS = count(1)
+"""Of all streams: a preprocessor must not take another stream's window for one of its own."""
+
+
+def next_segment_number() -> int:
+    """A number that no other segment of this process has."""
+    return next(_NUMBERS)
 
 
 class Segment(Protocol):

@@ -12,7 +12,6 @@ frames.
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from sensebind.grid import NS_PER_S
 from sensebind.types import UniformBlock, Window
 from sensebind.windowing.lattice import Lattice
 from sensebind.windowing.rules import MAX_STAMP_NS
-from sensebind.windowing.segmented import SegmentedWindower
+from sensebind.windowing.segmented import SegmentedWindower, next_segment_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +35,6 @@ SLOWEST_HZ, FASTEST_HZ = 1000, 1_000_000
 """Rates outside are taken for a mistake: below, no sound is left; above, no microphone is."""
 LARGEST_DRIFT = 0.01
 """A clock that is further off is no clock; quartz is within 0.0002."""
-_SEGMENT_NUMBERS = count(1)
-"""Of all streams: a preprocessor must not take another stream's window for one of its own."""
 _NO_STAMPS = np.empty(0, np.int64)
 
 
@@ -158,7 +155,7 @@ class UniformWindower(SegmentedWindower["Lattice"]):
 
     def _begin(self, block: UniformBlock, stamp_ns: int, *, after_gap: bool) -> Lattice:
         self._segment = Lattice(
-            next(_SEGMENT_NUMBERS),
+            next_segment_number(),
             stamp_ns,
             Fraction(repr(block.rate_hz)),
             _clock_rate(block),

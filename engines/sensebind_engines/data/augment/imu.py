@@ -47,7 +47,8 @@ def augment_imu(
     stamps_ns = window.stamps_ns
     if amount.time_warp:
         stamps_ns = _warped(window, amount.time_warp, rng)
-    return replace(window, values=_turned(values, to_body.T), stamps_ns=stamps_ns)
+    # Part of a segment no longer: its points must not be taken from, or given to, its neighbours.
+    return replace(window, values=_turned(values, to_body.T), stamps_ns=stamps_ns, segment=-1)
 
 
 def draw_rotation(amount: ImuAugment, rng: np.random.Generator) -> NDArray[np.float64]:
