@@ -42,6 +42,15 @@ def live(
         typer.Option("--imu-udp", metavar="HOST:PORT", help="Read an IMU's lines of text that are "
                      "sent to this address of this machine."),
     ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option("--camera", metavar="N|DEVICE|FILE", help="Look through this camera: its "
+                     "number, its path, or a film in its place."),
+    ] = None,
+    thermal: Annotated[
+        str | None,
+        typer.Option("--thermal", metavar="N|DEVICE|FILE", help="The same, of a thermal camera."),
+    ] = None,
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List the devices there are, and end.")
     ] = False,
@@ -87,7 +96,7 @@ def live(
         for line in device_lines():
             typer.echo(line)
         return
-    sources = AskedDevices(mic, mic_rate, imu_serial, imu_udp).sources()
+    sources = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal).sources()
     config = pipeline_config(stream or (), hop, backend, threads, None)
     shown = Wishes(stats, stats_out, trace, rerun)
     asked = Asked(prompts, labels, joint, changes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError, SenseBindError
+from sensebind.sources.devices.camera import Camera, cameras
 from sensebind.sources.devices.imu_line_sources import imu_serial, imu_udp, serial_ports
 from sensebind.sources.devices.microphone import Microphone
 from sensebind.sources.devices.microphones import list_microphones, rates_of
@@ -26,12 +27,16 @@ class AskedDevices:
         mic_rate: its rate in Hz.
         imu_serial: DEVICE[@BAUD].
         imu_udp: HOST:PORT.
+        camera: number of a camera, its path, or a film.
+        thermal: the same, of a thermal camera.
     """
 
     mic: str | None = None
     mic_rate: float | None = None
     imu_serial: str | None = None
     imu_udp: str | None = None
+    camera: str | None = None
+    thermal: str | None = None
 
     def sources(self) -> list[LiveSource]:
         """A source for each device that was asked for; nothing is opened.
@@ -47,6 +52,10 @@ class AskedDevices:
             found.append(imu_serial(self.imu_serial))
         if self.imu_udp is not None:
             found.append(imu_udp(self.imu_udp))
+        if self.camera is not None:
+            found.append(Camera(self.camera))
+        if self.thermal is not None:
+            found.append(Camera(self.thermal, sense="thermal"))
         if not found:
             raise InputError(
                 "no device was named; give --mic NAME (for instance --mic default), "
@@ -57,7 +66,7 @@ class AskedDevices:
 
 def device_lines() -> Iterator[str]:
     """The devices of this machine, in lines; where they cannot be listed, why."""
-    for lines in (_microphone_lines, _serial_lines):
+    for lines in (_microphone_lines, _serial_lines, _camera_lines):
         yield from _or_reason(lines)
 
 
@@ -81,3 +90,10 @@ def _serial_lines() -> Iterator[str]:
     yield f"serial ports ({len(ports)}), for --imu-serial:"
     for port, says in ports.items():
         yield f"  {port}: {says}"
+
+
+def _camera_lines() -> Iterator[str]:
+    nodes = cameras()
+    yield f"video devices ({len(nodes)}), for --camera and --thermal:"
+    for path, name in nodes.items():
+        yield f"  {path}: {name}"
