@@ -65,7 +65,12 @@ def select(
     asked: dict[str, StreamConfig] = {}
     for recording in recordings:
         asked |= _recorded(recording, config, encoders)
-    mapping = map_streams([i for some in infos for i in some], encoders, asked | config.streams)
+    mapping = map_streams(
+        [i for some in infos for i in some],
+        encoders,
+        asked | config.streams,
+        asked.keys() - config.streams.keys(),
+    )
     left = dict(mapping.selected)
     selections = []
     for source, some, recording in zip(sources, infos, recordings, strict=True):

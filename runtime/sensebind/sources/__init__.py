@@ -12,7 +12,7 @@ from sensebind.sources.bags.several import SeveralSources
 from sensebind.sources.bags.source import BagSource
 from sensebind.sources.bags.trimmed import Trimmed
 from sensebind.sources.files.source import FileSource
-from sensebind.sources.layout import layout_of
+from sensebind.sources.layout import layout_of, sole_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,6 +66,8 @@ def open_source(
 
 def _open_one(path: Path, frame_rate_hz: float, time_range: TimeRange | None) -> Source:
     layout = layout_of(path)
+    if layout == "bag folder" and (part := sole_part(path)) is not None:
+        return _open_one(part, frame_rate_hz, time_range)
     if layout != "files":
         return BagSource(path, _BAGS[layout], time_range)
     files = FileSource(path, frame_rate_hz)

@@ -60,6 +60,12 @@ def bag_parts(folder: Path) -> list[Path]:
     )
 
 
+def sole_part(folder: Path) -> Path | None:
+    """The one bag file of a folder that no metadata.yaml makes a recording of its own."""
+    parts = bag_parts(folder)
+    return parts[0] if len(parts) == 1 and not (folder / "metadata.yaml").exists() else None
+
+
 def natural_order(path: Path) -> list[str | int]:
     """A sort key for file names by which part 10 comes after part 9."""
     pieces = re.split(r"([0-9]+)", path.name)

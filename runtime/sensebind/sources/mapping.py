@@ -77,6 +77,7 @@ def map_streams(
     infos: Sequence[StreamInfo],
     encoders: Collection[Modality],
     overrides: Mapping[str, StreamConfig],
+    recorded: Collection[str] = (),
 ) -> StreamMapping:
     """Decide on every stream of a source.
 
@@ -87,6 +88,7 @@ def map_streams(
         infos: the source's streams.
         encoders: modalities the bundle can encode.
         overrides: configurations by stream name.
+        recorded: those of them that nobody asked for now: a recording of ours says so.
 
     Raises:
         SourceError: if an override names a stream that is not there or not a sense.
@@ -101,7 +103,7 @@ def map_streams(
     guesses = {info.name: _guess(info) for info in infos if info.name not in overrides}
     chosen = _choose(guesses, {config.modality for config in overrides.values()})
     decisions = tuple(
-        _asked_for(info, overrides[info.name])
+        _overridden(info, overrides[info.name], recorded)
         if info.name in overrides
         else _decide(info, guesses[info.name], chosen, encoders)
         for info in infos
@@ -168,7 +170,12 @@ def _choose(
     return chosen
 
 
-def _asked_for(info: StreamInfo, config: StreamConfig) -> Decision:
+def _overridden(info: StreamInfo, config: StreamConfig, recorded: Collection[str]) -> Decision:
+    """The decision on a stream whose configuration is given."""
+    if info.name in recorded:
+        reason = "as when it was recorded" if info.count else "it was recorded, but nothing came"
+        hint = _flag(info.name, config.modality)
+        return Decision(info.name, config.modality, used=True, reason=reason, hint=hint)
     return Decision(info.name, config.modality, used=True, reason=_applied(config))
 
 

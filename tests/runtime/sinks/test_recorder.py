@@ -359,3 +359,22 @@ def test_metadata_that_moved_is_found(tmp_path: Path) -> None:
         writer.finish()  # type: ignore[no-untyped-call]
     expected = read_back(tmp_path / "a.mcap")
     assert contents(read_back(tmp_path / "b.mcap")) == contents(expected)
+
+
+def test_a_folder_with_one_recording_is_that_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    block = SampleBlock(IMU, np.array([START_NS]), np.ones((1, 6)))
+    record(folder / "live.mcap", [Taken(START_NS, block)])
+    source = open_source(folder)
+    assert isinstance(source, BagSource)
+    assert source.recorded is not None
+    assert list(source.recorded.streams) == list(STREAMS)
+
+
+def test_recordings_in_a_folder_are_not_taken_for_parts_of_one(tmp_path: Path) -> None:
+    for name in ("a.mcap", "b.mcap"):
+        block = SampleBlock(IMU, np.array([START_NS]), np.ones((1, 6)))
+        record(tmp_path / name, [Taken(START_NS, block)])
+    with pytest.raises(SourceError, match=r"a\.mcap in this folder is the recording of a live run"):
+        open_source(tmp_path).streams()

@@ -60,6 +60,17 @@ def test_a_realsense_recording() -> None:
     }
 
 
+def test_settings_that_a_recording_stored_are_not_said_to_be_asked_for() -> None:
+    stored = {"/imu": StreamConfig(modality=Modality.IMU, hop_s=0.2)}
+    empty = replace(imu("/imu"), count=0)
+    for info, reason in ((imu("/imu"), "as when it was"), (empty, "it was recorded, but nothing")):
+        mapping = map_streams([info], ALL, stored, recorded=stored)
+        assert mapping.selected == stored
+        assert mapping.decisions[0].reason.startswith(reason)
+        assert mapping.decisions[0].hint == "--stream /imu=imu"
+    assert map_streams([imu("/imu")], ALL, stored).decisions[0].reason == "asked for"
+
+
 def test_every_decision_has_a_reason_and_where_possible_a_flag() -> None:
     decisions = map_streams(REALSENSE, ALL, {}).decisions
     assert [(d.stream, d.used, d.reason, d.hint) for d in decisions] == [

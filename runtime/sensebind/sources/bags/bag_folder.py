@@ -58,6 +58,7 @@ class BagFolder:
         try:
             for part in paths:
                 self._parts.append(open_bag_file(part, report))
+            _check_foreign(path, paths, self._parts)
         except SourceError:
             self.close()
             raise
@@ -94,6 +95,20 @@ def open_bag_file(path: Path, report: SourceReport) -> Container:
     if layout not in FILE_FORMATS:
         raise SourceError(f"{path}: not a bag file; remove it from the folder or rename it")
     return FILE_FORMATS[layout](path, report)
+
+
+def _check_foreign(folder: Path, paths: list[Path], parts: list[Container]) -> None:
+    """Refuse to read recordings of ours as parts of one: each has settings of its own.
+
+    Raises:
+        SourceError: naming one of them.
+    """
+    for path, part in zip(paths, parts, strict=True):
+        if isinstance(part, McapFile) and part.recording is not None:
+            raise SourceError(
+                f"{folder}: {path.name} in this folder is the recording of a live run, complete "
+                f"by itself; name the recordings one by one: sensebind replay {path} …"
+            )
 
 
 def _listed_parts(folder: Path) -> set[str]:
