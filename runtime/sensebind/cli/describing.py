@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -13,7 +13,7 @@ from sensebind.changes import ChangeDetector
 from sensebind.cli.report_text import counted
 from sensebind.errors import ConfigError
 from sensebind.fusion import Fusion, FusionConfig
-from sensebind.labelling import LabelConfig, Labeller
+from sensebind.labelling import LabelConfig, Labeller, Smoothing
 from sensebind.sinks import check_place
 from sensebind.storage import atomic_path
 from sensebind.zero_shot import DEFAULT_TEMPERATURE, ZeroShot, parse_prompts
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from sensebind.types import Embedding
 
 _OPTIONS = ("temperature", *LabelConfig.__struct_fields__)
+_EXPECTED = {
+    "temperature": "a number above 0, for example 0.07",
+    "min_score": "a share from 0 to 1",
+    "min_cosine": "a cosine from -1 to 1",
+    "smoothing": f"one of {', '.join(get_args(Smoothing))}",
+    "smoothing_s": "seconds above 0, at most 3600",
+    "margin": "a share from 0 to 1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,15 @@ def label_options(text: str | None) -> tuple[float, LabelConfig]:
     unknown = next((name for name in options if name not in _OPTIONS), None)
     if unknown is not None:
         raise ConfigError(f"unknown option {unknown!r} in --labels; known: {', '.join(_OPTIONS)}")
+    given = dict(options)
     try:
         temperature = float(options.pop("temperature", DEFAULT_TEMPERATURE))
         return temperature, msgspec.convert(options, LabelConfig, strict=False)
-    except ValueError as error:  # msgspec's is one
-        raise ConfigError(f"--labels {text!r}: {error}") from None
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`")
+    except ValueError:
+        name = "temperature"
+    raise ConfigError(f"--labels {name}={given[name]}: expected {_EXPECTED[name]}")
 
 
 class Describer:

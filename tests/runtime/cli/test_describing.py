@@ -77,8 +77,14 @@ def test_labels_are_given_as_asked(
             ["--prompts", "a,b", "--labels", "colour=1"],
             "unknown option 'colour' in --labels; known",
         ),
-        (["--prompts", "a,b", "--labels", "margin=2"], "--labels 'margin=2': Expected"),
-        (["--prompts", "a,b", "--labels", "temperature=x"], "--labels 'temperature=x': could not"),
+        (
+            ["--prompts", "a,b", "--labels", "margin=2"],
+            "--labels margin=2: expected a share from 0 to 1",
+        ),
+        (
+            ["--prompts", "a,b", "--labels", "temperature=x"],
+            "--labels temperature=x: expected a number above 0",
+        ),
         (["--changes", "/nowhere/changes.jsonl"], "no folder '/nowhere'"),
     ],
 )
