@@ -20,7 +20,7 @@ from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
 from sensebind.config import PipelineConfig
-from sensebind.errors import ConfigError
+from sensebind.errors import ConfigError, SenseBindError
 from sensebind.flow.feeding import Times, clocked
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
@@ -28,6 +28,7 @@ from sensebind.flow.selection import is_live, select
 from sensebind.records import RunMetadata
 from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
+from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from sensebind.clock import ReferenceClock
+    from sensebind.clock.model import ClockQuality
+    from sensebind.clock.models import StampStatus
     from sensebind.config import Order, StreamConfig
     from sensebind.flow.run import Observe
     from sensebind.flow.selection import AnySource, Selection
@@ -55,11 +58,15 @@ class PipelineReport:
         streams: by stream name.
         sources: what happened while reading, by the sources' names; empty in push form.
         incidents: what went wrong and was overcome.
+        clocks: how well each clock of live sources was known at the end, by name.
+        stamps: how the stamps of each live stream were mapped, by its name.
     """
 
     streams: dict[str, StreamReport] = field(default_factory=dict)
     sources: dict[str, SourceReport] = field(default_factory=dict)
     incidents: list[Incident] = field(default_factory=list)
+    clocks: dict[str, ClockQuality] = field(default_factory=dict)
+    stamps: dict[str, StampStatus] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -97,6 +104,7 @@ class Pipeline:
         self._order: Order = self.config.order or "stamp"
         self._ready: deque[Embedding] = deque()
         self._run: Run | None = None
+        self._clock_models: ClockModels | None = None
         for name, stream in self.config.streams.items():
             self._wire(name, stream)
 
@@ -109,11 +117,13 @@ class Pipeline:
         recorder: Recorder | None = None,
         clock: ReferenceClock | None = None,
         clock_models: ClockModels | None = None,
+        seconds: float | None = None,
     ) -> Generator[Embedding, None, None]:
         """Yield the embeddings of a recording, or of live sources, or of several of both.
 
         A recording is read as fast as its embeddings are taken, nothing of it is dropped, and they
-        come in the order their windows closed. Live sources are never held up: what nobody has
+        come in the order their windows closed. Live sources are started once all that their first
+        windows need is loaded, and are never held up: what nobody has
         time for is dropped and counted, and a source or engine that fails is opened anew while the
         rest goes on; `stop` ends the run.
 
@@ -128,6 +138,7 @@ class Pipeline:
             clock: what live streams are told in; wall time as it is now if None.
             clock_models: map the stamps of devices, some of them calibrated perhaps; new ones if
                 None.
+            seconds: stop so long after the sources were started; None for not.
 
         Raises:
             InputError: if nothing maps to an encoder, or a configured stream is not there.
@@ -142,6 +153,9 @@ class Pipeline:
             live = any(is_live(each) for each in sources)
             encoders = {path.encoder.modality: path.encoder for path in self._streams.values()}
             incidents = Incidents(self.report.incidents)
+            if live:
+                for path in self._streams.values():
+                    _warm_up(path, incidents)
             run = Run(
                 self.config,
                 encoders,
@@ -154,9 +168,10 @@ class Pipeline:
             self._run = stack.enter_context(run)
             stack.callback(setattr, self, "_run", None)
             times = Times(clock or SystemClock(), clock_models or ClockModels())
-            stack.callback(times.tell, incidents)
+            self._clock_models = times.models
+            stack.callback(self._tell_clocks, times, incidents)
             self._feed(run, selections, recorder, times)
-            yield from run.embeddings()
+            yield from run.embeddings(seconds)
 
     def stop(self) -> None:
         """End the present run gracefully: take nothing more in, and encode what came before.
@@ -169,6 +184,10 @@ class Pipeline:
     def queues(self) -> dict[str, int]:
         """What waits where in the present run: samples or blocks, windows; for other threads."""
         return self._run.queues() if self._run is not None else {}
+
+    def clocks(self) -> dict[str, ClockQuality]:
+        """How well each clock of the latest run's live sources is known; for other threads."""
+        return self._clock_models.status() if self._clock_models is not None else {}
 
     def push(self, delivery: Delivery) -> None:
         """Take one block, or a break; windows that close are encoded and wait for `poll`.
@@ -275,10 +294,23 @@ class Pipeline:
             }
             recorder.begin(configs, {name: _known(info) for name, info in told.items()})
 
+    def _tell_clocks(self, times: Times, incidents: Incidents) -> None:
+        times.tell(incidents)
+        self.report.clocks |= times.models.status()
+        self.report.stamps |= times.models.stream_status()
+
     def _wire(self, name: str, config: StreamConfig) -> None:
         path = StreamPath(name, config, self.bundle.encoder(config.modality), self.config.hop_s)
         self._streams[name] = path
         self.report.streams[name] = path.report
+
+
+def _warm_up(path: StreamPath, incidents: Incidents) -> None:
+    """Load what a front end needs, before a source is started that would not wait for it."""
+    try:
+        warm_front_end(path.encoder, path.config)
+    except SenseBindError as error:
+        incidents.tell(f"stream {path.name}", f"{error}; its first windows may take longer")
 
 
 def _known(info: LiveStreamInfo) -> dict[str, object]:

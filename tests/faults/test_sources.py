@@ -220,6 +220,12 @@ def test_garbage_is_counted_and_never_fatal(bundle: Bundle, first: bool) -> None
     assert report.sources["dev"].skipped["nobody asked for this"] == {
         "not a stream that was asked for": 1
     }
+    told = {incident.what for incident in report.incidents}
+    assert {
+        "a block was refused: a SampleBlock is of stream 'nobody asked for this', not asked for",
+        "a block was refused: a NoneType is no block",
+        "a block was refused: a str is no block",
+    } <= told
 
 
 def test_a_recording_that_ends_with_an_error_gives_what_came_before(bundle: Bundle) -> None:

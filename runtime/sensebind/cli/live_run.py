@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,13 @@ from sensebind.bundle import Bundle
 from sensebind.cli import output
 from sensebind.cli.describing import Asked, Describer
 from sensebind.cli.live_view import LiveView, shown
-from sensebind.cli.report_text import decision_lines, source_lines, stream_lines
+from sensebind.cli.report_text import (
+    clock_lines,
+    decision_lines,
+    source_lines,
+    stream_lines,
+    why_nothing,
+)
 from sensebind.cli.watching import Wishes, watching
 from sensebind.flow.incidents import Incidents
 from sensebind.flow.publishing import Publishing
@@ -82,14 +87,20 @@ def run_live(
         labels = describer.labeller.labels
         watchers = stack.enter_context(watching(wishes.watching, pipeline, labels))
         embeddings = pipeline.run(
-            list(sources), observers=watchers.observers, views=watchers.views, recorder=recorder
+            list(sources),
+            observers=watchers.observers,
+            views=watchers.views,
+            recorder=recorder,
+            seconds=wishes.seconds,
         )
         stack.enter_context(stopping_on_signals(pipeline.stop))
         _consume(pipeline, embeddings, describer, wishes, watchers, stack)
         said = describer.finish()
     lines = [*stream_lines(pipeline.report, describer.label_counts), *said]
+    lines += why_nothing(pipeline.report)
     for source in sources:
         lines += source_lines(source.report)
+    lines += clock_lines(pipeline.report)
     lines += [f"{i.where}: {i.what} ({i.count} times)" for i in pipeline.report.incidents]
     if recorder is not None:
         lines += _recorded_lines(recorder)
@@ -105,14 +116,12 @@ def _consume(
     stack: ExitStack,
 ) -> None:
     """Show and keep every embedding, and what is said of it."""
-    timer = threading.Timer(wishes.seconds or 0, pipeline.stop)
-    if wishes.seconds is not None:
-        stack.callback(timer.cancel)
-        timer.start()
     first = next(embeddings, None)  # by now the streams are mapped
     for line in decision_lines(pipeline.decisions):
         output.say(line)
     if first is None:
+        if wishes.out is not None:
+            output.warning(f"{wishes.out} was not written: there was no embedding")
         return
     metadata = describer.begin(pipeline.metadata(None))
     publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))

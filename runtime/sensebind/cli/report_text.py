@@ -66,6 +66,38 @@ def stream_lines(report: PipelineReport, labels: Mapping[str, Counter[str]]) -> 
             yield "  labels: " + ", ".join(f"{k} {n}" for k, n in labels[name].most_common())
 
 
+def clock_lines(report: PipelineReport) -> Iterator[str]:
+    """How well the clocks of live sources were known, and how stamps were mapped."""
+    for name, clock in report.clocks.items():
+        if clock.observations:
+            yield (
+                f"clock {name}: {clock.drift_ppm:+.1f} ± {clock.drift_uncertainty_ppm:.1f} ppm by "
+                f"{counted(clock.observations, 'message')} over {clock.span_s:.0f} s, which waited "
+                f"{clock.spread_ns / 1e6:.2f} ms; set {counted(clock.jumps, 'time')}"
+            )
+    for name, stamps in report.stamps.items():
+        if stamps.relocks or stamps.by_arrival:
+            yield (
+                f"{name}: line of its stamps drawn anew {counted(stamps.relocks, 'time')}, "
+                f"{counted(stamps.by_arrival, 'block')} placed by arrival"
+            )
+
+
+def why_nothing(report: PipelineReport) -> Iterator[str]:
+    """Why streams of a live run gave no embedding, a line for each."""
+    for name, stream in report.streams.items():
+        counters = stream.counters
+        if stream.embedded:
+            continue
+        if not stream.pushed:
+            yield f"{name}: no embedding, as the device delivered nothing"
+        elif not counters.emitted:
+            yield (
+                f"{name}: no embedding, as what was delivered fills no window; let it run for "
+                f"longer, or give a lower min_coverage="
+            )
+
+
 def source_lines(report: SourceReport) -> Iterator[str]:
     """What reading met: messages that were not delivered, and notes."""
     for stream, causes in report.skipped.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
+from sensebind.errors import InputError
 from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
 from sensebind.ring import check_block
@@ -246,7 +247,7 @@ class LiveFeed:
             with self._times.lock:
                 self._pass_on(block, receive_ns, monotonic_ns)
         except Exception as error:  # noqa: BLE001 - a block of any content costs itself only
-            self._refuse(block, told(error))
+            self._refuse(block, error)
 
     def _pass_on(self, raw: Block, receive_ns: int, monotonic_ns: int) -> None:
         if raw.stream in self._lanes:
@@ -263,13 +264,16 @@ class LiveFeed:
             if pushed.kept:
                 self._tap.offer(device, mapped, receive_ns)
 
-    def _refuse(self, block: Block, why: str) -> None:
-        stream = getattr(block, "stream", None)
+    def _refuse(self, block: Block, error: Exception) -> None:
+        stream, why = getattr(block, "stream", None), told(error)
         lane = self._lanes.get(stream) if isinstance(stream, str) else None
         if lane is not None:
             lane.paths[lane.name].count_refused(block, why)
         else:
             self._source.report.skip(str(stream), "not a stream that was asked for")
+            if not isinstance(error, InputError):
+                what = "no block" if stream is None else f"of stream {stream!r}, not asked for"
+                why = f"a {type(block).__name__} is {what}"
         self._incidents.tell(f"source {self._source.name}", f"a block was refused: {why}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 from sensebind.flow.engines import Engines
@@ -87,6 +87,7 @@ class Run:
         )
         self._worker: Worker | None = None
         self._thread: Thread | None = None
+        self._timer: Timer | None = None
 
     def add_recording(self, source: Source, paths: Mapping[str, StreamPath], order: Order) -> None:
         """Read these streams of a recording, which stays open during the run."""
@@ -128,14 +129,17 @@ class Run:
         self._lanes += lanes.values()
         self._feeds.append(feed)
 
-    def embeddings(self) -> Iterator[Embedding]:
-        """Start everything, and yield embeddings until all has ended.
+    def embeddings(self, seconds: float | None = None) -> Iterator[Embedding]:
+        """Start everything, and yield embeddings until all has ended, or `stop` after `seconds`.
 
         Raises:
             SourceError: after what was read before, if a recording cannot be read to its end.
             BackendError: if an engine hangs while a recording is replayed.
         """
         self._start()
+        if seconds is not None:
+            self._timer = Timer(seconds, self.stop)
+            self._timer.start()
         drain_until_s: float | None = None
         while True:
             try:
@@ -169,6 +173,9 @@ class Run:
 
     def close(self) -> None:
         """End all threads now, and count what was on its way as lost."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
         self._stop_feeds()
         ended = [feed.join(CLOSE_S) for feed in self._feeds if self._worker is not None]
         if self._worker is not None and self._thread is not None:

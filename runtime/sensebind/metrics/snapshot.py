@@ -34,6 +34,24 @@ class StreamCounts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}
 
 
+class ClockState(msgspec.Struct, frozen=True, kw_only=True):
+    """How well the clock of a device is known, by its messages since it was last set.
+
+    Attributes:
+        observations: messages it was learnt from.
+        drift_ppm: by how much it runs fast.
+        drift_uncertainty_ppm: standard error of it.
+        spread_ms: how long messages typically wait beyond the least delay.
+        jumps: how often it was set.
+    """
+
+    observations: int
+    drift_ppm: float
+    drift_uncertainty_ppm: float
+    spread_ms: float
+    jumps: int
+
+
 class StreamSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One stream at one moment.
 
@@ -62,6 +80,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         peak_resident_bytes: the most there was.
         streams: by name.
         queues: samples, blocks and windows that wait, by place.
+        clocks: of live sources, by name.
     """
 
     seconds: float
@@ -70,6 +89,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     peak_resident_bytes: int
     streams: dict[str, StreamSnapshot]
     queues: dict[str, int]
+    clocks: dict[str, ClockState] = {}
 
 
 class RunStats:
@@ -82,11 +102,13 @@ class RunStats:
         self,
         counts: Callable[[], Mapping[str, StreamCounts]],
         queues: Callable[[], Mapping[str, int]],
+        clocks: Callable[[], Mapping[str, ClockState]] = dict,
     ) -> None:
-        """Watch a run whose counts so far `counts` tells, and `queues` what waits."""
+        """Watch a run; the functions tell its counts so far, what waits and its clocks."""
         self.latency = LatencyStats()
         self._counts = counts
         self._queues = queues
+        self._clocks = clocks
         self._begin_s = self._last_s = time.monotonic()
         self._last_cpu_s = time.process_time()
         self._last_embedded: dict[str, int] = {}
@@ -116,6 +138,7 @@ class RunStats:
             peak_resident_bytes=max(resident, peak_resident_bytes()),
             streams=streams,
             queues=dict(self._queues()),
+            clocks=dict(self._clocks()),
         )
 
     def _stream(

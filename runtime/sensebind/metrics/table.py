@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sensebind.metrics.histogram import Summary
-    from sensebind.metrics.snapshot import Snapshot, StreamSnapshot
+    from sensebind.metrics.snapshot import ClockState, Snapshot, StreamSnapshot
 
 _MIB = 1 << 20
 _STAGES = {
@@ -28,7 +28,8 @@ _WIDTH = 6
 def table_lines(snapshot: Snapshot) -> list[str]:
     """Latencies in milliseconds: medians of the stages, percentiles of their sum, of each stream.
 
-    What was never measured is a dash. The last lines tell what the process uses, and what waits.
+    What was never measured is a dash. The last lines tell what the process uses, how well the
+    clocks of devices are known, and what waits.
     """
     lines = ["".join(heading.rjust(_WIDTH) for heading in _HEADINGS)]
     for name, stream in snapshot.streams.items():
@@ -43,6 +44,7 @@ def table_lines(snapshot: Snapshot) -> list[str]:
         f"{snapshot.resident_bytes / _MIB:.0f} MiB (at most "
         f"{snapshot.peak_resident_bytes / _MIB:.0f}); ms, stages as medians"
     )
+    lines += [_clock_line(name, clock) for name, clock in snapshot.clocks.items()]
     waiting = _listed(snapshot.queues)
     return [*lines, f"waiting: {waiting}"] if waiting else lines
 
@@ -68,6 +70,18 @@ def live_table(console: Console) -> Iterator[Callable[[Snapshot], None]]:
         redirect_stdout=sys.stdout.isatty(),
     ) as live:
         yield lambda snapshot: live.update(table(snapshot), refresh=True)
+    if not console.is_terminal:
+        console.line()
+
+
+def _clock_line(name: str, clock: ClockState) -> str:
+    if not clock.observations:
+        return f"clock {name}: not seen yet"
+    jumps = f", set {clock.jumps} times" if clock.jumps else ""
+    return (
+        f"clock {name}: {clock.drift_ppm:+.1f} ± {clock.drift_uncertainty_ppm:.1f} ppm, "
+        f"messages wait {clock.spread_ms:.2f} ms{jumps}"
+    )
 
 
 def _listed(counts: Mapping[str, int]) -> str:

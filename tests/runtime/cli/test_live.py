@@ -59,6 +59,18 @@ def test_what_is_heard_is_kept_and_replayed(
         assert replayed[grid_ns]["scores"] == row["scores"]
 
 
+def test_a_run_without_a_window_tells_why(
+    sound: Path, bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(sound, np.zeros(RATE_HZ, np.float32), RATE_HZ)
+    out = tmp_path / "out.parquet"
+    source = PacedSource(open_source(sound), factor=100)
+    lines = list(run_live([source], str(bundle_folder), PipelineConfig(), LiveWishes(out)))
+    assert "sound.wav: no embedding, as what was delivered fills no window" in "\n".join(lines)
+    assert f"{out} was not written: there was no embedding" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_device_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["live"]) == 2
     assert "give --mic NAME (for instance --mic default)" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +39,12 @@ from tests.support.running import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from sensebind import Bundle, Embedding
+    from sensebind.encoder import Encoder
     from sensebind.metrics.times import WindowTimes
     from sensebind.types import Block, Window
 
@@ -215,6 +218,50 @@ def test_frames_are_encoded_as_they_come_live_and_at_instants_in_replay(bundle: 
             list(pipeline.run(source))
             triggers.append(pipeline.metadata(source).windows["cam"].trigger)
     assert triggers == ["frame", "grid"]
+
+
+def test_front_ends_are_warm_before_a_device_is_started(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    def warm(encoder: Encoder, stream: StreamConfig) -> None:
+        assert stream.modality is encoder.modality
+        happened.append(encoder.modality.value)
+        raise InputError("made-up input does not fit")
+
+    def play(deliver: Callable[[Block], None]) -> None:
+        happened.append("started")
+        deliver_all(imu_blocks(400))(deliver)
+
+    monkeypatch.setattr("sensebind.pipeline.warm_front_end", warm)
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        assert list(pipeline.run(ScriptedSource("dev", [IMU], play)))
+    assert happened == ["imu", "started"]
+    assert [incident.where for incident in pipeline.report.incidents] == ["stream imu"]
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        list(pipeline.run(BlockSource(imu_blocks(400))))
+    assert happened == ["imu", "started"]
+
+
+def test_a_live_run_ends_after_so_long(bundle: Bundle) -> None:
+    def play(_deliver: Callable[[Block], None]) -> None:
+        source.stopped.wait(PATIENCE_S)
+
+    source = ScriptedSource("dev", [IMU], play)
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        assert not list(pipeline.run(source, seconds=1e-3))
+    assert source.stopped.is_set()
+
+
+def test_the_report_tells_how_well_clocks_are_known(bundle: Bundle) -> None:
+    info = replace(IMU, clock="counter of the dev")
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        assert pipeline.clocks() == {}
+        list(pipeline.run(ScriptedSource("dev", [info], deliver_all(imu_blocks(400)))))
+    assert pipeline.report.clocks["counter of the dev"].observations == 40
+    assert pipeline.clocks() == pipeline.report.clocks
+    assert pipeline.report.stamps["imu"].clock == "counter of the dev"
 
 
 def test_streams_of_two_sources_need_names_of_their_own(bundle: Bundle) -> None:

@@ -17,7 +17,7 @@ from sensebind.errors import SinkError
 from sensebind.metrics import process
 from sensebind.metrics.lines import SnapshotLines
 from sensebind.metrics.process import peak_resident_bytes, resident_bytes
-from sensebind.metrics.snapshot import RunStats, Snapshot, StreamCounts
+from sensebind.metrics.snapshot import ClockState, RunStats, Snapshot, StreamCounts
 from sensebind.metrics.table import live_table, table_lines
 from sensebind.metrics.ticker import Ticker
 from tests.support.timing import MS, embedding, window_times
@@ -32,7 +32,8 @@ class Run:
     def __init__(self) -> None:
         self.counts = {"/imu": StreamCounts(modality="imu", embedded=0)}
         self.queues = {"in /imu": 0}
-        self.stats = RunStats(lambda: self.counts, lambda: self.queues)
+        self.clocks: dict[str, ClockState] = {}
+        self.stats = RunStats(lambda: self.counts, lambda: self.queues, lambda: self.clocks)
 
     def windows(self, count: int, **dropped: int) -> None:
         before = self.counts["/imu"].embedded
@@ -141,6 +142,21 @@ def test_the_table_has_stages_percentiles_and_losses() -> None:
     assert "cores" in process_line
     assert waiting == "waiting: in /imu 40"
     assert max(map(len, (headings, cells, process_line))) <= 80
+
+
+def test_the_table_tells_how_well_clocks_are_known() -> None:
+    run = Run()
+    known = {"drift_ppm": -12.34, "drift_uncertainty_ppm": 3.0, "spread_ms": 0.456}
+    run.clocks = {
+        "samples of mic": ClockState(observations=900, jumps=0, **known),
+        "hardware": ClockState(observations=900, jumps=2, **known),
+        "steady": ClockState(observations=0, jumps=0, **known),
+    }
+    assert table_lines(run.stats.snapshot())[-3:] == [
+        "clock samples of mic: -12.3 ± 3.0 ppm, messages wait 0.46 ms",
+        "clock hardware: -12.3 ± 3.0 ppm, messages wait 0.46 ms, set 2 times",
+        "clock steady: not seen yet",
+    ]
 
 
 def test_a_stream_without_windows_shows_dashes() -> None:
