@@ -51,6 +51,11 @@ def live(
         str | None,
         typer.Option("--thermal", metavar="N|DEVICE|FILE", help="The same, of a thermal camera."),
     ] = None,
+    realsense: Annotated[
+        str | None,
+        typer.Option("--realsense", metavar="SERIAL", help="Read depth, colour and motion of this "
+                     "RealSense camera; 'default' for the first."),
+    ] = None,
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List the devices there are, and end.")
     ] = False,
@@ -96,7 +101,8 @@ def live(
         for line in device_lines():
             typer.echo(line)
         return
-    sources = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal).sources()
+    devices = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense)
+    sources = devices.sources()
     config = pipeline_config(stream or (), hop, backend, threads, None)
     shown = Wishes(stats, stats_out, trace, rerun)
     asked = Asked(prompts, labels, joint, changes)

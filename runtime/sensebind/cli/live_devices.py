@@ -11,6 +11,8 @@ from sensebind.sources.devices.camera import Camera, cameras
 from sensebind.sources.devices.imu_line_sources import imu_serial, imu_udp, serial_ports
 from sensebind.sources.devices.microphone import Microphone
 from sensebind.sources.devices.microphones import list_microphones, rates_of
+from sensebind.sources.devices.realsense import RealSense
+from sensebind.sources.devices.realsense_profiles import librealsense, realsense_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ class AskedDevices:
         imu_udp: HOST:PORT.
         camera: number of a camera, its path, or a film.
         thermal: the same, of a thermal camera.
+        realsense: serial number of a RealSense camera, or "default".
     """
 
     mic: str | None = None
@@ -37,6 +40,7 @@ class AskedDevices:
     imu_udp: str | None = None
     camera: str | None = None
     thermal: str | None = None
+    realsense: str | None = None
 
     def sources(self) -> list[LiveSource]:
         """A source for each device that was asked for; nothing is opened.
@@ -56,6 +60,8 @@ class AskedDevices:
             found.append(Camera(self.camera))
         if self.thermal is not None:
             found.append(Camera(self.thermal, sense="thermal"))
+        if self.realsense is not None:
+            found.append(RealSense(None if self.realsense == "default" else self.realsense))
         if not found:
             raise InputError(
                 "no device was named; give --mic NAME (for instance --mic default), "
@@ -66,7 +72,7 @@ class AskedDevices:
 
 def device_lines() -> Iterator[str]:
     """The devices of this machine, in lines; where they cannot be listed, why."""
-    for lines in (_microphone_lines, _serial_lines, _camera_lines):
+    for lines in (_microphone_lines, _serial_lines, _camera_lines, _realsense_lines):
         yield from _or_reason(lines)
 
 
@@ -97,3 +103,10 @@ def _camera_lines() -> Iterator[str]:
     yield f"video devices ({len(nodes)}), for --camera and --thermal:"
     for path, name in nodes.items():
         yield f"  {path}: {name}"
+
+
+def _realsense_lines() -> Iterator[str]:
+    known = realsense_cameras(librealsense().context())
+    yield f"RealSense cameras ({len(known)}), for --realsense:"
+    for serial, name in known.items():
+        yield f"  {serial}: {name}"

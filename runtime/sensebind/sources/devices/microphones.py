@@ -108,7 +108,7 @@ def find_microphone(wanted: str | int | None) -> MicrophoneInfo:
             f"the microphone {text!r} may be any of {listing}; give more of its name, or its number"
         )
     near = get_close_matches(text, [m.name for m in known], n=1, cutoff=0.4)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
+    guess = f"; did you mean {near[0]!r}?" if near else "."
     raise SourceError(f"there is no microphone {text!r}{guess} There are {listing}")
 
 
