@@ -13,7 +13,7 @@ PIP := python -m pip install --disable-pip-version-check -q
 CHECKED := pyproject.toml .ci/constraints-train.txt
 BENCHMARKS := $(filter-out __init__ _%,$(basename $(notdir $(wildcard benchmarks/*.py))))
 BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-python-headless \
-  mcap-ros2-support safetensors onnx
+  mcap-ros2-support safetensors onnx allantools
 CORE_TESTS := tests --ignore=tests/engines
 
 .PHONY: help demo test test-engines test-slow check bench clean

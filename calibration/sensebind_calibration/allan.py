@@ -7,8 +7,8 @@ at rate f and means over m readings, τ = m / f,
     σ²(τ) = mean over k of (θ[k + 2m] - 2 θ[k + m] + θ[k])² / (2 m²).
 
 Every k is used up to m = FULL_OVERLAP; beyond, starts lie m / FULL_OVERLAP apart. Neighbours that
-close hold nearly the same readings, so nothing is lost (the deviation changes by less than 0.1 %),
-and the work is linear in the number of readings however long the spans are.
+close hold nearly the same readings, so hardly anything is lost (the deviation changes by some
+thousandths), and the work is linear in the number of readings however long the spans are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-FULL_OVERLAP = 1024
+FULL_OVERLAP = 128
 """Longest span, in readings, of which every start is used."""
 
 TAUS_PER_DECADE = 12

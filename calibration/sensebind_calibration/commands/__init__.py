@@ -4,8 +4,10 @@
 import typer
 
 from sensebind_calibration.commands.allan import allan
+from sensebind_calibration.commands.imu import imu
 from sensebind_calibration.commands.show import show
 
 app = typer.Typer(help="Measure sensors, once, for every later run.", add_completion=False)
 app.command()(allan)
+app.command()(imu)
 app.command()(show)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind calibrate imu`: scale, misalignment and biases of an IMU."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensebind.units import STANDARD_GRAVITY
+from sensebind_calibration.commands.options import (
+    ForceOption,
+    FromOption,
+    JsonOption,
+    OutOption,
+    RecordingArgument,
+    SerialOption,
+    StreamOption,
+    TemperatureOption,
+    ToOption,
+    tell_written,
+    watched,
+)
+
+
+def imu(
+    recording: RecordingArgument,
+    out: OutOption = Path("calibration.toml"),
+    stream: StreamOption = None,
+    gravity: Annotated[
+        float,
+        typer.Option("--gravity", metavar="M_S2", min=9.7, max=9.9, help="|g| at this place."),
+    ] = STANDARD_GRAVITY,
+    begin: FromOption = None,
+    end: ToOption = None,
+    serial: SerialOption = "",
+    temperature: TemperatureOption = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Scale, misalignment and biases of an IMU that was put down in many orientations.
+
+    Rest it for 3 s on each of its six faces, better also on edges and corners, and turn it by hand
+    in between. The rests are found by themselves.
+    """
+    from sensebind.cli import output
+    from sensebind.sources.time_range import time_range
+    from sensebind_calibration.cards import imu_card
+    from sensebind_calibration.file import add_section, check_free
+    from sensebind_calibration.imu import calibrate_imu, doubts
+    from sensebind_calibration.recording import open_imu
+
+    with open_imu(recording, stream, time_range(begin, end)) as found:
+        check_free(out, "imu", found.name, force=force)
+        with output.progress(f"reading {found.source.name}") as advance:
+            section = calibrate_imu(
+                found,
+                gravity_m_s2=gravity,
+                serial=serial,
+                temperature_c=temperature,
+                watch=watched(found.source, advance),
+            )
+    for sentence in [*found.notes, *doubts(section)]:
+        output.warning(sentence)
+    kept = add_section(out, "imu", found.name, section, force=force)
+    if json:
+        output.show_json({"stream": found.name, "out": str(out), "imu": section})
+    else:
+        output.say(imu_card(found.name, section))
+    tell_written(out, kept, quiet=json)
