@@ -20,7 +20,7 @@ from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
 from sensebind.config import PipelineConfig
-from sensebind.errors import ConfigError, SenseBindError
+from sensebind.errors import ConfigError, InputError, SenseBindError
 from sensebind.flow.feeding import Times, clocked
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
@@ -28,6 +28,7 @@ from sensebind.flow.selection import is_live, select
 from sensebind.records import RunMetadata
 from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
+from sensebind.types import Delivery
 from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from sensebind.sources.base import SourceReport
     from sensebind.sources.mapping import Decision
     from sensebind.stream_path import StreamReport
-    from sensebind.types import Delivery, Embedding, Window
+    from sensebind.types import Embedding, Window
 
 
 @dataclass(slots=True)
@@ -141,10 +142,12 @@ class Pipeline:
             seconds: stop so long after the sources were started; None for not.
 
         Raises:
-            InputError: if nothing maps to an encoder, or a configured stream is not there.
+            InputError: if nothing maps to an encoder, a configured stream is not there, or a run of
+                this pipeline is still going on.
             SourceError: if a recording cannot be read, or a device is not there at the start.
         """
         sources = source if isinstance(source, (list, tuple)) else [source]
+        self._check_sources(sources)
         with ExitStack() as stack:
             for each in sources:
                 if not is_live(each):
@@ -196,6 +199,8 @@ class Pipeline:
             ConfigError: if the block's stream is not configured or of another kind.
             InputError: if its arrays have another dtype or shape than its kind has.
         """
+        if not isinstance(delivery, Delivery):
+            raise InputError(f"a pipeline takes blocks and breaks, got {delivery!r:.80}")
         path = self._streams.get(delivery.stream)
         if path is None:
             known = ", ".join(repr(name) for name in self._streams) or "none"
@@ -254,6 +259,21 @@ class Pipeline:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_sources(self, sources: Sequence[object]) -> None:
+        if self._run is not None:
+            raise InputError(
+                "a run of this pipeline is still going on; take its embeddings to the end, close "
+                "its iterator, or make another Pipeline"
+            )
+        if not sources:
+            raise InputError("no source was given; open one with sensebind.open_source")
+        for source in sources:
+            if not hasattr(source, "streams"):
+                raise InputError(
+                    f"a run reads sources, got {type(source).__name__} {source!r:.80}; open a file "
+                    "or folder with sensebind.open_source"
+                )
 
     def _select(self, sources: Sequence[AnySource]) -> list[Selection]:
         """Choose the streams of all sources, and wire those that are not yet."""

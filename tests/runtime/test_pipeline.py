@@ -226,7 +226,7 @@ def test_a_recording_without_senses_is_bad_input(bundle: Bundle, tmp_path: Path)
     path = bags.write_mcap(tmp_path / "a.mcap", [bags.text("/chatter", START_NS, "hello")])
     with (
         Pipeline(bundle) as pipeline,
-        pytest.raises(InputError, match=r"no stream of the recording maps(.|\n)*/chatter"),
+        pytest.raises(InputError, match=r"no stream maps(.|\n)*/chatter"),
     ):
         list(pipeline.run(open_source(path)))
 

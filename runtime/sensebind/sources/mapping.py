@@ -286,7 +286,6 @@ def _nothing_maps(decisions: Sequence[Decision], encoders: Collection[Modality])
         + (f" (to use it: {decision.hint})" if decision.hint else "")
         for decision in decisions
     ]
-    return (
-        f"no stream of the recording maps to an encoder of the bundle ({_listing(encoders)}):\n"
-        + "\n".join(lines)
+    return f"no stream maps to an encoder of the bundle ({_listing(encoders)}):\n" + "\n".join(
+        lines
     )

@@ -264,6 +264,32 @@ def test_the_report_tells_how_well_clocks_are_known(bundle: Bundle) -> None:
     assert pipeline.report.stamps["imu"].clock == "counter of the dev"
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [([], "no source was given"), ("drive.mcap", "got str 'drive.mcap'; open a file or folder")],
+)
+def test_what_is_no_source_is_refused(bundle: Bundle, source: Any, told: str) -> None:
+    with Pipeline(bundle) as pipeline, pytest.raises(InputError, match=told):
+        next(pipeline.run(source))
+
+
+def test_a_pipeline_has_one_run_at_a_time(bundle: Bundle) -> None:
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        first = pipeline.run(BlockSource(imu_blocks(600)))
+        next(first)
+        with pytest.raises(InputError, match="a run of this pipeline is still going on"):
+            next(pipeline.run(BlockSource(imu_blocks(600))))
+        first.close()
+        assert list(pipeline.run(BlockSource(imu_blocks(600))))
+    check_balance(pipeline)
+
+
+@pytest.mark.parametrize("delivery", [None, "a block"])
+def test_only_blocks_are_pushed(bundle: Bundle, delivery: Any) -> None:
+    with Pipeline(bundle) as pipeline, pytest.raises(InputError, match="takes blocks and breaks"):
+        pipeline.push(delivery)
+
+
 def test_streams_of_two_sources_need_names_of_their_own(bundle: Bundle) -> None:
     one, other = (ScriptedSource(name, [IMU]) for name in ("left", "right"))
     with (

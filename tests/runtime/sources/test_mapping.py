@@ -275,7 +275,7 @@ def test_nothing_maps_names_every_stream_and_why() -> None:
     with pytest.raises(InputError) as caught:
         map_streams((other("/tf"), frames("/cam", "mono8")), {Modality.VISION}, {})
     assert str(caught.value).splitlines() == [
-        "no stream of the recording maps to an encoder of the bundle (vision):",
+        "no stream maps to an encoder of the bundle (vision):",
         "  /tf: tf2_msgs/msg/TFMessage is not a sense",
         "  /cam: encoding mono8 is not mapped by itself (to use it: --stream /cam=vision)",
     ]
