@@ -177,7 +177,7 @@ def shipped() -> Iterator[Shipped]:
         (Modality.VISION, 6, 5),
         (Modality.DEPTH, 6, 5),
         (Modality.THERMAL, 6, 2),
-        (Modality.AUDIO, 11, 6),
+        (Modality.AUDIO, 11, 3),
         (Modality.IMU, 16, 12),
     ],
 )

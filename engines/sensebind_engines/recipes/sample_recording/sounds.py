@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is heard in the hall beside the robot: sounds from the test side of the sounds' split.
 
-One of each class of ESC-10, by the rule of `sounds.test_side`, and a synthesised alarm at the end:
-the loudest part of each, at one level. Nothing is chosen by what an encoder makes of it.
+Instruments and synthesised events in turn, a class at equal distances of the alphabet, and an alarm
+at the end; of each the sound that `sounds.test_side` picks, its loudest part, at one level. Nothing
+is chosen by what an encoder makes of it. Recordings of others are not in it: those the encoders
+were trained and measured on are not this project's to pass on.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import soundfile
 import soxr
 
 from sensebind.errors import SourceError
-from sensebind_engines.recipes.esc10.dataset import SOUNDS
 from sensebind_engines.recipes.sample_recording.audio import RATE_HZ
 from sensebind_engines.recipes.sounds import dataset
+from sensebind_engines.recipes.sounds.events import EVENTS
+from sensebind_engines.recipes.sounds.instruments import INSTRUMENTS
 from sensebind_engines.recipes.sounds.test_side import test_sounds
 
 if TYPE_CHECKING:
@@ -38,6 +41,23 @@ ALARM = "alarm"
 ALARM_S = 79.0
 """The robot has fallen by then."""
 
+_PAIRS = 5
+_RENDERED = "rendered from the FluidR3 GM soundfont (Frank Wen, MIT)"
+
+
+def _hall_classes() -> tuple[str, ...]:
+    """Instruments and events in turn."""
+    events = sorted(set(EVENTS) - {ALARM})
+    chosen = [
+        [names[index * len(names) // _PAIRS] for index in range(_PAIRS)]
+        for names in (sorted(INSTRUMENTS), events)
+    ]
+    return tuple(label for pair in zip(*chosen, strict=True) for label in pair)
+
+
+HALL = _hall_classes()
+"""Classes that sound while the robot drives."""
+
 
 class Heard(NamedTuple):
     """A sound in the hall.
@@ -46,15 +66,13 @@ class Heard(NamedTuple):
         label: its class.
         start_s, end_s: when.
         samples: float64 (n,) at 16 kHz.
-        origin: "recording" or "synthesised".
-        credit: what a notice says of it; "" where it was made by this project.
+        credit: where it comes from; "" where it was synthesised by this project.
     """
 
     label: str
     start_s: float
     end_s: float
     samples: NDArray[np.float64]
-    origin: str
     credit: str
 
 
@@ -62,20 +80,20 @@ def sounds_of_the_hall(cache: Path) -> tuple[Heard, ...]:
     """All sounds in order; makes the data set of sounds in the cache where it is not there.
 
     Raises:
-        SourceError: recordings or soundfont are missing or changed.
+        SourceError: recordings or soundfont of the data set are missing or changed.
     """
     found = test_sounds(dataset.build(cache / "sounds", cache), cache)
     return arranged(found)
 
 
 def arranged(found: Sequence[TestSound]) -> tuple[Heard, ...]:
-    """Place one sound per class of ESC-10, in its order, and the alarm.
+    """Place one sound per class of the hall, in order, and the alarm.
 
     Raises:
         SourceError: a class has no sound.
     """
     by_label = {sound.label: sound for sound in found}
-    starts_s = {label: FIRST_S + EVERY_S * index for index, label in enumerate(SOUNDS)}
+    starts_s = {label: FIRST_S + EVERY_S * index for index, label in enumerate(HALL)}
     starts_s[ALARM] = ALARM_S
     missing = [label for label in starts_s if label not in by_label]
     if missing:
@@ -85,9 +103,9 @@ def arranged(found: Sequence[TestSound]) -> tuple[Heard, ...]:
 
 def _heard(sound: TestSound, start_s: float) -> Heard:
     samples = _piece(sound.path, sound.loudest_s)
-    origin = "synthesised" if sound.split == "events" else "recording"
     end_s = start_s + len(samples) / RATE_HZ
-    return Heard(sound.label, start_s, end_s, samples, origin, sound.credit)
+    credit = "" if sound.split == "events" else _RENDERED
+    return Heard(sound.label, start_s, end_s, samples, credit)
 
 
 def _piece(path: Path, loudest_s: float) -> NDArray[np.float64]:

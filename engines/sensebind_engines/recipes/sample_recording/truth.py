@@ -22,21 +22,21 @@ FORMAT = 2
 GENERATOR_VERSION = 2
 
 _STATEMENT = (
-    "SIMULATED: motion and contacts by MuJoCo, sensor errors by the stated models, pictures, depth "
-    "and thermal frames by software rendering of 3-D models with stereo noise and invented "
-    "temperatures, the robot's own sound from contact forces and wheel speeds. Real are only the "
-    "recordings that sound in the hall; they are mixed in, without a room. Everything is from the "
-    "test side of what the demo bundle was trained on: models of the test split, a robot, floors "
-    "and an IMU outside of the training ranges, clips of a fold and parameters of events that no "
-    "training saw. No seed and nothing else was chosen by results of the trained encoders; the "
-    "models were chosen because the frozen image tower can name them (see objects_choice)."
+    "SIMULATED: motion and contacts by MuJoCo, sensor errors by the stated models, pictures, "
+    "depth and thermal frames by software rendering of 3-D models with stereo noise and invented "
+    "temperatures, sound from contact forces and wheel speeds, with instruments of a soundfont "
+    "and synthesised events mixed in, without a room. Everything is from the test side of what "
+    "the demo bundle was trained on: models of the test split, a robot, floors and an IMU outside"
+    " of the training ranges, pitches and parameters of sounds that no training saw. No seed and "
+    "nothing else was chosen by results of the trained encoders; the models were chosen because "
+    "the frozen image tower can name them (see objects_choice)."
 )
 _NATURES = {
     "imu": "simulated",
     "vision": "simulated",
     "depth": "simulated",
     "thermal": "simulated",
-    "audio": "real recordings in simulated sound",
+    "audio": "simulated",
 }
 
 WINDOW_S = 2.0
@@ -209,7 +209,7 @@ def _objects_choice() -> dict[str, Any]:
 
 
 def _credits(heard: Sequence[Heard]) -> dict[str, Any]:
-    """Where the 3-D models and the recorded sounds come from."""
+    """Where the 3-D models and the sounds come from."""
     models = {
         f"{place.library}/{place.model}": library.CREDITS[place.library]._asdict()
         for place in scene.PLACES
@@ -217,9 +217,7 @@ def _credits(heard: Sequence[Heard]) -> dict[str, Any]:
     return {
         "package": {"name": library.DEB_NAME, "sha256": library.DEB_SHA256},
         "models": models,
-        "sounds": {
-            sound.label: sound.credit or f"{sound.origin} by this project" for sound in heard
-        },
+        "sounds": {s.label: s.credit or "synthesised by this project" for s in heard},
     }
 
 

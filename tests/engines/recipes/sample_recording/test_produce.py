@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 from sensebind_engines.recipes.simulation.behaviours import Still
 
 CUT_S = 2.4
-HEARD = (Heard("rain", 0.5, 1.5, np.full(16_000, 0.05), "recording", ""),)
+HEARD = (Heard("rain", 0.5, 1.5, np.full(16_000, 0.05), ""),)
 
 
 @pytest.fixture(scope="module")
