@@ -93,12 +93,12 @@ def allan_curve(
             f"spans of {counts} readings were asked for; expected at least one, and from 1 to "
             f"{readings // 2}, half the recording"
         )
-    deviations = np.empty((len(sums), len(counts)))
-    for axis, theta in enumerate(sums):
-        for place, count in enumerate(counts.tolist()):
-            stride = max(1, count // FULL_OVERLAP)
-            mean_square = second_differences(theta, count, stride)
-            deviations[axis, place] = np.sqrt(mean_square / 2) / count
+    counts = np.ascontiguousarray(counts, np.int64)
+    strides = np.maximum(1, counts // FULL_OVERLAP)
+    squares = np.empty((len(sums), len(counts)))
+    for theta, row in zip(sums, squares, strict=True):
+        second_differences(theta, counts, strides, row)
+    deviations = np.sqrt(squares / 2) / counts
     return AllanCurve(rate_hz, readings, counts, counts / rate_hz, deviations)
 
 
