@@ -90,4 +90,4 @@ def test_agrees_with_allantools(allantools: Any, adis: NDArray[np.float64]) -> N
     curve = allan_curve([cumulative(adis[0])], 100.0)
     _, theirs, _, _ = allantools.oadev(adis[0], rate=100.0, data_type="freq", taus=curve.taus_s)
     assert len(theirs) == len(curve.taus_s)
-    np.testing.assert_allclose(curve.deviations[0], theirs, rtol=1e-3)
+    np.testing.assert_allclose(curve.deviations[0], theirs, rtol=5e-3)
