@@ -16,6 +16,7 @@ from sensebind.fusion import Fusion, FusionConfig
 from sensebind.labelling import LabelConfig, Labeller, Smoothing
 from sensebind.sinks import check_place
 from sensebind.storage import atomic_path
+from sensebind.vocabulary import Vocabulary
 from sensebind.zero_shot import DEFAULT_TEMPERATURE, ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ def label_options(text: str | None) -> tuple[float, LabelConfig]:
 
 
 class Describer:
-    """Makes the records of a run from its embeddings, as asked."""
+    """Makes the records of a run from its embeddings, as asked.
+
+    Attributes:
+        notes: after `begin`, a sentence for each class that the bundle's anchor knows nothing like.
+    """
 
     def __init__(self, asked: Asked, bundle: Bundle) -> None:
         """Embed the prompts.
@@ -97,12 +102,15 @@ class Describer:
         Raises:
             InputError: if the prompts or an option cannot be used.
         """
+        self.notes: list[str] = []
         self._asked = asked
+        self._bundle = bundle
         temperature, config = label_options(asked.labels)
         classes = None
         if asked.prompts is not None:
             prompts = parse_prompts(asked.prompts)
             classes = ZeroShot(bundle, prompts, temperature=temperature)
+        self._classes = classes
         self.labeller = Labeller(classes, config)
         self.label_counts: dict[str, Counter[str]] = {}
         self._fusion: Fusion | None = None
@@ -118,10 +126,19 @@ class Describer:
         metadata = msgspec.structs.replace(
             metadata, labels=self.labeller.labels, prompt_sets=self.labeller.prompt_sets
         )
+        self.notes = self._unknown_classes(metadata)
         if not self._asked.joint:
             return metadata
         self._fusion = Fusion(metadata.windows, FusionConfig())
         return self._fusion.metadata(metadata)
+
+    def _unknown_classes(self, metadata: RunMetadata) -> list[str]:
+        """What the anchor's own senses cannot tell; the others know more than their texts say."""
+        vocabulary = Vocabulary.of(self._bundle)
+        if vocabulary is None or self._classes is None:
+            return []
+        senses = [m for m in self._bundle.manifest.anchor if m.value in metadata.encoder_ids]
+        return vocabulary.notes(self._classes.labels, self._classes.prototypes, senses)
 
     def records(self, embeddings: Iterable[Embedding]) -> Iterator[Record]:
         """The records of a run's embeddings, and of those joined of them; call `begin` before."""

@@ -124,6 +124,8 @@ def _consume(
             output.warning(f"{wishes.out} was not written: there was no embedding")
         return
     metadata = describer.begin(pipeline.metadata(None))
+    for note in describer.notes:
+        output.warning(note)
     publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))
     view = stack.enter_context(shown(LiveView(), hidden=watchers.on_screen))
     for record in describer.records(chain([first], embeddings)):

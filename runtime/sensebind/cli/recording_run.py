@@ -118,6 +118,8 @@ def _record(
     if first is None:
         return []
     metadata = describer.begin(pipeline.metadata(source))
+    for note in describer.notes:
+        output.warning(note)
     try:
         with (
             finishing(open_sink(out, metadata)) as sink,

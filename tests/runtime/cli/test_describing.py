@@ -14,6 +14,7 @@ from sensebind.errors import ConfigError
 from sensebind.fusion import unit_mean
 from sensebind.labelling import LabelConfig
 from sensebind.sinks.reading import open_records
+from sensebind.storage import data_folder
 from sensebind.types import Fused
 
 if TYPE_CHECKING:
@@ -109,3 +110,13 @@ def test_options_of_labels_are_read() -> None:
     assert (temperature, config) == (0.1, LabelConfig(smoothing="majority", smoothing_s=3.0))
     with pytest.raises(ConfigError, match="smoothing"):
         label_options("smoothing=median")
+
+
+def test_classes_that_vision_knows_nothing_like_are_told(run: Run, tmp_path: Path) -> None:
+    sample = data_folder() / "sample" / "sample.mcap"
+    out = tmp_path / "drive.parquet"
+    arguments = ["replay", sample, "--to", "6", "--out", out, "--prompts", "a table,running away"]
+    ran = run(*arguments, "--stream", "/camera/color/image_raw/compressed=vision")
+    assert ran.code == 0, ran.err
+    assert "vision learnt nothing near 'running away' (nearest: " in ran.err
+    assert "near 'a table'" not in ran.err
