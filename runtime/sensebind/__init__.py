@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sensebind.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from sensebind.bundle import Bundle as Bundle
     from sensebind.config import PipelineConfig as PipelineConfig
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from sensebind.types import UniformBlock as UniformBlock
     from sensebind.types import Window as Window
     from sensebind.zero_shot import ZeroShot as ZeroShot
-
-__version__ = "0.1.0.dev0"
 
 _HOME = {
     "Bundle": "sensebind.bundle",

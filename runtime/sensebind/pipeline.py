@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sensebind import __version__
 from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
@@ -29,6 +28,7 @@ from sensebind.records import RunMetadata
 from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
 from sensebind.types import Delivery
+from sensebind.version import __version__
 from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:

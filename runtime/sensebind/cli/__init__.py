@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from sensebind import __version__
 from sensebind.cli import (
     bench,
     bundle,
@@ -28,6 +27,7 @@ from sensebind.cli import (
     warmup,
 )
 from sensebind.errors import SenseBindError
+from sensebind.version import __version__
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

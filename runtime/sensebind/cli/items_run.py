@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensebind import __version__
 from sensebind.cli import output
 from sensebind.cli.one_file import embed_item
 from sensebind.cli.report_text import counted
@@ -15,6 +14,7 @@ from sensebind.records import RunMetadata
 from sensebind.sinks import open_sink
 from sensebind.sinks.base import finishing
 from sensebind.sinks.jsonl import json_record
+from sensebind.version import __version__
 from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sensebind import __version__
 from sensebind.errors import InputError, SinkError
 from sensebind.recording import RecordingMetadata, recorded_stream
 from sensebind.sinks import check_output
@@ -25,6 +24,7 @@ from sensebind.sinks.raw.disk_writer import DiskWriter
 from sensebind.sinks.raw.offers import Offer, offer_of
 from sensebind.sinks.raw.recording_file import RecordingFile, unfinished
 from sensebind.sinks.raw.report import RecorderReport
+from sensebind.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -301,7 +301,10 @@ class TestLoops:
         with resources.as_file(sample) as path, LoopedSource(open_source(path), 2) as source:
             blocks = list(source.blocks(streams, "stamp"))
             assert source.progress() == 1.0
+            counted = open_source(path)
+            list(counted.blocks(streams, "stamp"))
+            once = counted.report.read["/imu/data"]
         found = np.concatenate([b.stamps_ns for b in blocks if isinstance(b, SampleBlock)])
-        assert len(found) == 2 * 29640
+        assert len(found) == 2 * once > 0
         assert np.diff(found).min() > 0
-        assert source.report.read == {"/imu/data": 2 * 29640}
+        assert source.report.read == {"/imu/data": 2 * once}

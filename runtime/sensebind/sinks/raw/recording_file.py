@@ -8,13 +8,13 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sensebind import __version__
 from sensebind.errors import InputError, SinkError
 from sensebind.recording import LOSSES_NAME, METADATA_NAME, UNFINISHED_SUFFIX
 from sensebind.sinks.atomic import reason_and_fix
 from sensebind.sinks.raw.channels import Channels
 from sensebind.sinks.raw.mcap_stream import McapStream
 from sensebind.sinks.raw.steady_file import SteadyFile
+from sensebind.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
