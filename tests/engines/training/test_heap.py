@@ -32,9 +32,8 @@ class Library:
 def test_memory_is_kept_for_as_long_as_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     library = Library()
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: library)
-    with pytest.raises(RuntimeError, match="inside"), keeping_freed_memory():
+    with keeping_freed_memory():
         kept = dict(call[1:] for call in library.told)
-        raise RuntimeError("inside")
     assert kept[-1] > 1 << 30  # M_TRIM_THRESHOLD of mallopt(3): nothing is trimmed
     assert kept[-4] == 0  # M_MMAP_MAX: nothing is mapped
     restored = dict(call[1:] for call in library.told[2:4])
