@@ -8,10 +8,12 @@ How many page faults that saves depends on where a process's memory lies, so it 
 from __future__ import annotations
 
 import ctypes
-
-import pytest
+from typing import TYPE_CHECKING
 
 from sensebind_engines.training.heap import keeping_freed_memory
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Library:
