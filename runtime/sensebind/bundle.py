@@ -10,6 +10,7 @@ import numpy as np
 
 from sensebind.backends import open_engine, resolve_backend
 from sensebind.bundle_folder import BundleFolder, open_bundle
+from sensebind.closing import Closing
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
 from sensebind.one_shot import one_shot_windows
@@ -19,7 +20,6 @@ from sensebind.types import Modality
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Bundle:
+class Bundle(Closing):
     """A loaded bundle. Use it as a context manager or call `close`; one thread owns it.
 
     Attributes:
@@ -186,17 +186,6 @@ class Bundle:
         for encoder in self._encoders.values():
             encoder.close()
         self._encoders.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _open(self, modality: Modality) -> Encoder:
         spec = self.folder.encoder(modality)

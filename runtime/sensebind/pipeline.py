@@ -18,6 +18,7 @@ from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
+from sensebind.closing import Closing
 from sensebind.config import PipelineConfig
 from sensebind.errors import ConfigError, InputError, SenseBindError
 from sensebind.flow.feeding import Times, clocked
@@ -33,9 +34,6 @@ from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.clock import ReferenceClock
     from sensebind.clock.model import ClockQuality
@@ -70,7 +68,7 @@ class PipelineReport:
     stamps: dict[str, StampStatus] = field(default_factory=dict)
 
 
-class Pipeline:
+class Pipeline(Closing):
     """Windows, preprocesses and encodes streams; a context manager.
 
     Attributes:
@@ -248,17 +246,6 @@ class Pipeline:
         """Free what the pipeline opened itself; the bundle stays open."""
         if self._own is not None:
             self._own.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_sources(self, sources: Sequence[object]) -> None:
         if self._run is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensebind.closing import Closing
 from sensebind.errors import InputError, MissingExtraError, SinkError
 from sensebind.grid import NS_PER_S
 from sensebind.preprocess.grey_frames import grey_pixels
@@ -19,10 +20,8 @@ from sensebind.types import Modality
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from sensebind.preprocess.base import Prepared
     from sensebind.records import Record
@@ -34,7 +33,7 @@ _WAVEFORM_HZ = 1_000
 _AXES = ("x", "y", "z")
 
 
-class RerunView:
+class RerunView(Closing):
     """Writes an .rrd file for Rerun's viewer; a context manager.
 
     Each method may be called from a thread of its own.
@@ -103,17 +102,6 @@ class RerunView:
             self._recording.send_blueprint(layout)
         self._recording.flush()
         self._recording.disconnect()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _show_motion(self, window: Window, since_ns: int) -> None:
         new = (window.stamps_ns >= since_ns) & (window.stamps_ns < window.end_ns)

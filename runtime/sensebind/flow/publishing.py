@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING
 
+from sensebind.closing import Closing
 from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.flow.incidents import Incidents
     from sensebind.records import Record
@@ -45,7 +43,7 @@ class SinkReport:
     lost: int = 0
 
 
-class Publishing:
+class Publishing(Closing):
     """Hands records to sinks; a context manager that closes them.
 
     Attributes:
@@ -76,17 +74,6 @@ class Publishing:
             thread.finish()
         for thread in self._threads:
             thread.join(_CLOSE_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class SinkThread:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
+from sensebind.closing import Closing
 from sensebind.flow.engines import Engines
 from sensebind.flow.feeding import LiveFeed, Reader, clocked
 from sensebind.flow.incidents import told
@@ -19,9 +20,6 @@ from sensebind.sources.base import StreamKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import Order, PipelineConfig
     from sensebind.encoder import Encoder
@@ -46,7 +44,7 @@ CLOSE_S = 5.0
 """How long a thread may take to end before it is left behind."""
 
 
-class Run:
+class Run(Closing):
     """The threads of a run; a context manager that ends them. One thread owns and consumes it."""
 
     def __init__(
@@ -188,17 +186,6 @@ class Run:
         ended.append(self._inference.close(CLOSE_S))
         if not all(ended):
             self._incidents.tell("run", "a thread that did not end was left behind")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self) -> None:
         def fail(error: BaseException) -> None:

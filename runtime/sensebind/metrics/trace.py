@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sensebind.closing import Closing
 from sensebind.errors import SinkError
 from sensebind.storage import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.metrics.times import WindowTimes
     from sensebind.types import Embedding
@@ -37,7 +35,7 @@ _INSTANT_NS = 1_000
 """Length at which a moment is drawn: arrows need something to begin and end at."""
 
 
-class TraceWriter:
+class TraceWriter(Closing):
     """Keeps the newest windows and writes them when closed; an observer and a context manager."""
 
     def __init__(self, path: Path, windows: int = 5_000) -> None:
@@ -61,17 +59,6 @@ class TraceWriter:
             SinkError: if it cannot be written.
         """
         self._write(list(trace_events(list(self._kept))))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, events: list[Event]) -> None:
         content = msgspec.json.encode({"displayTimeUnit": "ms", "traceEvents": events})

@@ -16,6 +16,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sensebind.closing import Closing
 from sensebind.errors import InputError, SinkError
 from sensebind.recording import RecordingMetadata, recorded_stream
 from sensebind.sinks import check_output
@@ -29,9 +30,6 @@ from sensebind.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import StreamConfig
     from sensebind.sinks.raw.offers import Octets
@@ -47,7 +45,7 @@ _MALFORMED = "malformed block"
 _NOT_BEGUN = "not a stream of the recording"
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes one recording; a context manager that closes it.
 
     `offer` and `offer_break` may be called from several threads, those of one stream from one; they
@@ -163,17 +161,6 @@ class Recorder:
             )
         if self._failure is not None:
             raise self._failure
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _put(self, offer: Offer, parts: list[Octets]) -> None:
         stream = offer.stream
