@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sensebind.cli import output
-from sensebind.cli.options import BackendOption, BundleOption, JsonOption, ThreadsOption
+from sensebind.cli.options import BackendOption, BundleOption, HopOption, JsonOption, ThreadsOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,7 @@ def bench(
         list[str] | None,
         typer.Option("--stream", metavar="TOPIC=MODALITY[,KEY=VALUE…]", help="As of `replay`."),
     ] = None,
-    hop: Annotated[
-        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
-    ] = None,
+    hop: HopOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = 1,
     windows: Annotated[

@@ -3,7 +3,6 @@
 
 import sys
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from sensebind.cli.options import (
     BackendOption,
     BundleOption,
     JsonOption,
+    OutOption,
     PromptsOption,
     ThreadsOption,
 )
@@ -50,10 +50,7 @@ def embed(
             "for three clips spread over the file.",
         ),
     ] = Clips.ALL,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
-    ] = None,
+    out: OutOption = None,
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
     backend: BackendOption = "auto",

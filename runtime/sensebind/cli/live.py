@@ -11,8 +11,10 @@ from sensebind.cli.options import (
     BackendOption,
     BundleOption,
     ChangesOption,
+    HopOption,
     JointOption,
     LabelsOption,
+    OutOption,
     PromptsOption,
     RerunOption,
     StatsOption,
@@ -69,13 +71,8 @@ def live(
         typer.Option("--stream", metavar="NAME=MODALITY[,KEY=VALUE…]", help="How a stream is read; "
                      "may be repeated. Keys as for replay."),
     ] = None,
-    hop: Annotated[
-        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
-    ] = None,
+    hop: HopOption = None,
+    out: OutOption = None,
     record: Annotated[
         Path | None,
         typer.Option("--record", metavar="FILE.mcap", help="Record the sensors, for replay."),

@@ -33,6 +33,13 @@ ChangesOption = Annotated[
     Path | None,
     typer.Option("--changes", metavar="FILE", help="Write a JSON line when a stream changes."),
 ]
+HopOption = Annotated[
+    float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
+]
 BackendOption = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="Engine backend; auto picks one.")
 ]

@@ -11,9 +11,11 @@ from sensebind.cli.options import (
     BackendOption,
     BundleOption,
     ChangesOption,
+    HopOption,
     JointOption,
     JsonOption,
     LabelsOption,
+    OutOption,
     PromptsOption,
     RerunOption,
     StatsOption,
@@ -31,10 +33,7 @@ def replay(
                        "recording, or a folder of pictures, sounds and IMU tables. Several are "
                        "read as one, in order of time."),
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Write FILE.parquet, .jsonl or .mcap."),
-    ] = None,
+    out: OutOption = None,
     bundle: BundleOption = "demo",
     stream: Annotated[
         list[str] | None,
@@ -50,9 +49,7 @@ def replay(
     labels: LabelsOption = None,
     joint: JointOption = False,
     changes: ChangesOption = None,
-    hop: Annotated[
-        float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
-    ] = None,
+    hop: HopOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = 1,
     order: Annotated[
