@@ -19,11 +19,7 @@ from PIL import Image
 from sensebind.errors import SourceError
 from sensebind.storage import atomic_path
 from sensebind_engines.recipes.object_renders.views import render_views
-from sensebind_engines.recipes.sample_recording.library import (
-    LIBRARIES,
-    find_package,
-    open_library,
-)
+from sensebind_engines.recipes.sample_recording.library import find_package, open_libraries
 from sensebind_engines.recipes.sample_recording.models3d import load_model, read_catalog
 from sensebind_engines.recipes.sample_recording.render import use_headless_gl
 from sensebind_engines.recipes.sound_pictures.things import THINGS
@@ -56,8 +52,7 @@ def build(out: Path, cache: Path, *, seed: int = SEED) -> Path:
         MissingExtraError: if midirenderer is not installed and sounds are to be made.
     """
     built = sounds.build(cache / "sounds", cache)
-    deb = find_package(cache)
-    pictures = _pictures({name: open_library(deb, name) for name in LIBRARIES}, out, seed)
+    pictures = _pictures(open_libraries(find_package(cache)), out, seed)
     rng = np.random.default_rng(seed)
     rows = list(_rows(built, out, pictures, rng))
     prompts = {label: thing.prompts for label, thing in THINGS.items()}

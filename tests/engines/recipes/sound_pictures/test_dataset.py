@@ -42,8 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_fake_soundfont(monkeypatch)
         monkeypatch.setattr(dataset, "find_package", lambda _: cache)
-        monkeypatch.setattr(dataset, "LIBRARIES", ("one",))
-        monkeypatch.setattr(dataset, "open_library", lambda *_: None)
+        monkeypatch.setattr(dataset, "open_libraries", lambda _: {"one": None})
         monkeypatch.setattr(dataset, "use_headless_gl", lambda: None)
         monkeypatch.setattr(dataset, "read_catalog", _catalog)
         monkeypatch.setattr(dataset, "load_model", lambda *_: None)
