@@ -12,8 +12,8 @@ import msgspec
 
 from sensebind.errors import InputError, SinkError
 from sensebind.storage import atomic_path
+from sensebind.toml_text import toml_text
 from sensebind_calibration.sections import FORMAT, AllanSection, ImuSection
-from sensebind_calibration.toml_text import toml_text
 
 if sys.version_info >= (3, 11):
     import tomllib

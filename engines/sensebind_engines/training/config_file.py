@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sensebind.errors import ConfigError
+from sensebind.toml_text import Table, toml_text
 from sensebind_engines.training.config import GraphConfig
-from sensebind_engines.training.toml_text import Table, toml_text
 
 if sys.version_info >= (3, 11):
     import tomllib

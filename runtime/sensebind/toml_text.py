@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ Table = dict[str, Any]
 
 
 def toml_text(table: Table) -> str:
-    """Write a table of booleans, finite numbers, texts, lists and tables; None is left out."""
+    """Write a table of booleans, numbers, texts, lists and tables; None is left out."""
     return "\n".join(_toml_lines(table, "")).lstrip("\n") + "\n"
 
 
@@ -49,6 +50,6 @@ def _literal(value: object) -> str:
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_key(k)} = {_literal(v)}' for k, v in value.items())}}}"
-    if isinstance(value, str):
-        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
-    return msgspec.json.encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
