@@ -103,11 +103,6 @@ def prompts() -> dict[str, tuple[str, ...]]:
     return {label: told.prompts for label, told in _CLASSES.items()}
 
 
-def texts() -> list[str]:
-    """Every wording that is trained, sorted."""
-    return sorted({text for told in _CLASSES.values() for text in told.texts})
-
-
 def plan() -> list[Made]:
     """Everything that is made, in a fixed order."""
     return [*_melodies(), *_occurrences()]
