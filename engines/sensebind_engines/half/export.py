@@ -18,10 +18,8 @@ from sensebind_engines.export.check import run_graph, write_graph
 from sensebind_engines.half.graph import with_half_weights
 from sensebind_engines.half.islands import (
     LARGEST_ACTIVATION,
-    PRODUCTS,
     fp32_nodes,
-    product_cost,
-    product_share,
+    product_costs,
     wide_values,
 )
 from sensebind_engines.half.observed import observe
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
     from sensebind.types import Features
     from sensebind_engines.half.islands import Softmax
-    from sensebind_engines.half.observed import Observed
 
 MOST_ISLANDS = 0.3
 """Share of the products' multiplications beyond which a half graph gains too little to be worth
@@ -70,7 +67,9 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
     observed = observe(path, features)
     wide = wide_values(observed)
     islands = fp32_nodes(model, wide, softmax)
-    share = product_share(model, islands, observed.shapes)
+    costs = product_costs(model, observed.shapes)
+    multiplications = sum(costs.values())
+    share = sum(costs[index] for index in islands & costs.keys()) / max(multiplications, 1)
     if share > MOST_ISLANDS:
         worst = sorted(wide, key=lambda name: -observed.largest[name])[:3]
         raise BundleError(
@@ -80,7 +79,9 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
             f"most {MOST_ISLANDS:.0%}. Scale the features, or train with weight decay, or use FP32"
         )
     half = with_half_weights(model, islands)
-    strict = _strict_cosine(half, path, features, observed)
+    strict = None
+    if multiplications <= STRICT_MULTIPLICATIONS:
+        strict = _strict_cosine(half, path, features)
     if strict is not None and strict < LEAST_COSINE:
         raise BundleError(
             f"{path.name}: in half, strictly rounded, a vector has cosine {strict:.4f} to its FP32 "
@@ -99,18 +100,8 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
     )
 
 
-def _strict_cosine(
-    half: ModelProto, path: Path, features: Features, observed: Observed
-) -> float | None:
-    """Smallest cosine of a few rows; None for networks too large for it."""
-    model = onnx.load(str(path))
-    multiplications = sum(
-        product_cost(node, model, observed.shapes)
-        for node in model.graph.node
-        if node.op_type in PRODUCTS
-    )
-    if multiplications > STRICT_MULTIPLICATIONS:
-        return None
+def _strict_cosine(half: ModelProto, path: Path, features: Features) -> float:
+    """Smallest cosine of a few rows, strictly rounded, to those of the FP32 graph."""
     rows = {name: array[:_STRICT_ROWS] for name, array in features.items()}
     expected = run_graph(path.read_bytes(), rows)
     return float(cosines(run_strictly(half, rows), expected).min())

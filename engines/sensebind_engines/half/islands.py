@@ -61,26 +61,19 @@ def fp32_nodes(model: ModelProto, wide: tuple[str, ...], softmax: Softmax) -> se
     return chosen | set(_normalising_end(model))
 
 
-def product_share(
-    model: ModelProto, nodes: set[int], shapes: Mapping[str, tuple[int, ...]]
-) -> float:
-    """Share of the multiplications of all products that these nodes do, 0 to 1."""
-    costs = {
-        index: product_cost(node, model, shapes)
+def product_costs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[int, int]:
+    """Multiplications at a batch of one of every product, by the index of its node."""
+    weights = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    known = {**shapes, **weights}
+    return {
+        index: _product_cost(node, known)
         for index, node in enumerate(model.graph.node)
         if node.op_type in PRODUCTS
     }
-    total = sum(costs.values())
-    return sum(costs[index] for index in costs if index in nodes) / total if total else 0.0
 
 
-def product_cost(node: NodeProto, model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Multiplications of one product at a batch of one."""
-    dims: dict[str, tuple[int, ...]] = {
-        weight.name: tuple(weight.dims) for weight in model.graph.initializer
-    }
-    known = {**shapes, **dims}
-    made, operand = known[node.output[0]], known[node.input[1]]
+def _product_cost(node: NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    made, operand = shapes[node.output[0]], shapes[node.input[1]]
     if node.op_type == "Conv":
         return math.prod(made) * math.prod(operand[1:])
     transposed = any(a.name == "transB" and a.i for a in node.attribute)
