@@ -108,6 +108,7 @@ class ModalityRun:
         modality: which one.
         nature: of its data.
         binding: how it came to be comparable with text: see `binding_of`.
+        classes: what its windows were labelled by.
         metadata: of the run, with this modality's labels and streams.
         records: with labels and scores, in the order they were made.
         results: of its truth segments, by time.
@@ -117,6 +118,7 @@ class ModalityRun:
     modality: Modality
     nature: str
     binding: str
+    classes: ZeroShot
     metadata: RunMetadata
     records: list[Record]
     results: list[SegmentResult]
@@ -194,6 +196,7 @@ def run_demo(
             modality,
             truth.nature_of(modality),
             binding_of(bundle.manifest, modality),
+            classes[modality],
             _of_modality(metadata, modality, classes[modality].labels),
             records[modality],
             evaluate_truth(records[modality], truth.segments, modality, classes[modality].labels),
@@ -220,7 +223,6 @@ def run_clips(
     (stream,) = frames.metadata.windows
     encoder = pooled(bundle.encoder(frames.modality), CLIP_S)
     path = StreamPath(stream, StreamConfig(modality=frames.modality), encoder)
-    classes = ZeroShot(bundle, read_prompts(bundle)[frames.modality])
     with open_source(recording) as source:
         windows = [
             window
@@ -228,7 +230,7 @@ def run_clips(
             for window in path.take(block)
         ]
     made = (path.encode(window) for window in [*windows, *path.flush()])
-    records = [labelled(embedding, classes) for embedding in made if embedding is not None]
+    records = [labelled(embedding, frames.classes) for embedding in made if embedding is not None]
     if not records:
         return None
     metadata = msgspec.structs.replace(
@@ -236,7 +238,7 @@ def run_clips(
         windows={stream: path.metadata()},
         encoder_ids={frames.modality.value: encoder.encoder_id},
     )
-    results = evaluate_truth(records, truth.segments, frames.modality, classes.labels)
+    results = evaluate_truth(records, truth.segments, frames.modality, frames.classes.labels)
     return replace(
         frames, name=f"{frames.name} clips", metadata=metadata, records=records, results=results
     )

@@ -13,6 +13,7 @@ from sensebind.demo_queries import carry_over, find_in
 from sensebind.records import Record
 from sensebind.types import Modality
 from tests.support.records import record, run_metadata
+from tests.support.spaces import classes
 
 AXES = np.eye(8, dtype=np.float32)
 LABELS = ("cat", "dog")
@@ -38,6 +39,7 @@ def run(
         modality,
         "simulated",
         "emergent",
+        classes(*LABELS),
         run_metadata(),
         [window(20 * k, vector) for k, vector in enumerate(vectors)],
         [SegmentResult(segment, 1, segment.label, 1.0) for segment in segments],

@@ -53,7 +53,7 @@ def demo(
     recording = folder / RECORDING_NAME
     with Bundle.load(bundle) as loaded, output.progress("encoding", shown=not json) as advance:
         runs = run_demo(loaded, recording, truth, advance)
-        questions = _questions(loaded, runs)
+        questions = _questions(runs)
         seen = next((i for i, run in enumerate(runs) if run.modality is Modality.VISION), None)
         clips = None if seen is None else run_clips(loaded, recording, truth, runs[seen])
         if seen is not None and clips is not None:
@@ -74,34 +74,29 @@ def demo(
         output.say(f"wrote {file}")
 
 
-def _questions(bundle: "Bundle", runs: Sequence["ModalityRun"]) -> "list[Question]":
+def _questions(runs: Sequence["ModalityRun"]) -> "list[Question]":
     """What the senses that met no text find in pictures, and what arithmetic finds."""
-    from sensebind.demo import read_prompts
     from sensebind.demo_queries import carry_over, find_in
     from sensebind.types import Modality
-    from sensebind.zero_shot import ZeroShot
 
     seen = next((run for run in runs if run.modality is Modality.VISION), None)
     if seen is None or not any(result.windows for result in seen.results):
         return []
-    classes = ZeroShot(bundle, read_prompts(bundle)[Modality.VISION])
-    names = dict(zip(classes.labels, classes.prototypes, strict=True))
+    names = dict(zip(seen.classes.labels, seen.classes.prototypes, strict=True))
     found = [find_in(run, seen) for run in runs if run.binding == "emergent"]
     return [*found, carry_over(seen, names)]
 
 
 def _notes(bundle: "Bundle", runs: Sequence["ModalityRun"]) -> list[str]:
     """Which classes lie far from what the frozen towers know; trained senses learnt theirs."""
-    from sensebind.demo import read_prompts
     from sensebind.vocabulary import Vocabulary
-    from sensebind.zero_shot import ZeroShot
 
     vocabulary = Vocabulary.of(bundle)
     notes: dict[str, None] = {}
     for run in runs:
         if vocabulary is not None and run.binding == "anchor":
-            classes = ZeroShot(bundle, read_prompts(bundle)[run.modality])
-            found = vocabulary.notes(classes.labels, classes.prototypes, [run.modality])
+            texts = run.classes.labels
+            found = vocabulary.notes(texts, run.classes.prototypes, [run.modality])
             notes |= dict.fromkeys(found)
     return list(notes)
 

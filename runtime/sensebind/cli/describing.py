@@ -134,7 +134,7 @@ class Describer:
 
     def _unknown_classes(self, metadata: RunMetadata) -> list[str]:
         """What the anchor's own senses cannot tell; the others know more than their texts say."""
-        vocabulary = Vocabulary.of(self._bundle)
+        vocabulary = None if self._classes is None else Vocabulary.of(self._bundle)
         if vocabulary is None or self._classes is None:
             return []
         senses = [m for m in self._bundle.manifest.anchor if m.value in metadata.encoder_ids]
