@@ -8,6 +8,7 @@ it is that any of them is right.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -131,6 +132,12 @@ def _prototype(bundle: Bundle, label: str, prompts: Sequence[str]) -> NDArray[np
         raise InputError(f"the prompts of class {label!r} cancel each other out; change them")
     prototype: NDArray[np.float64] = mean / norm
     return prototype
+
+
+def prompts_sha256(classes: Mapping[str, Sequence[str]]) -> str:
+    """Identity of a set of classes and their prompts, in their order: what scores hang on."""
+    listed = [[label, list(prompts)] for label, prompts in classes.items()]
+    return hashlib.sha256(json.dumps(listed, ensure_ascii=False).encode()).hexdigest()
 
 
 def parse_prompts(text: str) -> dict[str, list[str]]:

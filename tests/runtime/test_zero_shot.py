@@ -10,7 +10,7 @@ import pytest
 
 from sensebind.bundle import Bundle
 from sensebind.errors import InputError
-from sensebind.zero_shot import ZeroShot, parse_prompts
+from sensebind.zero_shot import ZeroShot, parse_prompts, prompts_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,3 +137,15 @@ def test_missing_and_undecodable_files_are_named(tmp_path: Path) -> None:
 def test_bad_lists_are_named(text: str) -> None:
     with pytest.raises(InputError, match=r"is not a class name|is given twice"):
         parse_prompts(text)
+
+
+def test_prompt_sets_are_told_apart() -> None:
+    known = prompts_sha256(CLASSES)
+    assert len(known) == 64
+    assert prompts_sha256({name: tuple(texts) for name, texts in CLASSES.items()}) == known
+    for other in (
+        dict(reversed(CLASSES.items())),
+        {**CLASSES, "cat": ["the cat"]},
+        {**CLASSES, "alarm": ["alarm", "a loud alarm"]},
+    ):
+        assert prompts_sha256(other) != known
