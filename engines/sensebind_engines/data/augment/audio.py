@@ -35,8 +35,8 @@ def augment_audio(
         other: what may be mixed in; nothing is where it is None or of another shape.
     """
     values = window.values.astype(np.float32)
-    if amount.slow:
-        values = _slowed(values, amount.slow, rng)
+    if amount.slow or amount.fast:
+        values = _at_speed(values, amount.slow, amount.fast, rng)
     if amount.reverb and rng.random() < amount.reverb:
         values = _in_room(values, _rate_hz(window), amount.reverb_s, rng)
     level = _rms(values)
@@ -72,15 +72,17 @@ def mask_log_mel(
     return masked
 
 
-def _slowed(
-    values: NDArray[np.float32], share: float, rng: np.random.Generator
+def _at_speed(
+    values: NDArray[np.float32], slow: float, fast: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """A stretch of the sound (n, channels), played slower so that it lasts as long."""
+    """The sound (n, channels) at another speed: a stretch of it, or all and its mirror image."""
     places = np.arange(len(values))
-    played = 1.0 - rng.uniform(0.0, share)
-    heard = rng.uniform(0.0, (1.0 - played) * len(values)) + played * places
-    slowed = [np.interp(heard, places, channel) for channel in values.T]
-    return np.stack(slowed, axis=1).astype(np.float32)
+    played = 1.0 - rng.uniform(-fast, slow)
+    heard = rng.uniform(0.0, max(1.0 - played, 0.0) * len(values)) + played * places
+    if played > 1.0:
+        heard = np.minimum(heard, 2 * (len(values) - 1) - heard)
+    changed = [np.interp(heard, places, channel) for channel in values.T]
+    return np.stack(changed, axis=1).astype(np.float32)
 
 
 def _in_room(

@@ -42,7 +42,7 @@ STRONG = Augmentation(
     spatial=SpatialAugment(smallest_area=0.3, flip=0.5),
     vision=VisionAugment(operations=2, magnitude=0.9, geometric=True, grey=0.2),
     audio=AudioAugment(
-        gain_db=12, slow=0.2, reverb=1, reverb_s=1.5, mix=1, noise_db=-10, time_masks=2,
+        gain_db=12, slow=0.2, fast=0.2, reverb=1, reverb_s=1.5, mix=1, noise_db=-10, time_masks=2,
         time_mask_s=0.3, band_masks=2, band_mask_bins=20,
     ),
     depth=DepthAugment(noise=0.01, scale=0.05, holes=3, dropout=0.1),
@@ -221,6 +221,27 @@ def test_slowed_sounds_are_lower(seed: int) -> None:
     slowed = augment_audio(tone(1000), AudioAugment(slow=0.2), np.random.default_rng(seed), None)
     assert slowed.values.shape == (32_000, 1)
     assert 799 <= loudest_hz(slowed) <= 1000.5
+
+
+@given(seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_hastened_sounds_are_higher_and_last_as_long(seed: int) -> None:
+    window = tone(1000)
+    fast = augment_audio(window, AudioAugment(fast=0.2), np.random.default_rng(seed), None)
+    assert fast.values.shape == (32_000, 1)
+    assert 999.5 <= loudest_hz(fast) <= 1201
+    assert np.sqrt(np.mean(np.square(fast.values[-4_000:]))) == pytest.approx(0.5**0.5, rel=0.05)
+
+
+def test_what_a_hastened_window_lacks_is_its_mirror_image() -> None:
+    rising = replace(audio_window(), values=np.linspace(0, 1, 32_000, dtype=np.float32)[:, None])
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        values = augment_audio(rising, AudioAugment(fast=0.5), rng, None).values[:, 0]
+        top = int(values.argmax())
+        speed = 32_000 / (top + 0.5)
+        places = np.arange(32_000) * speed / 31_999
+        assert values == pytest.approx(np.minimum(places, 2 - places), abs=2e-4)
 
 
 def test_a_room_answers_after_the_sound_and_keeps_the_level() -> None:
