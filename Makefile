@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Set-up and checks in one place; `make help` lists them. PYTHON chooses the interpreter:
 #   make demo PYTHON=python3.12      (run `make clean` first if .venv is there already)
+# ROS_DISTRO chooses the ROS 2 of `make ros`: kilted or jazzy.
 PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,6 +10,9 @@ SHELL := /bin/bash
 BIN := .venv/bin
 TRAIN_BIN := .venv-train/bin
 BENCH_BIN := .venv-bench/bin
+ROS_BIN := .venv-ros/bin
+# What a sourced ROS leaves in the environment would take the place of the wheels.
+ROS_ENV := env -u AMENT_PREFIX_PATH -u PYTHONPATH -u LD_LIBRARY_PATH -u RMW_IMPLEMENTATION
 PIP := python -m pip install --disable-pip-version-check -q
 CHECKED := pyproject.toml .ci/constraints-train.txt
 BENCHMARKS := $(filter-out __init__ _%,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -16,7 +20,7 @@ BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-pyth
   mcap-ros2-support safetensors onnx allantools
 CORE_TESTS := tests --ignore=tests/engines
 
-.PHONY: help demo test test-engines test-slow check bench clean
+.PHONY: help demo test test-engines test-slow check bench ros clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -45,8 +49,11 @@ bench: .venv-bench/.bench ## benchmarks, with pinned peers; results in benchmark
 	  $(BENCH_BIN)/python -m benchmarks.$$name --out benchmarks/results/$$name.json; \
 	done
 
+ros: .venv-ros/.core ## ROS 2 and its messages in .venv-ros, without a ROS install (about two minutes)
+	@$(ROS_ENV) $(ROS_BIN)/python ros_nodes/build_messages.py --distro $(or $(ROS_DISTRO),kilted)
+
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-train .venv-bench build dist demo-out benchmarks/results
+	rm -rf .venv .venv-train .venv-bench .venv-ros build dist demo-out benchmarks/results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -73,6 +80,13 @@ clean: ## remove environments, builds and caches
 	@$(call require-python)
 	$(PYTHON) -m venv .venv-bench
 	$(BENCH_BIN)/$(PIP) -e . $(BENCH_PEERS) -c benchmarks/constraints.txt
+	@touch $@
+
+.venv-ros/.core: $(CHECKED)
+	@$(call require-python)
+	@echo "Installing SenseBind into .venv-ros"
+	$(PYTHON) -m venv .venv-ros
+	$(ROS_ENV) $(ROS_BIN)/$(PIP) -e .
 	@touch $@
 
 # Debian and Ubuntu ship Python without venv and pip; say so before anything half-works.

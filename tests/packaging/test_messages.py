@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "ros_nodes" / "sensebind_msgs"
 PACKAGED = ROOT / "runtime" / "sensebind" / "_data" / "msgs"
 MESSAGES = sorted(path.name for path in (PACKAGE / "msg").glob("*.msg"))
+INTERFACES = sorted(
+    str(path.relative_to(PACKAGE)) for kind in ("msg", "srv") for path in PACKAGE.glob(f"{kind}/*")
+)
 
 
 def test_packaged_copy_is_equal() -> None:
@@ -27,9 +30,9 @@ def test_packaged_copy_is_equal() -> None:
         assert (PACKAGED / name).read_bytes() == (PACKAGE / "msg" / name).read_bytes(), name
 
 
-def test_cmake_builds_every_message() -> None:
-    listed = re.findall(r'"msg/(\w+\.msg)"', (PACKAGE / "CMakeLists.txt").read_text())
-    assert listed == MESSAGES
+def test_cmake_builds_every_message_and_service() -> None:
+    listed = re.findall(r'"(\w+/\w+\.(?:msg|srv))"', (PACKAGE / "CMakeLists.txt").read_text())
+    assert listed == INTERFACES
 
 
 def test_package_xml() -> None:
@@ -45,10 +48,10 @@ def test_package_xml() -> None:
     assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", maintainer.get("email", ""))
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("name", INTERFACES)
 def test_every_field_is_described(name: str) -> None:
-    blocks = (PACKAGE / "msg" / name).read_text().split("\n\n")
-    for block in blocks:
+    text = (PACKAGE / name).read_text().replace("\n---\n", "\n\n")
+    for block in text.split("\n\n"):
         lines = block.strip().splitlines()
         fields = [line for line in lines if not line.startswith("#")]
         assert lines[0].startswith("#"), f"{name}: no comment before {fields}"
