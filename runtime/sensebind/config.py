@@ -56,6 +56,8 @@ _OPTIONS_OF_SENSES: dict[str, tuple[Modality, ...]] = {
     "unit": (Modality.IMU, Modality.DEPTH, Modality.THERMAL),
     "focal_px": (Modality.DEPTH,),
 }
+"""What tells how a stream is to be read."""
+_POOLED = {"frame_pooling_s": _CAMERAS}
 
 
 class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,6 +65,9 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     Attributes:
         modality: the encoder that reads the stream.
+        frame_pooling_s: encode clips of this length instead of single frames: a clip's vector is
+            the mean of those of its first and last frame, normalised. Cameras only, of encoders
+            that take one frame.
         hop_s: time between windows; the manifest's default if None.
         trigger: "grid" takes the newest frame at each grid instant, "frame" the first frame of
             each grid cell (frame streams only). None is what a recording of ours stored, else
@@ -93,6 +98,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """
 
     modality: Modality
+    frame_pooling_s: Annotated[float, Meta(gt=0, le=60)] | None = None
     hop_s: Seconds | None = None
     trigger: Trigger | None = None
     lateness_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
@@ -114,7 +120,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     def __post_init__(self) -> None:
         """Reject values that no type can express and options of other senses."""
-        for option, modalities in _OPTIONS_OF_SENSES.items():
+        for option, modalities in (_OPTIONS_OF_SENSES | _POOLED).items():
             if getattr(self, option) is not None and self.modality not in modalities:
                 raise ConfigError(
                     f"{_short_name(option)}={_as_option(getattr(self, option))} does not apply to "
@@ -191,6 +197,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 _EXPECTED = {
     "modality": f"one of {', '.join(modality.value for modality in Modality)}",
+    "frame_pooling_s": "seconds above 0, at most 60",
     "hop_s": "seconds above 0, at most 3600",
     "trigger": f"one of {', '.join(get_args(Trigger))}",
     "lateness_s": "seconds from 0 to 60",

@@ -19,7 +19,6 @@ from sensebind.config import PipelineConfig, StreamConfig, stream_config_from_op
 from sensebind.errors import InputError
 from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
-from sensebind.pooling import pooled
 from sensebind.sources import open_source
 from sensebind.stream_path import StreamPath
 from sensebind.types import Modality
@@ -221,8 +220,8 @@ def run_clips(
         its run, labelled by the same classes; None if it holds no whole clip.
     """
     (stream,) = frames.metadata.windows
-    encoder = pooled(bundle.encoder(frames.modality), CLIP_S)
-    path = StreamPath(stream, StreamConfig(modality=frames.modality), encoder)
+    config = StreamConfig(modality=frames.modality, frame_pooling_s=CLIP_S)
+    path = StreamPath(stream, config, bundle.encoder(frames.modality))
     with open_source(recording) as source:
         windows = [
             window
@@ -236,7 +235,7 @@ def run_clips(
     metadata = msgspec.structs.replace(
         frames.metadata,
         windows={stream: path.metadata()},
-        encoder_ids={frames.modality.value: encoder.encoder_id},
+        encoder_ids={frames.modality.value: path.encoder.encoder_id},
     )
     results = evaluate_truth(records, truth.segments, frames.modality, frames.classes.labels)
     return replace(

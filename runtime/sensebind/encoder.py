@@ -61,6 +61,10 @@ class Encoder:
         """What it computes in."""
         return self._engine.precision
 
+    def on(self, opened: Encoder) -> Encoder:
+        """The same encoder on an engine of its modality that was opened anew."""
+        return opened
+
     def preprocessor(self, stream: StreamConfig | None = None) -> Preprocessor:
         """A new preprocessor for one stream of this modality.
 
@@ -81,7 +85,7 @@ class Encoder:
         """
         if not batch:
             return np.empty((0, self.dim), dtype=np.float32)
-        return _unit_rows(self._engine.run(_stacked(batch)), self.modality)
+        return unit_rows(self._engine.run(_stacked(batch)), self.modality)
 
     def equal_batches(self, most: int) -> tuple[int, ...]:
         """Numbers of windows up to `most` that may share a run with no byte changed; 1 first.
@@ -132,7 +136,12 @@ def _stacked(batch: Sequence[Features]) -> Features:
         ) from None
 
 
-def _unit_rows(vectors: NDArray[np.float32], modality: Modality) -> NDArray[np.float32]:
+def unit_rows(vectors: NDArray[np.float32], modality: Modality) -> NDArray[np.float32]:
+    """Rows (n, dim) of L2 norm 1, normalised in float64.
+
+    Raises:
+        BackendError: if one is zero or not finite.
+    """
     wide = vectors.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     usable = np.isfinite(norms) & (norms > _SMALLEST_NORM)

@@ -152,14 +152,13 @@ class Pipeline(Closing):
                     stack.enter_context(each)
             selections = self._select(sources)
             live = any(is_live(each) for each in sources)
-            encoders = {path.encoder.modality: path.encoder for path in self._streams.values()}
             incidents = Incidents(self.report.incidents)
             if live:
                 for path in self._streams.values():
                     _warm_up(path, incidents)
             run = Run(
                 self.config,
-                encoders,
+                [path.encoder for path in self._streams.values()],
                 self.bundle.reopen,
                 incidents,
                 live=live,
@@ -225,16 +224,15 @@ class Pipeline(Closing):
     ) -> RunMetadata:
         """Metadata of the run for a sink; complete once the streams are wired."""
         manifest = self.bundle.manifest
-        wired = {stream.encoder.modality: stream.encoder for stream in self._streams.values()}
         return RunMetadata(
             version=__version__,
             space_id=manifest.space_id,
             bundle=manifest.name,
             bundle_id=self.bundle.folder.bundle_id,
-            encoder_ids={m.value: e.encoder_id for m, e in wired.items()},
+            encoder_ids=self._encoder_ids(),
             dim=manifest.dim,
             backend=self.bundle.backend,
-            precision="+".join(sorted({e.precision for e in wired.values()})),
+            precision="+".join(sorted({s.encoder.precision for s in self._streams.values()})),
             source=source.name if source else "",
             source_sha256="" if source is None or is_live(source) else source.sha256(),
             order=self._order,
@@ -246,6 +244,14 @@ class Pipeline(Closing):
         """Free what the pipeline opened itself; the bundle stays open."""
         if self._own is not None:
             self._own.close()
+
+    def _encoder_ids(self) -> dict[str, str]:
+        ids: dict[str, str] = {}
+        for stream in self._streams.values():
+            modality, own = stream.encoder.modality, stream.encoder.encoder_id
+            alike = ids.get(modality.value, own) == own
+            ids[modality.value] = own if alike else self.bundle.manifest.encoder_id(modality)
+        return ids
 
     def _check_sources(self, sources: Sequence[object]) -> None:
         if self._run is not None:

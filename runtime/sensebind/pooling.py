@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from sensebind.encoder import Encoder
+from sensebind.encoder import Encoder, unit_rows
 from sensebind.errors import ConfigError
 from sensebind.specs import DepthSpec, ThermalSpec, VisionSpec
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sensebind.config import StreamConfig
+    from sensebind.specs import EncoderSpec
     from sensebind.types import Features
 
 FIRST_AND_LAST = (0.0, 1.0)
@@ -60,30 +62,53 @@ def pooled(
         window=msgspec.structs.replace(spec.window, length_s=length_s),
         preprocess=msgspec.structs.replace(front_end, frame_positions=tuple(positions)),
     )
-    identity = [encoder.encoder_id, "mean", list(positions), length_s]
-    encoder_id = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
-    return Encoder(encoder.modality, clip, encoder_id, encoder.dim, _FrameByFrame(encoder))
+    return ClipEncoder(encoder, clip, length_s, tuple(positions))
 
 
-class _FrameByFrame:
-    """An engine of clips: every frame through the encoder, the mean of what comes out."""
+def stream_encoder(encoder: Encoder, stream: StreamConfig) -> Encoder:
+    """The encoder of a stream: its modality's, or one of clips of its frames, as configured.
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.backend = encoder.backend
-        self.precision = encoder.precision
+    Raises:
+        ConfigError: as `pooled`.
+    """
+    if stream.frame_pooling_s is None:
+        return encoder
+    return pooled(encoder, stream.frame_pooling_s)
 
-    def run(self, features: Features) -> NDArray[np.float32]:
-        """Features [n, F, …] to float32 (n, dim), of any length; see `Engine`."""
-        count, frames = next(iter(features.values())).shape[:2]
-        single = [
-            {name: array[clip, frame] for name, array in features.items()}
-            for clip in range(count)
-            for frame in range(frames)
-        ]
-        vectors = self._encoder.encode(single).reshape(count, frames, -1)
-        mean: NDArray[np.float32] = vectors.mean(axis=1, dtype=np.float64).astype(np.float32)
-        return mean
+
+class ClipEncoder(Encoder):
+    """An encoder of clips: every frame alone through one of frames, the mean of what comes out."""
+
+    def __init__(
+        self, frames: Encoder, spec: EncoderSpec, length_s: float, positions: tuple[float, ...]
+    ) -> None:
+        """See `pooled`."""
+        identity = [frames.encoder_id, "mean", positions, float(length_s)]
+        encoder_id = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+        super().__init__(frames.modality, spec, encoder_id, frames.dim, frames._engine)  # noqa: SLF001
+        self._frames = frames
+        self._length_s = length_s
+        self._positions = positions
+
+    def on(self, opened: Encoder) -> Encoder:
+        """See `Encoder.on`; `opened` is one of frames."""
+        return pooled(opened, self._length_s, self._positions)
+
+    def encode(self, batch: Sequence[Features]) -> NDArray[np.float32]:
+        """See `Encoder.encode`; the features of a window are those of its frames, [F, …]."""
+        vectors = [self._mean(features) for features in batch]
+        return unit_rows(np.stack(vectors), self.modality) if vectors else super().encode(batch)
+
+    def equal_batches(self, most: int) -> tuple[int, ...]:  # noqa: ARG002
+        """1: frames are run one by one, so sharing a run would save nothing."""
+        return (1,)
 
     def close(self) -> None:
-        """Nothing to free: the engine is the encoder's."""
+        """Nothing to free: the engine is the encoder's of frames."""
+
+    def _mean(self, features: Features) -> NDArray[np.float32]:
+        count = len(next(iter(features.values())))
+        frames = [{name: array[i] for name, array in features.items()} for i in range(count)]
+        vectors = np.concatenate([self._frames.encode([frame]) for frame in frames])
+        mean: NDArray[np.float32] = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean

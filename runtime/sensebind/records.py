@@ -65,7 +65,8 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
         space_id: identity of the vectors' space.
         bundle: name of the bundle.
         bundle_id: hash of its manifest.
-        encoder_ids: encoder_id per modality.
+        encoder_ids: encoder_id per modality: that of its streams, and where they have several, the
+            bundle's own. `windows` tells each stream's.
         dim: length of a vector.
         backend: engine backend.
         precision: what the engines compute in.
@@ -99,6 +100,11 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
     def has_joint(self) -> bool:
         """Whether joint embeddings are among the records."""
         return Fused.JOINT.value in self.encoder_ids
+
+    def encoder_id(self, stream: str, modality: str) -> str:
+        """Identity of what made a stream's vectors."""
+        known = self.windows.get(stream)
+        return self.encoder_ids[modality] if known is None else known.encoder_id
 
     def encode(self) -> dict[str, str]:
         """Key-value form for file metadata: `sensebind.<field>` to its JSON text."""

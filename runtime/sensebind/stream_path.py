@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from sensebind.errors import BackendError, ConfigError, InputError
+from sensebind.pooling import stream_encoder
 from sensebind.records import StreamMetadata
 from sensebind.types import Break, FrameBlock, SampleBlock, UniformBlock
 from sensebind.windowing import make_windower, rules_for
@@ -79,7 +80,7 @@ class StreamPath:
     Attributes:
         name: of the stream.
         config: how it is windowed and encoded.
-        encoder: reads its windows.
+        encoder: reads its windows; the modality's, or one of clips of its frames.
         report: counts so far.
     """
 
@@ -88,15 +89,21 @@ class StreamPath:
     ) -> None:
         """Start an empty stream.
 
+        Args:
+            name: of the stream.
+            config: how it is windowed and encoded.
+            encoder: the bundle's of its modality.
+            hop_s: of streams that do not set their own; the manifest's if None.
+
         Raises:
             ConfigError: if the settings do not fit the encoder.
         """
         self.name = name
         self.config = config
-        self.encoder = encoder
-        self._rules = rules_for(encoder.spec, config, hop_s)
+        self.encoder = stream_encoder(encoder, config)
+        self._rules = rules_for(self.encoder.spec, config, hop_s)
         self._windower = make_windower(name, self._rules)
-        self._preprocessor = encoder.preprocessor(config)
+        self._preprocessor = self.encoder.preprocessor(config)
         self._lock = Lock()
         self.report = StreamReport(config.modality, self._windower.counters)
 

@@ -58,6 +58,7 @@ def test_frames_turn_up_to_z(name: str) -> None:
             r"stream '/s': unit=g;kg: 'kg' is not expected; give one of m/s\^2",
         ),
         ("imu", {"unit": "g;g"}, r"unit=g;g: 'g' is not expected"),
+        ("vision", {"frame_pooling": "61"}, r"frame_pooling=61: expected .* at most 60"),
         ("imu", {"scale": "0.1"}, r"scale=0.1 does not apply to imu; it is an option of depth, th"),
         ("vision", {"frame": "optical"}, r"frame=optical does not apply to vision.* of imu"),
         ("depth", {"channels": "2"}, r"channels=2 does not apply to depth; .* of audio streams"),

@@ -44,6 +44,7 @@ STREAMS = {
     "mic": StreamConfig(modality=Modality.AUDIO, hop_s=0.1),
     "depth": StreamConfig(modality=Modality.DEPTH, hop_s=0.2),
     "depth at the grid": StreamConfig(modality=Modality.DEPTH, hop_s=0.2, trigger="grid"),
+    "depth in clips": StreamConfig(modality=Modality.DEPTH, hop_s=0.2, frame_pooling_s=1.0),
 }
 
 
@@ -60,7 +61,7 @@ def bundle(bundle_folder: Path) -> Iterator[Bundle]:
 
 
 def robot(length_s: int = LENGTH_S) -> list[Block]:
-    """An IMU at 100 Hz, a microphone and two depth cameras at 15 Hz, in the order they come."""
+    """An IMU at 100 Hz, a microphone and depth cameras at 15 Hz, in the order they come."""
     chance = np.random.default_rng(0)
     blocks: list[tuple[int, Block]] = []
     for index in range(0, 100 * length_s, 5):
@@ -130,7 +131,7 @@ def run(
         clock="device",
         waiter=time,
         faults=faults,
-        rates_hz={"imu": 100, "mic": 16_000, "depth": 15, "depth at the grid": 15},
+        rates_hz={"imu": 100, "mic": 16_000} | {n: 15 for n in STREAMS if "depth" in n},
     )
     streams = {n: msgspec.structs.replace(c, policy="block") for n, c in STREAMS.items()}
     config = PipelineConfig(streams=streams, **{"ring_s": 60, **options})

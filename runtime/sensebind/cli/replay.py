@@ -41,8 +41,8 @@ def replay(
             "--stream",
             metavar="TOPIC=MODALITY[,KEY=VALUE…]",
             help="Read this topic, as this modality; may be repeated. Keys: hop, trigger, "
-            "lateness, min_coverage, max_age, jitter, rate, format, channels, scale, offset, unit, "
-            "frame, focal; see docs/recordings.md.",
+            "lateness, min_coverage, max_age, frame_pooling, jitter, rate, format, channels, "
+            "scale, offset, unit, frame, focal; see docs/recordings.md.",
         ),
     ] = None,
     prompts: PromptsOption = None,

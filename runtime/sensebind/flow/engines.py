@@ -12,7 +12,7 @@ from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
     from sensebind.encoder import Encoder
     from sensebind.flow.incidents import Incidents
@@ -24,8 +24,8 @@ _FAILURES = 3
 
 @dataclass(slots=True)
 class _State:
-    encoder: Encoder
-    batches: tuple[int, ...] = ()
+    """The engine of one modality."""
+
     failures: int = 0
     retry_ns: int | None = None
     backoff: Backoff = field(default_factory=Backoff)
@@ -37,11 +37,14 @@ class _State:
 
 
 class Engines:
-    """The encoders of a run. `open` belongs to the inference thread; the rest is for all."""
+    """The encoders of a run. `open` belongs to the inference thread; the rest is for all.
+
+    Each modality has one engine; its streams may have several encoders on it.
+    """
 
     def __init__(
         self,
-        encoders: Mapping[Modality, Encoder],
+        encoders: Iterable[Encoder],
         reopen: Callable[[Modality], Encoder],
         incidents: Incidents,
         *,
@@ -50,12 +53,14 @@ class Engines:
         """Begin with engines that are open.
 
         Args:
-            encoders: by modality.
-            reopen: opens an engine anew, beside the one there is.
+            encoders: of the streams.
+            reopen: opens the engine of a modality anew, beside the one there is.
             incidents: told of what fails.
             max_batch: most windows in one run.
         """
-        self._states = {modality: _State(encoder) for modality, encoder in encoders.items()}
+        self._encoders = {encoder.encoder_id: encoder for encoder in encoders}
+        self._states = {encoder.modality: _State() for encoder in self._encoders.values()}
+        self._batches: dict[str, tuple[int, ...]] = {}
         self._reopen = reopen
         self._incidents = incidents
         self._max_batch = max_batch
@@ -65,32 +70,35 @@ class Engines:
         """Whether windows are worth preparing: the engine is up, or to be tried again."""
         return self._states[modality].is_due
 
-    def open(self, modality: Modality) -> Encoder | None:
-        """The encoder; opened anew if it was down, None if it still is."""
-        state = self._states[modality]
+    def open(self, encoder: Encoder) -> Encoder | None:
+        """The encoder of a stream; opened anew if its engine was down, None if that still is."""
+        modality, state = encoder.modality, self._states[encoder.modality]
         if not state.is_due:
             return None
         if state.retry_ns is not None:
             try:
-                state.encoder = self._reopen(modality)
+                opened = self._reopen(modality)
             except Exception as error:  # noqa: BLE001 - whatever the backend raises
                 self._take_down(modality, f"could not be opened again ({told(error)})")
                 return None
+            for name, each in self._encoders.items():
+                if each.modality is modality:
+                    self._encoders[name] = each.on(opened)
             state.retry_ns = None
-        return state.encoder
+        return self._encoders[encoder.encoder_id]
 
-    def batches(self, modality: Modality) -> tuple[int, ...]:
+    def batches(self, encoder: Encoder) -> tuple[int, ...]:
         """Numbers of windows that may share a run, rising from 1; tried out when first asked."""
-        state = self._states[modality]
-        if not state.batches:
-            state.batches = (1,)
+        name = encoder.encoder_id
+        if name not in self._batches:
+            self._batches[name] = (1,)
             try:
-                state.batches = state.encoder.equal_batches(self._max_batch)
+                self._batches[name] = encoder.equal_batches(self._max_batch)
             except Exception as error:  # noqa: BLE001 - whatever the backend raises
                 self._incidents.tell(
-                    f"engine {modality}", f"{told(error)}; its windows are run one by one"
+                    f"engine {encoder.modality}", f"{told(error)}; its windows are run one by one"
                 )
-        return state.batches
+        return self._batches[name]
 
     def succeeded(self, modality: Modality) -> None:
         """A run gave vectors."""

@@ -144,8 +144,8 @@ class Inference:
     def _run(self, generation: int) -> None:
         """The thread: run engines until nothing more comes."""
         try:
-            while (modality := self._next_modality(generation)) is not None:
-                self._serve(modality, generation)
+            while (wanted := self._next_encoder(generation)) is not None:
+                self._serve(wanted, generation)
         except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
             end = End(error)
         else:
@@ -153,8 +153,8 @@ class Inference:
         if generation == self._generation:
             self._results.put(end)
 
-    def _next_modality(self, generation: int) -> Modality | None:
-        """Wait for a window and say whose it is; None at the end."""
+    def _next_encoder(self, generation: int) -> Encoder | None:
+        """Wait for a window and say what encodes it; None at the end."""
         with self._changed:
             self._busy = None if generation == self._generation else self._busy
             while not self._queue:
@@ -163,15 +163,16 @@ class Inference:
                 self._changed.wait()
             if generation != self._generation:
                 return None
-            self._busy = self._queue[0].path.config.modality
+            wanted = self._queue[0].path.encoder
+            self._busy = wanted.modality
             self._began_ns = time.monotonic_ns()
-            return self._busy
+            return wanted
 
-    def _serve(self, modality: Modality, generation: int) -> None:
-        """Run one batch of a modality."""
-        encoder = self._engines.open(modality)
-        sizes = (1,) if self._max_batch == 1 or encoder is None else self._engines.batches(modality)
-        batch = self._take_batch(modality, sizes, generation)
+    def _serve(self, wanted: Encoder, generation: int) -> None:
+        """Run one batch of an encoder."""
+        encoder = self._engines.open(wanted)
+        sizes = (1,) if self._max_batch == 1 or encoder is None else self._engines.batches(encoder)
+        batch = self._take_batch(wanted.encoder_id, sizes, generation)
         if len(self._queue) <= self._ahead // 2:
             self._wake.set()
         if encoder is not None:
@@ -181,35 +182,35 @@ class Inference:
                 passage.drop("engine")
 
     def _take_batch(
-        self, modality: Modality, sizes: tuple[int, ...], generation: int
+        self, encoder_id: str, sizes: tuple[int, ...], generation: int
     ) -> list[Passage]:
-        """The waiting windows of a modality that share the next run."""
+        """The waiting windows of an encoder that share the next run."""
         with self._changed:
-            while generation == self._generation and self._may_grow(modality, sizes[-1]):
+            while generation == self._generation and self._may_grow(encoder_id, sizes[-1]):
                 oldest_ns = self._queue[0].times.prepared_ns
                 left_ns = oldest_ns + self._batch_wait_ns - time.monotonic_ns()
                 if left_ns <= 0 or not self._changed.wait(left_ns / 1e9):
                     break
             if generation != self._generation:
                 return []
-            ready = self._ready(modality)
+            ready = self._ready(encoder_id)
             size = max((size for size in sizes if size <= ready), default=0)
             self._batch = [self._queue.popleft() for _ in range(size)]
             self._began_ns = time.monotonic_ns()
             return list(self._batch)
 
-    def _ready(self, modality: Modality) -> int:
+    def _ready(self, encoder_id: str) -> int:
         """Windows at the head of the queue that may share a run."""
         if self._queue and self._queue[0].alone:
             return 1
 
         def fits(passage: Passage) -> bool:
-            return passage.path.config.modality is modality and not passage.alone
+            return passage.path.encoder.encoder_id == encoder_id and not passage.alone
 
         return sum(1 for _ in takewhile(fits, self._queue))
 
-    def _may_grow(self, modality: Modality, largest: int) -> bool:
-        ready = self._ready(modality)
+    def _may_grow(self, encoder_id: str, largest: int) -> bool:
+        ready = self._ready(encoder_id)
         at_end = self._finishing or self._stopping.is_set()
         return not at_end and 0 < ready == len(self._queue) < largest
 

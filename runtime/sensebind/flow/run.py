@@ -19,7 +19,7 @@ from sensebind.flow.worker import Worker
 from sensebind.sources.base import StreamKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sensebind.config import Order, PipelineConfig
     from sensebind.encoder import Encoder
@@ -50,7 +50,7 @@ class Run(Closing):
     def __init__(
         self,
         config: PipelineConfig,
-        encoders: Mapping[Modality, Encoder],
+        encoders: Iterable[Encoder],
         reopen: Callable[[Modality], Encoder],
         incidents: Incidents,
         *,
@@ -62,8 +62,8 @@ class Run(Closing):
 
         Args:
             config: batching and times.
-            encoders: by modality, open.
-            reopen: opens one anew.
+            encoders: of the streams, open.
+            reopen: opens a modality's anew.
             incidents: told of what goes wrong.
             live: whether some source is live; then what fails costs only itself, else the run.
             observers: told of each embedding.

@@ -85,7 +85,7 @@ def _records(batch: pa.RecordBatch, metadata: RunMetadata) -> Iterator[Record]:
         embedding = Embedding(
             **values,
             modality=modality,
-            encoder_id=metadata.encoder_ids[modality.value],
+            encoder_id=metadata.encoder_id(values["stream"], modality.value),
             vector=vectors[row],
         )
         yield Record(

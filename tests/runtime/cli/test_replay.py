@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import sensebind as sb
+from sensebind.pooling import pooled
 from tests.support.bags import imu, text, write_db3, write_mcap
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def test_the_file_holds_what_the_pipeline_gives(
     found = np.array(table["vector"].to_pylist(), np.float32)
     assert found.tobytes() == np.stack([e.vector for e in expected]).tobytes()
     assert set(table["stream"].to_pylist()) == {"/imu", "/camera"}
+
+
+def test_a_camera_is_read_as_clips(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drive.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out,
+              "--stream", "/camera=vision,frame_pooling=0.4,hop=0.2")  # fmt: skip
+    assert ran.code == 0, ran.err
+    window = json.loads(out.read_text().splitlines()[0])["metadata"]["windows"]["/camera"]
+    with sb.Bundle.load(bundle_folder) as bundle:
+        assert window["encoder_id"] == pooled(bundle.encoder("vision"), 0.4).encoder_id
+    assert window["length_s"] == 0.4
 
 
 def test_it_tells_decisions_counts_and_speed(
