@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from sensebind.errors import SourceError
-from sensebind.storage import atomic_path
+from sensebind.storage import atomic_path, sha256_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,7 @@ CHOOSING = {"1": "train", "2": "train", "3": "dev"}
 FINAL = {"1": "train", "2": "train", "3": "train", "4": "test"}
 """Split of each fold with frozen settings. Fold 5 is not used."""
 
+_CLIPS = "clips.sha256"
 _NAME = re.compile(r"(?P<fold>\d)-(?P<recording>\d+)-\w+")
 
 
@@ -83,7 +84,7 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
         seed: nothing is drawn.
 
     Raises:
-        SourceError: if the recordings are not in the cache.
+        SourceError: if recordings are missing or changed.
     """
     del seed
     out.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def clip_rows(
         splits: split of each fold; clips of other folds are left out.
 
     Raises:
-        SourceError: if the recordings are not in the cache.
+        SourceError: if one of them is missing or changed.
     """
     sound = SOUNDS[label]
     folder = cache / FOLDER / sound.folder
@@ -118,10 +119,13 @@ def clip_rows(
             f"{sound.folder!r}); put the data set there: {SOURCE}"
         )
     rows: list[dict[str, object]] = []
-    for path in sorted(folder.glob("*.ogg")):
-        match = _NAME.fullmatch(path.stem)
-        if match is None or path.stem in LEFT_OUT or match["fold"] not in splits:
+    for name, sha256 in listed_clips(sound.folder).items():
+        match = _NAME.match(name)
+        assert match is not None
+        if match["fold"] not in splits:
             continue
+        path = folder / name
+        _verify(path, sha256)
         rows.append(
             {
                 "audio": os.path.relpath(path, out),
@@ -133,6 +137,25 @@ def clip_rows(
             }
         )
     return rows
+
+
+def listed_clips(folder: str) -> dict[str, str]:
+    """SHA-256 of the clips of a class's folder that may be used (folds 1 to 4), by file name."""
+    listed = resources.files(__package__).joinpath(_CLIPS).read_text("utf-8").splitlines()
+    lines = (line.split("  ", 1) for line in listed)
+    paths = ((place.split("/"), sha256) for sha256, place in lines)
+    return {name: sha256 for (own, name), sha256 in paths if own == folder}
+
+
+def _verify(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise SourceError(f"the clip {str(path)!r} of ESC-10 is missing; get it from {SOURCE}")
+    found = sha256_of_file(path)
+    if found != sha256:
+        raise SourceError(
+            f"the clip {str(path)!r} of ESC-10 has sha256 {found}, expected {sha256}; get it anew "
+            f"from {SOURCE}"
+        )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -25,8 +25,9 @@ WINDOWS = 7  # of two seconds, each half a second further, in a clip of five
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("cache")
-    write_sounds(cache)
-    return build(cache / "out", cache)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        write_sounds(cache, monkeypatch)
+        return build(cache / "out", cache)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sensebind.errors import SourceError
-from sensebind_engines.recipes.esc10.dataset import CONFIG, SOUNDS, build
+from sensebind_engines.recipes.esc10.dataset import CONFIG, LEFT_OUT, SOUNDS, build, listed_clips
 from sensebind_engines.training.config_file import load_config
 from tests.engines.recipes.esc10.sounds import write_sounds
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("cache")
-    write_sounds(cache)
-    return build(cache / "out", cache)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        write_sounds(cache, monkeypatch)
+        return build(cache / "out", cache)
 
 
 def _splits(path: Path) -> dict[str, set[str]]:
@@ -68,3 +69,27 @@ def test_the_configuration_finds_its_data(built: Path) -> None:
 def test_missing_recordings_say_where_they_are_from(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no folder '001 - Dog bark'.*karolpiczak/ESC-10"):
         build(tmp_path / "out", tmp_path)
+
+
+def test_a_clip_that_is_missing_or_changed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sounds(tmp_path, monkeypatch)
+    clip = tmp_path / "esc10" / SOUNDS["rain"].folder / "2-012-A.ogg"
+    clip.write_bytes(b"another recording")
+    with pytest.raises(SourceError, match=r"2-012-A\.ogg' of ESC-10 has sha256 .*karolpiczak"):
+        build(tmp_path / "out", tmp_path)
+    clip.unlink()
+    with pytest.raises(SourceError, match=r"2-012-A\.ogg' of ESC-10 is missing; get it from"):
+        build(tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out" / "choosing.jsonl").exists()
+
+
+def test_the_list_has_every_clip_that_may_be_used() -> None:
+    clips = {label: listed_clips(sound.folder) for label, sound in SOUNDS.items()}
+    assert {label: len(names) for label, names in clips.items()} == {
+        **dict.fromkeys(SOUNDS, 32), "rooster": 30,
+    }  # fmt: skip
+    stems = {name.removesuffix(".ogg") for names in clips.values() for name in names}
+    assert stems.isdisjoint(LEFT_OUT)
+    assert {stem[0] for stem in stems} == {"1", "2", "3", "4"}

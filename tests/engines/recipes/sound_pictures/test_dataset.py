@@ -38,8 +38,8 @@ def _views(model: object, count: int, rng: np.random.Generator) -> list[View]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     cache = tmp_path_factory.mktemp("cache")
-    write_cache(cache)
     with pytest.MonkeyPatch.context() as monkeypatch:
+        write_cache(cache, monkeypatch)
         use_fake_soundfont(monkeypatch)
         monkeypatch.setattr(dataset, "find_package", lambda _: cache)
         monkeypatch.setattr(dataset, "open_libraries", lambda _: {"one": None})

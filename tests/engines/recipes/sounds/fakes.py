@@ -28,9 +28,9 @@ CREDITS = """\
 """
 
 
-def write_cache(cache: Path) -> None:
+def write_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recordings and the list of their authors."""
-    write_sounds(cache)
+    write_sounds(cache, monkeypatch)
     (cache / FOLDER / "README.md").write_text(CREDITS)
 
 

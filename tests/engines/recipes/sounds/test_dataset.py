@@ -37,8 +37,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     cache = tmp_path_factory.mktemp("cache")
-    write_cache(cache)
     with pytest.MonkeyPatch.context() as monkeypatch:
+        write_cache(cache, monkeypatch)
         played = use_fake_soundfont(monkeypatch)
         yield Built(build(cache / "out", cache), cache, played)
 
@@ -126,8 +126,8 @@ def test_recordings_without_authors_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "final.jsonl").exists()
 
 
-def test_other_licences_are_refused(tmp_path: Path) -> None:
-    write_cache(tmp_path)
+def test_other_licences_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cache(tmp_path, monkeypatch)
     more = "[1-5-B.ogg]: clip derived from a (http://sounds.example/4) by B [CC-BY-NC]\n"
     with (tmp_path / "esc10" / "README.md").open("a") as file:
         file.write(more)

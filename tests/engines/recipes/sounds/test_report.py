@@ -28,8 +28,8 @@ MEASURES = ("clips", "windows of 2 s", f"clips, among all {len(prompts())} class
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> SenseFigures:
     cache = tmp_path_factory.mktemp("cache")
-    write_cache(cache)
     with pytest.MonkeyPatch.context() as monkeypatch:
+        write_cache(cache, monkeypatch)
         use_fake_soundfont(monkeypatch)
         data = build(cache / "out", cache)
     app = Typer()
