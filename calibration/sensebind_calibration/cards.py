@@ -11,11 +11,11 @@ from sensebind.cli.output import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sensebind.calibration.sections import Provenance
     from sensebind_calibration.sections import (
         AllanSection,
         ImuSection,
         Interval,
-        Provenance,
         SensorNoise,
     )
 

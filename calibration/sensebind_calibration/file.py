@@ -4,24 +4,22 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from sensebind.calibration.file import checked, parse_tables, read_bytes
+from sensebind.calibration.sections import FORMAT
 from sensebind.errors import InputError, SinkError
 from sensebind.storage import atomic_path
 from sensebind.toml_text import toml_text
-from sensebind_calibration.sections import FORMAT, AllanSection, ImuSection
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from sensebind_calibration.sections import AllanSection, ImuSection
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sensebind.calibration.file import Tables
 
     Section = TypeVar("Section", bound=msgspec.Struct)
 
@@ -29,25 +27,13 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {"allan": AllanSection, "imu": ImuSe
 """Estimators whose sections this version knows."""
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The file's tables as they are, sections of unknown estimators among them.
+def read_file(path: Path) -> Tables:
+    """The file's sections as they are, those of unknown estimators among them.
 
     Raises:
         InputError: if it cannot be read, is no TOML or of another format.
     """
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"{path} is no calibration file that can be read ({error}); write one with "
-            "'sensebind calibrate imu' or 'allan'"
-        ) from None
-    if content.get("format") != FORMAT:
-        raise InputError(
-            f"{path} has format = {content.get('format')!r}, expected {FORMAT}; it is no "
-            "calibration file, or of another version of SenseBind"
-        )
-    return content
+    return parse_tables(read_bytes(path), path)
 
 
 def section_of(path: Path, estimator: str, stream: str, kind: type[Section]) -> Section:
@@ -57,26 +43,12 @@ def section_of(path: Path, estimator: str, stream: str, kind: type[Section]) -> 
         InputError: if it is not there or damaged, naming those that are there.
     """
     sections = read_file(path).get(estimator, {})
-    if not isinstance(sections, dict) or stream not in sections:
+    if stream not in sections:
         known = ", ".join(map(repr, sections)) or "none"
         raise InputError(
             f"{path} has no section [{estimator}] of the stream {stream!r}; it has {known}"
         )
     return checked(path, estimator, stream, sections[stream], kind)
-
-
-def checked(path: Path, estimator: str, stream: str, table: object, kind: type[Section]) -> Section:
-    """A section from its table.
-
-    Raises:
-        InputError: naming the field that is wrong.
-    """
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{path}: section [{estimator}.{stream!r}]: {error}; estimate it again"
-        ) from None
 
 
 def check_free(path: Path, estimator: str, stream: str, *, force: bool) -> None:
@@ -109,12 +81,12 @@ def add_section(
         SinkError: if it cannot be written; the old file is unharmed.
     """
     check_free(path, estimator, stream, force=force)
-    content: dict[str, Any] = read_file(path) if path.exists() else {"format": FORMAT}
-    content.setdefault(estimator, {})[stream] = msgspec.to_builtins(section)
+    sections = read_file(path) if path.exists() else {}
+    sections.setdefault(estimator, {})[stream] = msgspec.to_builtins(section)
     try:
         kept = _keep(path) if path.exists() else None
         with atomic_path(path) as temporary:
-            temporary.write_text(toml_text(content), encoding="utf-8")
+            temporary.write_text(toml_text({"format": FORMAT, **sections}), encoding="utf-8")
     except OSError as error:
         raise SinkError(f"{path} cannot be written: {error}") from error
     return kept

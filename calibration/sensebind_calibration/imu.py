@@ -13,13 +13,14 @@ from sensebind_calibration.accelerometer import Affine, calibrate_accelerometer
 from sensebind_calibration.gyroscope import calibrate_gyroscope, check_axes, turns_between
 from sensebind_calibration.recording import provenance, timing_of
 from sensebind_calibration.rests import Rests, find_rests
-from sensebind_calibration.sections import ImuSection, Triple
+from sensebind_calibration.sections import ImuSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from sensebind.calibration.sections import Triple
     from sensebind.types import SampleBlock
     from sensebind_calibration.recording import ImuStream, Timing
 

@@ -12,12 +12,13 @@ import numpy as np
 from sensebind_calibration.allan import AllanCurve, allan_curve
 from sensebind_calibration.noise import AxisNoise, Estimate, axis_noise
 from sensebind_calibration.recording import provenance
-from sensebind_calibration.sections import AllanSection, SensorNoise, Triple
+from sensebind_calibration.sections import AllanSection, SensorNoise
 from sensebind_calibration.static import read_static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from sensebind.calibration.sections import Triple
     from sensebind.types import SampleBlock
     from sensebind_calibration.recording import ImuStream
     from sensebind_calibration.sections import Intervals

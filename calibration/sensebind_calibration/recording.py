@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The IMU of a recording, chosen and read as `sensebind replay` does, in the sensor's own axes."""
+"""A sense of a recording, chosen and read as `sensebind replay` does; an IMU in its own axes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind import __version__
+from sensebind.calibration.sections import Provenance
 from sensebind.cli.settings import parse_streams
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
@@ -18,7 +19,6 @@ from sensebind.sources import open_source
 from sensebind.sources.base import without_breaks
 from sensebind.sources.mapping import map_streams
 from sensebind.types import Modality, SampleBlock
-from sensebind_calibration.sections import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
+    from sensebind.types import Block
 
 _GAP_PERIODS = 1.8  # stamps farther apart have readings missing between them
 _MOST_MISSING = 0.01
 
 
 @dataclass(slots=True)
-class ImuStream:
-    """One IMU stream of an open recording.
+class SenseStream:
+    """One stream of an open recording.
 
     Attributes:
         source: the recording.
         name: of the stream.
-        config: as it was declared: unit, frame.
+        config: as it was declared: unit, frame, scale.
         notes: once it was read, what looked odd to the reader (units, axes, stamps).
     """
 
@@ -50,14 +51,22 @@ class ImuStream:
     config: StreamConfig
     notes: list[str] = field(default_factory=list)
 
+    def blocks(self) -> Iterator[Block]:
+        """Read it: its blocks in order of their stamps."""
+        yield from without_breaks(self.source.blocks({self.name: self.config}, "stamp"))
+        self.notes = list(self.source.report.notes)
+
+
+class ImuStream(SenseStream):
+    """The IMU of an open recording."""
+
     def blocks(self) -> Iterator[SampleBlock]:
         """Read it: blocks of finite samples in m/s² and rad/s, in order of their stamps."""
-        for block in without_breaks(self.source.blocks({self.name: self.config}, "stamp")):
+        for block in SenseStream.blocks(self):
             assert isinstance(block, SampleBlock)
             finite = np.isfinite(block.values).all(axis=1)
             if finite.any():
                 yield SampleBlock(block.stream, block.stamps_ns[finite], block.values[finite])
-        self.notes = list(self.source.report.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +101,36 @@ class Timing:
 
 @contextmanager
 def open_imu(path: Path, stream: str | None, limits: TimeRange | None) -> Iterator[ImuStream]:
-    """Open the IMU of a recording.
+    """Open the IMU of a recording; see `open_sense`."""
+    with open_sense(path, Modality.IMU, stream, limits) as found:
+        yield ImuStream(found.source, found.name, found.config)
+
+
+@contextmanager
+def open_sense(
+    path: Path, modality: Modality, stream: str | None, limits: TimeRange | None
+) -> Iterator[SenseStream]:
+    """Open one sense of a recording.
 
     Args:
         path: any recording `sensebind replay` reads.
+        modality: the sense.
         stream: "TOPIC" or "TOPIC=imu,unit=…,frame=…"; the one `replay` would take if None.
         limits: the part to read.
 
     Raises:
         SourceError: if the recording cannot be read or lacks the stream.
-        InputError: if it has no IMU.
+        InputError: if it has no such sense.
     """
     with open_source(path, time_range=limits) as source:
         infos = source.streams()
         overrides = {}
         if stream is not None:
-            named = any(info.name == stream for info in infos) or "=imu" not in stream
-            overrides = parse_streams([f"{stream}=imu" if named else stream])
-        selected = map_streams(infos, [Modality.IMU], overrides).selected
+            named = any(info.name == stream for info in infos) or f"={modality}" not in stream
+            overrides = parse_streams([f"{stream}={modality}" if named else stream])
+        selected = map_streams(infos, [modality], overrides).selected
         ((name, config),) = selected.items()
-        yield ImuStream(source, name, config)
+        yield SenseStream(source, name, config)
 
 
 def timing_of(stamps_ns: NDArray[np.int64]) -> Timing:
@@ -177,7 +196,7 @@ class Gaps:
 
 
 def provenance(
-    stream: ImuStream, timing: Timing, serial: str, temperature_c: float | None
+    stream: SenseStream, timing: Timing, serial: str, temperature_c: float | None
 ) -> Provenance:
     """Where an estimate came from, dated now."""
     return Provenance(

@@ -3,44 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
 
-FORMAT = 1
-"""Version of the file's layout; a reader refuses others."""
+from sensebind.calibration.sections import ImuSection as AppliedImu
+from sensebind.calibration.sections import Nine, Provenance, Triple
 
-Triple = tuple[float, float, float]
 Interval = tuple[float, float]
 Intervals = tuple[Interval, Interval, Interval]
-Nine = Annotated[tuple[float, ...], Meta(min_length=9, max_length=9)]
-
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where numbers came from.
-
-    Attributes:
-        recording: name of the recording.
-        sha256: hash of its bytes, "" where it has none.
-        date: when the numbers were estimated, ISO 8601 in UTC.
-        version: of SenseBind.
-        rate_hz: readings per second.
-        readings: how many were used.
-        duration_s: time they span.
-        serial: of the sensor, "" if it was not told.
-        temperature_c: of the sensor while recording, None if it was not told.
-    """
-
-    recording: str
-    sha256: str
-    date: str
-    version: str
-    rate_hz: float
-    readings: int
-    duration_s: float
-    serial: str = ""
-    temperature_c: float | None = None
 
 
 class SensorNoise(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,14 +48,12 @@ class AllanSection(msgspec.Struct, frozen=True, kw_only=True):
     gyroscope: SensorNoise
 
 
-class ImuSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`[imu."STREAM"]`: calibrated = matrix · (raw - bias), in the sensor's own axes.
+class ImuSection(AppliedImu, frozen=True, kw_only=True, omit_defaults=True):
+    """`[imu."STREAM"]`, with what stands behind its numbers.
 
-    Matrices are row-major 3x3; each interval is half the width of the 95 % confidence interval.
+    Each interval is half the width of the 95 % confidence interval.
 
     Attributes:
-        accel_matrix, accel_bias: of the accelerometer, bias in m/s².
-        gyro_matrix, gyro_bias: of the gyroscope, bias in rad/s.
         determined: which of "accel misalignment" and "gyro matrix" the recording told; those it
             did not are the identity's.
         gravity_m_s2: what |g| was taken to be.
@@ -96,14 +63,9 @@ class ImuSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         gyro_residual_rad: root mean square error of turns between rests; None without them.
     """
 
-    provenance: Provenance
-    accel_matrix: Nine
     accel_matrix_interval: Nine
-    accel_bias: Triple
     accel_bias_interval: Triple
-    gyro_matrix: Nine
     gyro_matrix_interval: Nine
-    gyro_bias: Triple
     gyro_bias_interval: Triple
     determined: tuple[str, ...]
     gravity_m_s2: float

@@ -24,6 +24,10 @@ class ConfigError(InputError):
     """A configuration field has the wrong name, type or range."""
 
 
+class CalibrationError(ConfigError):
+    """A calibration belongs to another stream, sensor, rate or time than it is applied to."""
+
+
 class BundleError(InputError):
     """A bundle folder is missing, damaged or lacks what was asked of it."""
 
