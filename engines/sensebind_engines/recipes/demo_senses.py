@@ -16,6 +16,7 @@ import msgspec
 
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import InputError
+from sensebind.storage import atomic_path, sha256_of_file
 from sensebind.types import Modality
 from sensebind_engines.export.run import export_run
 from sensebind_engines.recipes.figures import FIGURES_NAME, read_figures, write_figures
@@ -35,6 +36,9 @@ Wordings = dict[str, dict[str, list[str]]]
 
 SEEDS = 3
 """Encoders trained for the figures; the first is shipped."""
+
+ROWS_NAME = "manifest.sha256"
+"""Beside a sense's bundles: of the manifest they were trained on."""
 
 LICENCE = "Apache-2.0 AND MIT"
 """Of a sense's own bundle: ours, and the frozen towers'."""
@@ -191,6 +195,7 @@ def build_sense(sense: Sense, cache: Path, *, seed: int = 0) -> BuiltSense:
     module = import_module(f"{__package__}.{sense.data}")
     data: Path = module.build(cache / sense.folder, cache)
     place = cache / f"demo-{sense.modality}"
+    _keep_to_rows(place, data / sense.manifest)
     bundles = {
         number: _trained(data / sense.config, place, number) for number in range(seed, seed + SEEDS)
     }
@@ -199,6 +204,20 @@ def build_sense(sense: Sense, cache: Path, *, seed: int = 0) -> BuiltSense:
         write_figures(path, sense.measure(data, bundles))
     figures = read_figures(path)
     return BuiltSense(sense, data, open_bundle(bundles[seed]), figures)
+
+
+def _keep_to_rows(place: Path, manifest: Path) -> None:
+    """All of a sense is of the same rows: those that its first build had."""
+    told, now = place / ROWS_NAME, sha256_of_file(manifest)
+    if not told.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        with atomic_path(told) as temporary:
+            temporary.write_text(now + "\n", encoding="utf-8")
+    elif told.read_text("utf-8").strip() != now:
+        raise InputError(
+            f"{str(place)!r} was trained on other rows than {str(manifest)!r} has now; delete the "
+            "folder to train again"
+        )
 
 
 def _trained(config_path: Path, place: Path, seed: int) -> Path:

@@ -199,6 +199,21 @@ def test_what_was_trained_otherwise_is_refused(
         build_sense(sense(Modality.DEPTH), tmp_path / "cache")
 
 
+def test_what_was_trained_on_other_rows_is_refused(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path
+) -> None:
+    factory = Factory(monkeypatch, data)
+    factory.failing = 2
+    with pytest.raises(KeyboardInterrupt, match="killed"):
+        build_sense(sense(Modality.DEPTH), tmp_path / "cache")
+    with (data / "manifest.jsonl").open("a") as file:
+        file.write('\n{"label": "hen", "split": "train"}')
+    factory.failing = None
+    with pytest.raises(InputError, match=r"demo-depth' was trained on other rows than .*delete"):
+        build_sense(sense(Modality.DEPTH), tmp_path / "cache")
+    assert factory.trained == [0, 1]
+
+
 @pytest.mark.slow
 def test_a_rebuild_from_kept_parts_gives_the_shipped_bytes(tmp_path: Path) -> None:
     """Minutes: data are checked and everything put together; twelve encoders are not trained.
