@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensebind.cli.output import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sensebind.calibration.sections import Provenance
     from sensebind_calibration.sections import (
@@ -26,7 +26,7 @@ def allan_card(stream: str, section: AllanSection) -> str:
     """Noise of an IMU, the gyroscope's also in degrees."""
     root_hz = math.sqrt(section.provenance.rate_hz)
     blocks = [
-        f"{stream}: noise at rest ({_origin(section.provenance)})",
+        f"{stream}: noise at rest ({origin(section.provenance)})",
         _noise("accelerometer", section.accelerometer, "m/s²", 1.0, root_hz),
         _noise("gyroscope", section.gyroscope, "rad/s", 1.0, root_hz),
         _noise("gyroscope", section.gyroscope, "deg/s", _DEGREES, root_hz),
@@ -39,7 +39,7 @@ def imu_card(stream: str, section: ImuSection) -> str:
     raw, calibrated = section.raw_residual_m_s2, section.accel_residual_m_s2
     lines = [
         f"{stream}: calibrated = matrix · (raw - bias), sensor axes",
-        f"from {_origin(section.provenance)}",
+        f"from {origin(section.provenance)}",
         f"{section.rests} rests in {section.orientations} orientations",
         f"|g| {section.gravity_m_s2:g} m/s²; determined: {', '.join(section.determined)}",
         *_affine("accelerometer", "m/s²", section.accel_matrix, section.accel_matrix_interval,
@@ -53,14 +53,12 @@ def imu_card(stream: str, section: ImuSection) -> str:
     return "\n".join(lines)
 
 
-CARDS: dict[str, Callable[[str, Any], str]] = {"allan": allan_card, "imu": imu_card}
-"""What shows which section."""
-
-
-def _origin(provenance: Provenance) -> str:
+def origin(provenance: Provenance) -> str:
+    """Where numbers came from, in a line."""
+    rate = f" at {provenance.rate_hz:.2f} Hz" if provenance.rate_hz else ""
     parts = [
         provenance.recording,
-        f"{provenance.duration_s:.1f} s at {provenance.rate_hz:.2f} Hz",
+        f"{provenance.duration_s:.1f} s{rate}",
         provenance.date,
     ]
     if provenance.serial:

@@ -14,7 +14,6 @@ from sensebind.calibration.sections import FORMAT
 from sensebind.errors import InputError, SinkError
 from sensebind.storage import atomic_path
 from sensebind.toml_text import toml_text
-from sensebind_calibration.sections import AllanSection, ImuSection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from sensebind.calibration.file import Tables
 
     Section = TypeVar("Section", bound=msgspec.Struct)
-
-SECTIONS: dict[str, type[msgspec.Struct]] = {"allan": AllanSection, "imu": ImuSection}
-"""Estimators whose sections this version knows."""
 
 
 def read_file(path: Path) -> Tables:

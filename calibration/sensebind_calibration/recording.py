@@ -199,14 +199,36 @@ def provenance(
     stream: SenseStream, timing: Timing, serial: str, temperature_c: float | None
 ) -> Provenance:
     """Where an estimate came from, dated now."""
-    return Provenance(
-        recording=stream.source.name,
-        sha256=stream.source.sha256(),
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        version=__version__,
+    return dated(
+        stream.source.name,
+        stream.source.sha256(),
         rate_hz=round(timing.rate_hz, 6),
         readings=timing.readings,
         duration_s=timing.duration_s,
+        serial=serial,
+        temperature_c=temperature_c,
+    )
+
+
+def dated(
+    recording: str,
+    sha256: str,
+    *,
+    rate_hz: float = 0.0,
+    readings: int,
+    duration_s: float,
+    serial: str = "",
+    temperature_c: float | None = None,
+) -> Provenance:
+    """A provenance of now, by this version."""
+    return Provenance(
+        recording=recording,
+        sha256=sha256,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        version=__version__,
+        rate_hz=rate_hz,
+        readings=readings,
+        duration_s=duration_s,
         serial=serial,
         temperature_c=temperature_c,
     )

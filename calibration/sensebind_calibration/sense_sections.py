@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
 
-from sensebind_calibration.sections import Interval, Provenance
+from sensebind.calibration.sections import DepthSection as AppliedDepth
+from sensebind.calibration.sections import MicrophoneSection as AppliedMicrophone
+from sensebind.calibration.sections import Positive, Share
+from sensebind.calibration.sections import ScoresSection as AppliedScores
+from sensebind.calibration.sections import ThermalSection as AppliedThermal
+from sensebind.calibration.sections import Threshold as AppliedThreshold
+from sensebind_calibration.sections import Interval  # noqa: TC001 - msgspec resolves it
 
-Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
 Span = tuple[int, int]
 
 
@@ -34,45 +35,38 @@ class MelBands(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[Span, ...] = ()
 
 
-class MicrophoneSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`[microphone."STREAM"]`: calibrated = gain · (raw - dc_offset), full scale ±1.
+class MicrophoneSection(AppliedMicrophone, frozen=True, kw_only=True, omit_defaults=True):
+    """`[microphone."STREAM"]`, with what stands behind its numbers.
 
-    `provenance.rate_hz` is the nominal rate. Levels are of the raw samples, in dBFS as AES17 has
-    it: a sine of full scale has 0 dBFS. Intervals are of 95 % confidence.
+    Levels are of the raw samples, in dBFS as AES17 has it: a sine of full scale has 0 dBFS.
+    Intervals are of 95 % confidence.
 
     Attributes:
-        gain: factor that takes the loud parts to `target_dbfs`; 1 without a target.
-        gain_interval: None without a target.
-        dc_offset, dc_offset_interval: mean of the samples while it was quiet.
-        noise_floor_dbfs, noise_floor_interval: level while it was quiet.
+        noise_floor_dbfs: level while it was quiet.
+        gain_interval: None without a target; then the gain is 1.
+        dc_offset_interval: of the mean while it was quiet.
+        noise_floor_interval: of the level while it was quiet.
         signal_dbfs: level of the loud parts; None if there were none.
         peak: largest magnitude of a sample.
         clipped: share of the samples that stand at the end of the scale.
-        target_dbfs: the level that was asked for.
-        true_rate_hz: samples per second of the reference clock; None if nothing told it.
-        rate_ppm, rate_ppm_interval: by how much the sensor's clock runs fast.
+        target_dbfs: the level that the gain takes the loud parts to; None if none was asked for.
+        rate_ppm_interval: None if nothing told the true rate.
         rate_by: what told it: "arrival" or "stamps".
-        latency_s, latency_interval: from playing a sound to having recorded it, through speaker
-            and microphone; None if it was not measured.
+        latency_interval: of `latency_s`, from playing a sound to having recorded it, through
+            speaker, air and microphone; None if it was not measured.
         mel: what of the mel range comes through; None where no sound told it.
     """
 
-    provenance: Provenance
-    gain: Positive = 1.0
-    gain_interval: Interval | None = None
-    dc_offset: float
-    dc_offset_interval: Interval
     noise_floor_dbfs: float
+    gain_interval: Interval | None = None
+    dc_offset_interval: Interval
     noise_floor_interval: Interval
     signal_dbfs: float | None = None
     peak: float
     clipped: Share
     target_dbfs: float | None = None
-    true_rate_hz: float | None = None
-    rate_ppm: float | None = None
     rate_ppm_interval: Interval | None = None
     rate_by: str = ""
-    latency_s: float | None = None
     latency_interval: Interval | None = None
     mel: MelBands | None = None
 
@@ -99,61 +93,30 @@ class PlaneView(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
 
 
-class InvalidMap(msgspec.Struct, frozen=True, kw_only=True):
-    """Pixels that measure nothing: a grey PNG file beside the calibration file, 255 where invalid.
+class DepthSection(AppliedDepth, frozen=True, kw_only=True, omit_defaults=True):
+    """`[depth."STREAM"]`, with what stands behind its numbers. Intervals are of 95 % confidence.
 
     Attributes:
-        file: its name, without a folder.
-        sha256: of its bytes.
-        count: how many pixels it bars.
-        width, height: of the frames it holds for.
-    """
-
-    file: str
-    sha256: str
-    count: int
-    width: int
-    height: int
-
-
-class DepthSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`[depth."STREAM"]`: calibrated = scale · (metres as read) + offset_m.
-
-    Attributes:
-        scale, scale_interval: 1 and None if no distance was told; 95 % confidence.
-        offset_m, offset_interval: 0 and None if fewer than two distances were told.
+        scale_interval: None if no distance was told; then the scale is 1.
+        offset_interval: None if fewer than two distances were told; then the offset is 0.
         determined: which of "scale" and "offset" the recordings told.
         views: the walls that were seen.
         residual_m: root mean square of true less calibrated distance; None with too few to tell.
         raw_residual_m: the same without the calibration; None if no distance was told.
-        min_range_m, max_range_m: calibrated; distances beyond were tried and not measured. None
-            where none failed on that side.
-        flying: share of the measured pixels that hang in the air between two surfaces.
-        edges: share of the measured pixels that lie at such an edge, of which `flying` can be.
-        invalid: pixels that never measure; None if there are none, or it was not looked for.
-        focal_px: along x, of frames of `width`.
-        baseline_m: between the imagers of a stereo camera.
-        width, height: of the frames.
+        invalid_pixels: how many pixels never measure.
+        edges: share of the measured pixels that lie where depth jumps.
+        flying: share of those that hang in the air between the two surfaces.
     """
 
-    provenance: Provenance
-    scale: Positive = 1.0
     scale_interval: Interval | None = None
-    offset_m: float = 0.0
     offset_interval: Interval | None = None
     determined: tuple[str, ...] = ()
     views: tuple[PlaneView, ...] = ()
     residual_m: float | None = None
     raw_residual_m: float | None = None
-    min_range_m: float | None = None
-    max_range_m: float | None = None
-    flying: Share = 0.0
+    invalid_pixels: int = 0
     edges: Share = 0.0
-    invalid: InvalidMap | None = None
-    focal_px: float | None = None
-    baseline_m: float | None = None
-    width: int
-    height: int
+    flying: Share = 0.0
 
 
 class HeatView(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,24 +137,18 @@ class HeatView(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
 
 
-class ThermalSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`[thermal."STREAM"]`: kelvin = scale · (kelvin as read) + offset_k.
-
-    "As read" is by the stream's unit or scale, or the frame's; a count is a kelvin without any.
+class ThermalSection(AppliedThermal, frozen=True, kw_only=True, omit_defaults=True):
+    """`[thermal."STREAM"]`, with what stands behind its numbers.
 
     Attributes:
-        scale, scale_interval: 95 % confidence.
-        offset_k, offset_interval: 95 % confidence.
+        scale_interval, offset_interval: 95 % confidence.
         views: what was seen, at least two temperatures.
         range_k: the least and greatest of them; nothing is known beyond.
         residual_k: root mean square of true less calibrated; None of two temperatures.
         raw_residual_k: the same without the calibration.
     """
 
-    provenance: Provenance
-    scale: float
     scale_interval: Interval
-    offset_k: float
     offset_interval: Interval
     views: tuple[HeatView, ...]
     range_k: Interval
@@ -216,20 +173,18 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
     windows: int
 
 
-class Threshold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The least cosine at which a class, or any class, is told.
+class Threshold(AppliedThreshold, frozen=True, kw_only=True, omit_defaults=True):
+    """A least cosine, with what it was taken from.
 
     Attributes:
-        cosine: a window whose best class lies below is "unknown".
-        false_alarms: share of the windows without the class at or above it, at most, on average
+        false_alarms: share of the windows without the class that reach it, at most, on average
             over calibrations like this one.
         false_alarms_interval: 95 % of such calibrations have a share within it.
         negatives: windows without the class that told it.
-        found, found_interval: share of the windows of the class at or above it, 95 % confidence;
+        found, found_interval: share of the windows of the class that reach it, 95 % confidence;
             None without labelled ones.
     """
 
-    cosine: Annotated[float, Meta(ge=-1, le=1)]
     false_alarms: Share
     false_alarms_interval: Interval
     negatives: int
@@ -237,38 +192,26 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     found_interval: Interval | None = None
 
 
-class ScoresSection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`[scores."STREAM"]`: what zero-shot scores of a stream are worth.
+class ScoresSection(AppliedScores, frozen=True, kw_only=True, omit_defaults=True):
+    """`[scores."STREAM"]`, with what stands behind its numbers. Intervals: 95 % confidence.
 
     Attributes:
-        space_id: of the vectors.
-        encoder_id: that made them.
-        prompts_sha256: of the classes and their prompts (`sensebind.zero_shot.prompts_sha256`).
-        labels: the classes.
         determined: which of "temperature", "thresholds" and "unknown_threshold" the windows told.
-        temperature: for `ZeroShot(temperature=…)`.
-        temperature_interval: 95 % confidence, profile likelihood.
-        thresholds: least cosine by class.
-        unknown_threshold: least cosine of the best class, for `min_cosine`.
-        windows: labelled ones that do not overlap, classes and background.
+        temperature_interval: by profile likelihood; None if the temperature was not told.
+        thresholds, unknown_threshold: with what they were taken from.
+        windows: used; they do not overlap.
         background: those of no class among them.
         accuracy, accuracy_interval: share of the windows of classes that are labelled right.
         ece, ece_interval: expected calibration error with the temperature found, by
-            cross-fitting; 95 % by bootstrap.
+            cross-fitting; interval by bootstrap.
         ece_before, ece_before_interval: with `temperature_before`.
-        temperature_before: the one the windows would have been scored with.
-        reliability: its diagram.
+        temperature_before: what scores are made with by default.
+        reliability: the diagram of the windows of classes.
     """
 
-    provenance: Provenance
-    space_id: str
-    encoder_id: str
-    prompts_sha256: str
-    labels: tuple[str, ...]
     determined: tuple[str, ...]
-    temperature: Positive
     temperature_interval: Interval | None = None
-    thresholds: dict[str, Threshold] = {}
+    thresholds: dict[str, Threshold] = msgspec.field(default_factory=dict)  # type: ignore[assignment]
     unknown_threshold: Threshold | None = None
     windows: int
     background: int

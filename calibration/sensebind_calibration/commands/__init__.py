@@ -5,9 +5,11 @@ import typer
 
 from sensebind_calibration.commands.allan import allan
 from sensebind_calibration.commands.imu import imu
+from sensebind_calibration.commands.microphone import microphone
 from sensebind_calibration.commands.show import show
 
 app = typer.Typer(help="Measure sensors, once, for every later run.", add_completion=False)
 app.command()(allan)
 app.command()(imu)
+app.command()(microphone)
 app.command()(show)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sensebind_calibration.commands.options import (
+    AsOption,
     ForceOption,
     FromOption,
     JsonOption,
@@ -16,7 +17,7 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    tell_written,
+    conclude,
     watched,
 )
 
@@ -32,6 +33,7 @@ def allan(
     end: ToOption = None,
     serial: SerialOption = "",
     temperature: TemperatureOption = None,
+    named: AsOption = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -42,26 +44,20 @@ def allan(
     """
     from sensebind.cli import output
     from sensebind.sources.time_range import time_range
-    from sensebind_calibration.cards import allan_card
-    from sensebind_calibration.file import add_section, check_free
+    from sensebind_calibration.file import check_free
     from sensebind_calibration.imu_noise import doubts, measure_noise
     from sensebind_calibration.recording import open_imu
 
     with open_imu(recording, stream, time_range(begin, end)) as imu:
-        check_free(out, "allan", imu.name, force=force)
+        name = named or imu.name
+        check_free(out, "allan", name, force=force)
         with output.progress(f"reading {imu.source.name}") as advance:
             section, curve = measure_noise(
                 imu, serial=serial, temperature_c=temperature, watch=watched(imu.source, advance)
             )
-    for sentence in [*imu.notes, *doubts(section)]:
-        output.warning(sentence)
     if plot is not None:
         from sensebind_calibration.plot import draw_allan
 
         draw_allan(plot, curve, section, f"{imu.source.name}, {imu.name}")
-    kept = add_section(out, "allan", imu.name, section, force=force)
-    if json:
-        output.show_json({"stream": imu.name, "out": str(out), "allan": section})
-    else:
-        output.say(allan_card(imu.name, section))
-    tell_written(out, kept, quiet=json)
+    told = [*imu.notes, *doubts(section)]
+    conclude(out, "allan", name, section, told, force=force, json=json)

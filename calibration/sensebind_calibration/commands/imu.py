@@ -8,6 +8,7 @@ import typer
 
 from sensebind.units import STANDARD_GRAVITY
 from sensebind_calibration.commands.options import (
+    AsOption,
     ForceOption,
     FromOption,
     JsonOption,
@@ -17,7 +18,7 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    tell_written,
+    conclude,
     watched,
 )
 
@@ -34,6 +35,7 @@ def imu(
     end: ToOption = None,
     serial: SerialOption = "",
     temperature: TemperatureOption = None,
+    named: AsOption = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -44,13 +46,13 @@ def imu(
     """
     from sensebind.cli import output
     from sensebind.sources.time_range import time_range
-    from sensebind_calibration.cards import imu_card
-    from sensebind_calibration.file import add_section, check_free
+    from sensebind_calibration.file import check_free
     from sensebind_calibration.imu import calibrate_imu, doubts
     from sensebind_calibration.recording import open_imu
 
     with open_imu(recording, stream, time_range(begin, end)) as found:
-        check_free(out, "imu", found.name, force=force)
+        name = named or found.name
+        check_free(out, "imu", name, force=force)
         with output.progress(f"reading {found.source.name}") as advance:
             section = calibrate_imu(
                 found,
@@ -59,11 +61,5 @@ def imu(
                 temperature_c=temperature,
                 watch=watched(found.source, advance),
             )
-    for sentence in [*found.notes, *doubts(section)]:
-        output.warning(sentence)
-    kept = add_section(out, "imu", found.name, section, force=force)
-    if json:
-        output.show_json({"stream": found.name, "out": str(out), "imu": section})
-    else:
-        output.say(imu_card(found.name, section))
-    tell_written(out, kept, quiet=json)
+    told = [*found.notes, *doubts(section)]
+    conclude(out, "imu", name, section, told, force=force, json=json)

@@ -3,13 +3,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
 from sensebind.cli import output
 from sensebind.sources.base import Source
-from sensebind.types import SampleBlock
+
+AnyBlock = TypeVar("AnyBlock")
 
 RecordingArgument = Annotated[
     Path, typer.Argument(metavar="RECORDING", help="Anything `sensebind replay` reads.")
@@ -39,6 +41,14 @@ TemperatureOption = Annotated[
     float | None,
     typer.Option("--temperature", metavar="CELSIUS", help="Of the sensor, noted in the file."),
 ]
+AsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="STREAM",
+        help="Write the section of this stream: the one the sensor has in later runs.",
+    ),
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace the section; the old file is kept as .bak.")
 ]
@@ -49,15 +59,39 @@ JsonOption = Annotated[
 
 def watched(
     source: Source, advance: output.Advance
-) -> Callable[[Iterable[SampleBlock]], Iterator[SampleBlock]]:
+) -> Callable[[Iterable[AnyBlock]], Iterator[AnyBlock]]:
     """What passes blocks on and moves a bar."""
 
-    def watch(blocks: Iterable[SampleBlock]) -> Iterator[SampleBlock]:
+    def watch(blocks: Iterable[AnyBlock]) -> Iterator[AnyBlock]:
         for block in blocks:
             yield block
             advance(source.progress())
 
     return watch
+
+
+def conclude(
+    out: Path,
+    kind: str,
+    stream: str,
+    section: msgspec.Struct,
+    doubts: Iterable[str],
+    *,
+    force: bool,
+    json: bool,
+) -> None:
+    """Say what is doubtful, write the section and show it."""
+    from sensebind_calibration.file import add_section
+    from sensebind_calibration.kinds import KINDS
+
+    for sentence in doubts:
+        output.warning(sentence)
+    kept = add_section(out, kind, stream, section, force=force)
+    if json:
+        output.show_json({"stream": stream, "out": str(out), kind: section})
+    else:
+        output.say(KINDS[kind].card(stream, section))
+    tell_written(out, kept, quiet=json)
 
 
 def tell_written(out: Path, kept: Path | None, *, quiet: bool) -> None:

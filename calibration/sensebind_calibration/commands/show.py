@@ -13,12 +13,12 @@ def show(
     """Print what a calibration file holds."""
     from sensebind.calibration.file import checked
     from sensebind.cli import output
-    from sensebind_calibration.cards import CARDS
-    from sensebind_calibration.file import SECTIONS, read_file
+    from sensebind_calibration.file import read_file
+    from sensebind_calibration.kinds import KINDS
 
     content = read_file(file)
-    for estimator, kind in SECTIONS.items():
-        for stream, table in content.get(estimator, {}).items():
-            output.say(CARDS[estimator](stream, checked(file, estimator, stream, table, kind)))
-    for name in content.keys() - SECTIONS.keys():
+    for name, kind in KINDS.items():
+        for stream, table in content.get(name, {}).items():
+            output.say(kind.card(stream, checked(file, name, stream, table, kind.section)))
+    for name in content.keys() - KINDS.keys():
         output.warning(f"{file}: section [{name}] is of a newer version and not shown")

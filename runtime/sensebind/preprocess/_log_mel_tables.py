@@ -178,10 +178,8 @@ def _order(points: int) -> NDArray[np.int64]:
 
 def _mel_filters(spec: LogMelSpec) -> F64:
     """Weights (mel_bins, fft_size / 2) of the power at each frequency; the Nyquist one is 0."""
-    to_mel, to_hz = _SCALES[spec.mel_scale]
-    low, high = to_mel(np.float64(spec.low_hz)), to_mel(np.float64(spec.high_hz))
-    corners = np.linspace(low, high, spec.mel_bins + 2)
-    corners_hz = to_hz(corners)
+    to_mel, _ = _SCALES[spec.mel_scale]
+    corners, corners_hz = mel_corners(spec)
     at: F64 = np.arange(spec.fft_size // 2, dtype=np.float64) * (spec.rate_hz / spec.fft_size)
     if spec.mel_slopes == "mel":
         at = to_mel(at)
@@ -199,6 +197,14 @@ def _mel_filters(spec: LogMelSpec) -> F64:
             f"frequency of the {spec.fft_size}-point transform; raise fft_size or widen the band"
         )
     return weights
+
+
+def mel_corners(spec: LogMelSpec) -> tuple[F64, F64]:
+    """Feet and peaks of the filters, (mel_bins + 2,) in mel and in Hz: filter m peaks at m + 1."""
+    to_mel, to_hz = _SCALES[spec.mel_scale]
+    low, high = to_mel(np.float64(spec.low_hz)), to_mel(np.float64(spec.high_hz))
+    corners = np.linspace(low, high, spec.mel_bins + 2)
+    return corners, to_hz(corners)
 
 
 def _sparse(filters: F64) -> tuple[NDArray[np.int64], F64]:

@@ -28,7 +28,7 @@ import numpy as np
 from sensebind.errors import InputError
 from sensebind.preprocess._log_mel_kernels import Kernel, compiled
 from sensebind.preprocess._log_mel_packed import pack
-from sensebind.preprocess._log_mel_tables import tables_of
+from sensebind.preprocess._log_mel_tables import mel_corners, tables_of
 from sensebind.specs import LogMelSpec
 
 if TYPE_CHECKING:
@@ -156,6 +156,11 @@ def plan_of(spec: LogMelSpec) -> LogMel:
         InputError: if a constant is impossible, naming it.
     """
     return LogMel(spec)
+
+
+def mel_centres_hz(spec: LogMelSpec) -> NDArray[np.float64]:
+    """The frequency at which each filter peaks, float64 (mel_bins,)."""
+    return mel_corners(spec)[1][1:-1]
 
 
 def _check(waveform: NDArray[np.float32], plan: LogMel) -> None:
