@@ -44,8 +44,8 @@ def changes_window(modality: Modality, amount: Augmentation, view: View) -> bool
         return amount.imu != ImuAugment()
     if modality is Modality.AUDIO:
         audio = amount.audio
-        changed = audio.gain_db or audio.slow or audio.fast or audio.reverb or audio.mix
-        return bool(changed or audio.noise_db is not None)
+        changed = audio.gain_db or audio.slow or audio.fast or audio.colour_db or audio.reverb
+        return bool(changed or audio.mix or audio.noise_db is not None)
     if not view.is_whole:
         return True
     if modality is Modality.VISION:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MASKED = 0.0
 """Features are normalised, so 0 is the mean of the training data."""
+_OCTAVES = 8
+"""Points of a microphone's response; the lowest is at 1/128 of half the rate."""
 _SHORTEST_REVERB = 0.3
 """Of the longest reverberation time, as a share."""
 _REVERB_DB = (-12.0, 3.0)
@@ -37,6 +39,8 @@ def augment_audio(
     values = window.values.astype(np.float32)
     if amount.slow or amount.fast:
         values = _at_speed(values, amount.slow, amount.fast, rng)
+    if amount.colour_db:
+        values = _coloured(values, _rate_hz(window), amount.colour_db, rng)
     if amount.reverb and rng.random() < amount.reverb:
         values = _in_room(values, _rate_hz(window), amount.reverb_s, rng)
     level = _rms(values)
@@ -83,6 +87,23 @@ def _at_speed(
         heard = np.minimum(heard, 2 * (len(values) - 1) - heard)
     changed = [np.interp(heard, places, channel) for channel in values.T]
     return np.stack(changed, axis=1).astype(np.float32)
+
+
+def _coloured(
+    values: NDArray[np.float32], rate_hz: float, most_db: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The sound (n, channels) with a gain per octave, straight in dB between them.
+
+    The window is taken as if it went round and round: what rings is far shorter than it.
+    """
+    octaves = -np.arange(_OCTAVES)[::-1]  # below half the rate, rising
+    gains_db = rng.uniform(-most_db, most_db, _OCTAVES)
+    spectrum = np.fft.rfft(values, axis=0)
+    hertz = np.fft.rfftfreq(len(values), 1 / rate_hz)
+    places = np.log2(np.maximum(hertz, 1.0) / (rate_hz / 2))
+    gains = 10 ** (np.interp(places, octaves, gains_db) / 20)
+    changed = np.fft.irfft(spectrum * gains[:, np.newaxis], len(values), axis=0)
+    return np.asarray(changed, np.float32)
 
 
 def _in_room(

@@ -62,6 +62,7 @@ class AudioAugment(Strict, frozen=True):
         slow: largest share by which sounds are played slower, and so lower, than they are.
         fast: largest share by which they are played faster; the end, which the window does not
             hold, is the mirror image of what came before.
+        colour_db: largest gain, up or down, of a microphone that hears no two octaves alike.
         reverb: share of items that sound as in a room, before others are mixed in.
         reverb_s: longest reverberation time: in it the room's sound falls by 60 dB.
         mix: share of items that another item of the batch is mixed into.
@@ -76,6 +77,7 @@ class AudioAugment(Strict, frozen=True):
     gain_db: NonNegative = 0.0
     slow: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
     fast: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+    colour_db: NonNegative = 0.0
     reverb: Fraction = 0.0
     reverb_s: Annotated[float, Meta(gt=0, le=2)] = 0.5
     mix: Fraction = 0.0

@@ -42,8 +42,8 @@ STRONG = Augmentation(
     spatial=SpatialAugment(smallest_area=0.3, flip=0.5),
     vision=VisionAugment(operations=2, magnitude=0.9, geometric=True, grey=0.2),
     audio=AudioAugment(
-        gain_db=12, slow=0.2, fast=0.2, reverb=1, reverb_s=1.5, mix=1, noise_db=-10, time_masks=2,
-        time_mask_s=0.3, band_masks=2, band_mask_bins=20,
+        gain_db=12, slow=0.2, fast=0.2, colour_db=9, reverb=1, reverb_s=1.5, mix=1,
+        noise_db=-10, time_masks=2, time_mask_s=0.3, band_masks=2, band_mask_bins=20,
     ),
     depth=DepthAugment(noise=0.01, scale=0.05, holes=3, dropout=0.1),
     thermal=ThermalAugment(noise=0.02, columns=0.02, offset=0.1),
@@ -242,6 +242,20 @@ def test_what_a_hastened_window_lacks_is_its_mirror_image() -> None:
         speed = 32_000 / (top + 0.5)
         places = np.arange(32_000) * speed / 31_999
         assert values == pytest.approx(np.minimum(places, 2 - places), abs=2e-4)
+
+
+def test_a_microphone_changes_tones_by_no_more_than_its_gain_and_not_all_alike() -> None:
+    gains = []
+    for seed in range(10):
+        for hertz in (200.0, 1000.0, 5000.0):
+            window, rng = tone(hertz), np.random.default_rng(seed)
+            heard = augment_audio(window, AudioAugment(colour_db=6), rng, None).values
+            assert loudest_hz(replace(window, values=heard)) == hertz
+            gains.append(20 * np.log10(np.std(heard) / np.std(window.values)))
+    by_seed = np.array(gains).reshape(10, 3)
+    assert np.abs(by_seed).max() <= 6.01
+    assert np.ptp(by_seed, axis=1).min() > 0.1
+    assert np.ptp(by_seed, axis=0).min() > 3
 
 
 def test_a_room_answers_after_the_sound_and_keeps_the_level() -> None:
