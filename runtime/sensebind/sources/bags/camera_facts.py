@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sensebind.sources.bags.containers import Container, Payload, Topic
     from sensebind.sources.messages.wire import Wire
+    from sensebind.types import Frame
 
 _REALSENSE_DEPTH = re.compile(r"(/device_\d+/sensor_\d+)/Depth_\d+/image/.*")
 _DEPTH_UNIT = ("option/Depth Units/value", "option/Depth_Units/value")
@@ -42,6 +44,15 @@ class CameraFacts(NamedTuple):
     scale: float | None = None
     focal_px: float | None = None
     width: int = 0
+
+    def told_of(self, frame: Frame) -> Frame:
+        """The frame with what is known of its camera."""
+        scale, focal_px, width = self
+        if focal_px is not None and width and frame.width:
+            focal_px *= frame.width / width  # the same view in pictures of another size
+        if scale is None and focal_px is None:
+            return frame
+        return replace(frame, scale=scale, focal_px=focal_px)
 
 
 NO_FACTS = CameraFacts()

@@ -117,12 +117,7 @@ class Decoder:
     def _with_facts(self, frame: Frame) -> Frame:
         if self.encoding is not None and frame.step:
             frame = replace(frame, encoding=self.encoding)
-        scale, focal_px, width = self.camera
-        if focal_px is not None and width and frame.width:
-            focal_px *= frame.width / width  # the same view in pictures of another size
-        if scale is None and focal_px is None:
-            return frame
-        return replace(frame, scale=scale, focal_px=focal_px)
+        return self.camera.told_of(frame)
 
 
 class Decoding:

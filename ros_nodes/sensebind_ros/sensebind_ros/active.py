@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an active node has: subscriptions, and the pipeline they feed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensebind.closing import Closing
+from sensebind.errors import SenseBindError
+from sensebind_ros.clock import RosTime
+from sensebind_ros.running import Running
+from sensebind_ros.topics import Topics, make_source
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+    from sensebind.types import Embedding
+    from sensebind_ros.configured import Configured
+    from sensebind_ros.settings import Settings
+
+_OPEN_S = 30.0
+"""How long the pipeline may take until it wants messages; it is warm already."""
+_LOOK_S = 0.02
+
+
+class Active(Closing):
+    """Topics and a pipeline.
+
+    Attributes:
+        clock: ROS time.
+        topics: what is subscribed to.
+        running: the pipeline.
+        unpublished: embeddings that could not be published.
+    """
+
+    def __init__(self, node: LifecycleNode, configured: Configured) -> None:
+        """Run the pipeline; nothing is subscribed to before `begin`.
+
+        Raises:
+            SenseBindError: if a pipeline cannot be wired like this, or does not begin.
+        """
+        settings = configured.settings
+        self.unpublished = 0
+        self._log = node.get_logger()
+        self._configured = configured
+        self.clock = RosTime(node.get_clock(), self._log.warning)
+        source = make_source(settings, self.clock.now_ns)
+        self.topics = Topics(node, settings, source)
+        record = settings.node.record
+        self.running = Running(
+            configured.bundle,
+            source,
+            self.clock,
+            self._publish,
+            None if record is None else Path(record),
+        )
+        try:
+            self.running.start(settings.pipeline)
+            self._wait_until_open()
+        except BaseException:
+            self.close()
+            raise
+
+    def change(self, settings: Settings) -> None:
+        """Go on with other settings of the pipeline.
+
+        Raises:
+            SenseBindError: if a pipeline cannot be wired like this; then nothing changes.
+        """
+        self.running.change(settings.pipeline)
+        self.topics.configure(settings)
+
+    def close(self) -> None:
+        """Subscribe to nothing any more; what came before is still encoded and published."""
+        self.topics.close()
+        if not self.running.stop():
+            self._log.error("the pipeline did not end in time and was left behind")
+        self.clock.close()
+
+    def _wait_until_open(self) -> None:
+        until_s = time.monotonic() + _OPEN_S
+        while not self.topics.source.opened.wait(_LOOK_S):
+            failure = self.running.failure
+            if failure or time.monotonic() > until_s:
+                raise SenseBindError(failure or f"the pipeline did not begin within {_OPEN_S:g} s")
+
+    def _publish(self, embedding: Embedding) -> None:
+        """Publish, in the pipeline's thread; what fails costs this embedding only."""
+        topics = (each for each in self.topics.all if each.stream == embedding.stream)
+        frame_id = next((each.frame_id for each in topics if each.frame_id), "")
+        try:
+            self._configured.publish(embedding, frame_id)
+        except Exception as error:  # noqa: BLE001 - the middleware's, perhaps as it shuts down
+            self.unpublished += 1
+            if self.unpublished == 1:
+                self._log.error(f"an embedding could not be published: {error}")

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node: topics in, embeddings and labels out.
+
+configure loads and verifies the bundle and warms it up, activate subscribes and runs, deactivate
+stops, cleanup lets go of everything. What fails is told in the log and on /diagnostics, and can be
+tried again.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+
+from sensebind.errors import SenseBindError
+from sensebind_ros.active import Active
+from sensebind_ros.configured import Configured
+from sensebind_ros.diagnostics import Diagnostics
+from sensebind_ros.findings import Looking, encoder_findings, node_finding
+from sensebind_ros.parameters import Parameters
+from sensebind_ros.services import Services
+from sensebind_ros.settings import When
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rclpy.lifecycle import LifecycleState
+    from rclpy.timer import Timer
+
+    from sensebind_ros.labels import Labels
+    from sensebind_ros.settings import Settings
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+_LOOK_S = 0.2
+"""How often the node looks for topics it does not know yet."""
+_TICK_S = 1.0
+"""How often it tells of itself before it is configured."""
+
+
+class SenseBindNode(LifecycleNode):
+    """Streams of topics through a bundle's encoders."""
+
+    def __init__(self, name: str = "sensebind") -> None:
+        """Declare the parameters; nothing is loaded."""
+        super().__init__(name)
+        self._configured: Configured | None = None
+        self._active: Active | None = None
+        self._looking: Looking | None = None
+        self._problem = ""
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._parameter_table = Parameters(self, self._allowed, self._apply)
+        self._text_services = Services(self, self._labels, self._space, self._prompts_changed)
+        self._diagnostics = Diagnostics(self)
+        self._search: Timer | None = None
+        self._ticking = self.create_timer(_TICK_S, self._tick, clock=self._steady)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and verify the bundle, and warm it up."""
+        return self._transition("configured", lambda: self._configure(state))
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run the pipeline and subscribe."""
+        return self._transition("activated", lambda: self._activate(state))
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to nothing, and stop the pipeline when it has encoded what came."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the bundle."""
+        del state
+        return self._transition("cleaned up", self.close)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go of everything."""
+        del state
+        return self._transition("shut down", self.close)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything; the node can be configured again."""
+        del state
+        return self._transition("recovered", self.close)
+
+    def close(self) -> None:
+        """Stop and let go of everything, whatever there is."""
+        self._stop()
+        configured, self._configured = self._configured, None
+        if configured is not None:
+            configured.close()
+
+    def _transition(self, done: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        """Do the work of a transition; if it fails, tell why and stay where we were."""
+        try:
+            work()
+        except SenseBindError as error:
+            self._problem = f"not {done}: {error}"
+        except Exception as error:  # noqa: BLE001 - rclpy would swallow it
+            self._problem = f"not {done}: {type(error).__name__}: {error}"
+        else:
+            self._problem = ""
+            return SUCCESS
+        self.get_logger().error(self._problem)
+        self._tick()
+        return FAILURE
+
+    def _configure(self, state: LifecycleState) -> None:
+        configured = Configured(self, self._parameter_table.settings())
+        self._configured = configured
+        super().on_configure(state)
+        bundle = configured.bundle
+        self.get_logger().info(
+            f"bundle {bundle.name}, backend {bundle.backend} ({bundle.backend_reason})"
+        )
+        self._tick_every(configured.settings.node.diagnostics_period_s)
+
+    def _activate(self, state: LifecycleState) -> None:
+        assert self._configured is not None
+        active = Active(self, self._configured)
+        super().on_activate(state)
+        self._active = active
+        self._looking = Looking(self._configured.settings, active.topics.all, active.running)
+        if active.topics.resolve():
+            self._search = self.create_timer(_LOOK_S, self._look, clock=self._steady)
+
+    def _stop(self) -> None:
+        """End what is active."""
+        self._end_search()
+        active, self._active = self._active, None
+        self._looking = None
+        if active is not None:
+            active.close()
+
+    def _look(self) -> None:
+        """Subscribe to topics that have come up."""
+        if self._active is None or not self._active.topics.resolve():
+            self._end_search()
+
+    def _end_search(self) -> None:
+        search, self._search = self._search, None
+        if search is not None:
+            self.destroy_timer(search)
+
+    def _tick_every(self, period_s: float) -> None:
+        self.destroy_timer(self._ticking)
+        self._ticking = self.create_timer(period_s, self._tick, clock=self._steady)
+
+    def _tick(self) -> None:
+        """Tell how the node does."""
+        state = self._state_machine.current_state[1]
+        active, configured, looking = self._active, self._configured, self._looking
+        findings = [node_finding(state, self._problem, active.running if active else None)]
+        if active is not None and configured is not None and looking is not None:
+            active.running.end_outdated()
+            active.topics.resolve()
+            states = looking.states()
+            findings += looking.findings(states)
+            findings += encoder_findings(configured.bundle, configured.settings, states)
+            self._diagnostics.publish_streams(states, configured.encoders)
+        self._diagnostics.publish(findings)
+
+    def _allowed(self) -> When:
+        """What changes of parameters are possible now."""
+        if self._active is not None:
+            return When.NEW_RUN
+        return When.NOT_CONFIGURED if self._configured is None else When.NOT_ACTIVE
+
+    def _apply(self, settings: Settings, when: When) -> None:
+        """Make changed parameters true."""
+        if self._configured is None:
+            return
+        if self._active is not None and when is When.NEW_RUN:
+            self._active.change(settings)
+        self._configured.apply(settings)
+
+    def _labels(self) -> Labels | None:
+        return self._configured.labels if self._configured is not None else None
+
+    def _space(self) -> tuple[str, int]:
+        assert self._configured is not None
+        return self._configured.bundle.space_id, self._configured.bundle.dim
+
+    def _prompts_changed(self) -> None:
+        if self._configured is not None:
+            self._configured.publish_bundle()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Spin a node until Ctrl-C or SIGTERM; the exit code."""
+    node: SenseBindNode | None = None
+    try:
+        rclpy.init(args=None if arguments is None else list(arguments))
+        node = SenseBindNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ParameterException as error:
+        rclpy.logging.get_logger("sensebind").fatal(f"a parameter cannot be used: {error}")
+        return 2
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters: declared from the configuration's fields, checked as a whole."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.parameter import Parameter as RosParameter
+
+from sensebind.errors import SenseBindError
+from sensebind_ros.settings import (
+    Parameter,
+    Settings,
+    When,
+    changed,
+    general_parameters,
+    settings_from,
+    stream_parameters,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rclpy.node import Node
+
+    Apply = Callable[[Settings, When], None]
+
+_INT64_MAX = (1 << 63) - 1
+_TYPES = {
+    "bool": RosParameter.Type.BOOL,
+    "int": RosParameter.Type.INTEGER,
+    "text": RosParameter.Type.STRING,
+}
+"""Kinds of fields that ROS can hold to one type. Numbers may be written as integers too, and the
+type of an empty list cannot be told."""
+
+
+class Parameters:
+    """Declares the parameters of a node, and lets a change happen only if all of them fit."""
+
+    def __init__(self, node: Node, allowed: Callable[[], When], apply: Apply) -> None:
+        """Declare those that are there whatever the streams are, and those of the streams.
+
+        Args:
+            node: whose parameters they are.
+            allowed: what changes the node's state allows.
+            apply: makes changed settings true; told what the change takes. It may refuse them with
+                a SenseBindError.
+        """
+        self._node = node
+        self._allowed = allowed
+        self._apply = apply
+        self._known: dict[str, Parameter] = {}
+        self._declare(general_parameters())
+        self.declare_streams()
+        node.add_on_set_parameters_callback(self._on_set)
+        if hasattr(node, "add_post_set_parameters_callback"):  # from Iron on
+            node.add_post_set_parameters_callback(self._after_set)
+
+    def settings(self) -> Settings:
+        """What the parameters ask for.
+
+        Raises:
+            ConfigError: naming the parameter, its value and what was expected.
+        """
+        self.declare_streams()
+        return settings_from(self._values())
+
+    def declare_streams(self) -> None:
+        """Declare the parameters of streams that are new."""
+        for name in self._node.get_parameter("streams").value or ():
+            self._declare(stream_parameters(name))
+
+    def _values(self) -> dict[str, object]:
+        node = self._node
+        return {name: node.get_parameter_or(name).value for name in self._known}
+
+    def _declare(self, parameters: Iterable[Parameter]) -> None:
+        for each in parameters:
+            if each.name not in self._known:
+                self._node.declare_parameter(each.name, _default(each), descriptor(each))
+                self._known[each.name] = each
+
+    def _on_set(self, parameters: list[RosParameter]) -> SetParametersResult:
+        """Refuse changes that do not fit or that the node's state does not allow."""
+        given = {each.name: each.value for each in parameters if each.name in self._known}
+        before = self._values()
+        after = {**before, **given}
+        changes = changed(map(self._known.__getitem__, given), before, after)
+        if not changes:
+            return SetParametersResult(successful=True)
+        needed, allowed = max(each.when for each in changes), self._allowed()
+        try:
+            settings = settings_from(after)
+            if needed > allowed:
+                named = ", ".join(each.name for each in changes if each.when > allowed)
+                return _refused(f"{named} can be changed {needed} only; {_REMEDY[needed]}")
+            self._apply(settings, needed)
+        except SenseBindError as error:
+            return _refused(str(error))
+        return SetParametersResult(successful=True)
+
+    def _after_set(self, parameters: list[RosParameter]) -> None:
+        if any(each.name == "streams" for each in parameters):
+            self.declare_streams()
+
+
+_REMEDY = {
+    When.NOT_ACTIVE: "deactivate the node first",
+    When.NOT_CONFIGURED: "deactivate and clean up the node first",
+}
+
+
+def descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """What ROS is told about a parameter."""
+    field = parameter.field
+    description = f"{field.description} Can be changed {parameter.when}."
+    told = ParameterDescriptor(
+        name=parameter.name,
+        description=description,
+        additional_constraints=field.expected,
+        dynamic_typing=_is_dynamic(parameter),
+    )
+    least, greatest = field.least, field.greatest
+    if field.kind == "int" and (least is not None or greatest is not None):
+        low = -_INT64_MAX if least is None else int(least)
+        high = _INT64_MAX if greatest is None else int(greatest)
+        told.integer_range = [IntegerRange(from_value=low, to_value=high, step=0)]
+    if field.kind == "float" and (least is not None or greatest is not None):
+        limits = -sys.float_info.max, sys.float_info.max
+        low_f = limits[0] if least is None else float(least)
+        high_f = limits[1] if greatest is None else float(greatest)
+        told.floating_point_range = [
+            FloatingPointRange(from_value=low_f, to_value=high_f, step=0.0)
+        ]
+    return told
+
+
+def _is_dynamic(parameter: Parameter) -> bool:
+    field = parameter.field
+    return field.optional or field.required or field.kind not in _TYPES
+
+
+def _default(parameter: Parameter) -> object:
+    """A parameter's value if nobody gives one; None for one that is not set."""
+    default = parameter.field.default
+    return list(default) if isinstance(default, tuple) else default
+
+
+def _refused(reason: str) -> SetParametersResult:
+    return SetParametersResult(successful=False, reason=reason)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline of an active node, in a thread of its own; nothing here needs ROS."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from datetime import datetime, timezone
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from sensebind.clock.models import ClockModels
+from sensebind.errors import SourceError
+from sensebind.flow.incidents import told
+from sensebind.pipeline import Pipeline
+from sensebind.sinks.recorder import Recorder
+from sensebind_ros.counts import report_counts
+from sensebind_ros.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sensebind.bundle import Bundle
+    from sensebind.clock import ReferenceClock
+    from sensebind.clock.models import StampStatus
+    from sensebind.config import PipelineConfig
+    from sensebind.flow.incidents import Incident
+    from sensebind.sources.base import LiveSource
+    from sensebind.types import Embedding
+
+    Publish = Callable[[Embedding], None]
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_S = 5.0
+"""Beyond the time a run may take to end by itself."""
+_ASK_S = 0.05
+_PAUSE_S = 1.0
+"""Before a run that failed is begun anew."""
+
+
+class Running:
+    """Runs a source through pipelines, one after the other, until it is stopped.
+
+    Attributes:
+        watch: has seen every window since the start.
+        failure: why the present run could not go on; "" if it does.
+        runs: pipelines that were begun.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        source: LiveSource,
+        clock: ReferenceClock,
+        publish: Publish,
+        record: Path | None = None,
+    ) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            bundle: with the encoders, open.
+            source: what is encoded.
+            clock: what its streams are told in.
+            publish: takes each embedding, in the pipeline's thread.
+            record: folder in which the sensors are recorded.
+        """
+        self.watch = Watch()
+        self.failure = ""
+        self.runs = 0
+        self._past: dict[str, Counter[str]] = {}
+        self._bundle = bundle
+        self._source = source
+        self._clock = clock
+        self._publish = publish
+        self._record = record
+        self._stopping = Event()
+        self._config: PipelineConfig | None = None
+        self._pipeline: Pipeline | None = None
+        self._models = ClockModels()
+        self._thread: Thread | None = None
+        self._lock = Lock()
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """What went wrong in the present run and was overcome."""
+        return list(self._pipeline.report.incidents) if self._pipeline is not None else []
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """What became of samples and windows since the start, by stream and cause."""
+        with self._lock:
+            return self._counted()
+
+    @property
+    def stamps(self) -> dict[str, StampStatus]:
+        """How the stamps of each stream were mapped in the present run."""
+        return self._models.stream_status()
+
+    def start(self, config: PipelineConfig) -> None:
+        """Begin to run.
+
+        Raises:
+            SenseBindError: if a pipeline cannot be wired like this.
+        """
+        Pipeline(self._bundle, config).close()
+        self._config = config
+        self._thread = Thread(target=self._run, name="pipeline", daemon=True)
+        self._thread.start()
+
+    def change(self, config: PipelineConfig) -> None:
+        """Go on with another configuration: the present run ends, and another one begins.
+
+        Raises:
+            SenseBindError: if a pipeline cannot be wired like this; then the present run goes on.
+        """
+        Pipeline(self._bundle, config).close()
+        self._config = config
+        self.end_outdated()
+
+    def end_outdated(self) -> None:
+        """End a run that has another configuration; one that is being set up does not hear it."""
+        if self._pipeline is not None and self._pipeline.config is not self._config:
+            self._pipeline.stop()
+
+    def stop(self) -> bool:
+        """End: take nothing more in, and encode what came before; whether it has ended in time."""
+        self._stopping.set()
+        thread, self._thread = self._thread, None
+        if thread is None or self._config is None:
+            return True
+        until_s = time.monotonic() + self._config.drain_s + _CLOSE_S
+        while thread.is_alive() and time.monotonic() < until_s:
+            if self._pipeline is not None:
+                self._pipeline.stop()  # again, as a run that is being set up does not hear it
+            thread.join(_ASK_S)
+        return not thread.is_alive()
+
+    def _counted(self) -> dict[str, Counter[str]]:
+        present = report_counts(self._pipeline.report) if self._pipeline is not None else {}
+        nothing: Counter[str] = Counter()
+        return {
+            name: self._past.get(name, nothing) + present.get(name, nothing)
+            for name in self._past.keys() | present.keys()
+        }
+
+    def _run(self) -> None:
+        """The thread."""
+        while not self._stopping.is_set():
+            self.failure = self._outcome()
+            if self.failure:
+                _log.error("the pipeline failed and is begun anew: %s", self.failure)
+                self._stopping.wait(_PAUSE_S)
+
+    def _outcome(self) -> str:
+        """Run one pipeline; why it failed, "" if it was stopped."""
+        try:
+            self._run_once()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the node stays
+            return told(error)
+        return ""
+
+    def _run_once(self) -> None:
+        """One pipeline, until it is stopped."""
+        assert self._config is not None
+        config = self._config
+        self._models = ClockModels()
+        recorder = Recorder(self._recording()) if self._record is not None else None
+        self.runs += 1
+        try:
+            with Pipeline(self._bundle, config) as pipeline:
+                embeddings = pipeline.run(
+                    self._source,
+                    observers=[self.watch.observe],
+                    clock=self._clock,
+                    clock_models=self._models,
+                    recorder=recorder,
+                )
+                self._pipeline = pipeline
+                for embedding in embeddings:
+                    self._publish(embedding)
+        finally:
+            with self._lock:
+                self._past, self._pipeline = self._counted(), None
+            if recorder is not None:
+                recorder.close()
+
+    def _recording(self) -> Path:
+        """A file name that no other recording has."""
+        assert self._record is not None
+        try:
+            self._record.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SourceError(
+                f"record is {str(self._record)!r}, a folder that cannot be made: {error.strerror}; "
+                "give one that can be written"
+            ) from None
+        now = datetime.now(timezone.utc)
+        return self._record / f"sensors_{now:%Y%m%d_%H%M%S_%f}.mcap"

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's services: texts to vectors, and other prompts while it runs.
+
+A service answers when its texts are embedded, in a thread of their own; until then messages go on
+to be received.
+"""
+
+from __future__ import annotations
+
+from array import array
+from concurrent.futures import wait
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sensebind.errors import InputError, SenseBindError
+from sensebind.zero_shot import DEFAULT_TEMPERATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from concurrent.futures import Future
+
+    from rclpy.node import Node
+
+    from sensebind_ros.labels import Labels
+
+    Value = TypeVar("Value")
+
+_STEP_S = 0.001
+"""How long the thread that receives messages looks for an answer at a time."""
+
+
+class Services:
+    """`~/embed_text` and `~/set_prompts`."""
+
+    def __init__(
+        self,
+        node: Node,
+        labels: Callable[[], Labels | None],
+        space: Callable[[], tuple[str, int]],
+        changed: Callable[[], None],
+    ) -> None:
+        """Offer them, if sensebind_msgs is installed.
+
+        Args:
+            node: that offers them.
+            labels: the prompts; None while the node is not configured.
+            space: the space_id and the length of its vectors.
+            changed: told when other prompts are used.
+        """
+        self._labels = labels
+        self._space = space
+        self._changed = changed
+        try:
+            kinds = import_module("sensebind_msgs.srv")
+        except ImportError:
+            return
+        node.create_service(kinds.EmbedText, "~/embed_text", self._embed_text)
+        node.create_service(kinds.SetPrompts, "~/set_prompts", self._set_prompts)
+
+    async def _embed_text(self, request: Any, response: Any) -> Any:  # noqa: ANN401
+        try:
+            labels = self._configured()
+            vectors = await _result(labels.embed(request.texts))
+            response.space_id, response.dim = self._space()
+            response.vectors = array("f", vectors.tobytes())
+            response.success = True
+        except SenseBindError as error:
+            response.message = str(error)
+        return response
+
+    async def _set_prompts(self, request: Any, response: Any) -> Any:  # noqa: ANN401
+        try:
+            labels = self._configured()
+            if request.classes:
+                classes = _classes(request.classes)
+                temperature = request.temperature or DEFAULT_TEMPERATURE
+                embedded = await _result(labels.embed_classes(classes, temperature))
+                labels.add(request.prompt_set, embedded, use=not request.add_only)
+            else:
+                labels.use(request.prompt_set)
+            in_use = labels.in_use
+            response.prompt_set, response.labels = in_use.name, list(in_use.labels)
+            response.prompt_sets = list(in_use.names)
+            response.success = True
+            self._changed()
+        except SenseBindError as error:
+            response.message = str(error)
+        return response
+
+    def _configured(self) -> Labels:
+        labels = self._labels()
+        if labels is None:
+            raise InputError(
+                "the node has no bundle yet; configure it first: ros2 lifecycle set NODE configure"
+            )
+        return labels
+
+
+def _classes(messages: list[Any]) -> dict[str, list[str]]:
+    labels = [each.label for each in messages]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise InputError(f"class {twice!r} is given twice")
+    return {each.label: list(each.prompts) or [each.label] for each in messages}
+
+
+class _Turn:
+    """Lets the executor do other things before it goes on here."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _result(future: Future[Value]) -> Value:
+    while not future.done():
+        wait([future], _STEP_S)
+        await _Turn()
+    return future.result()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's topics as one live source of the runtime; nothing here needs ROS.
+
+Callbacks of the middleware hand over serialized messages; each becomes a block and goes into its
+stream's ring at once, in the callback's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING
+
+from sensebind.metrics.histogram import Histogram
+from sensebind.sources.base import LiveStreamInfo, SourceReport, StreamKind
+from sensebind.sources.messages.wire import DecodeError
+from sensebind.types import SampleBlock
+from sensebind_ros.reading import FRAME_ID_BEGIN, FRAME_ID_LENGTH, frame_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sensebind.config import StreamConfig
+    from sensebind.types import Block
+    from sensebind_ros.reading import Reader
+
+NOT_RUNNING = "not running"
+"""The cause under which messages are counted that came while the pipeline was being set up."""
+
+
+@dataclass(slots=True)
+class Topic:
+    """One subscribed topic and what became of its messages.
+
+    received = delivered + waiting for the other half + all of `skipped`.
+
+    Attributes:
+        name: as it was asked for.
+        stream: what it belongs to.
+        message_type: of its messages; "" as long as it is not known.
+        reader: makes blocks of them.
+        received: messages that came.
+        skipped: messages that were not used, by cause.
+        lost: messages that the middleware says it lost.
+        frame_id: of the newest message.
+        delay: from a message's stamp until its block was in the ring.
+        heard_ns: when the newest message came, by the monotonic clock; 0 before the first.
+        problem: why there are no messages; "" if nothing is known.
+        liveliness: how often its publishers came or went.
+        publishers: how many there are.
+        incompatible: publishers whose quality of service does not fit.
+    """
+
+    name: str
+    stream: str
+    message_type: str = ""
+    reader: Reader | None = None
+    received: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+    frame_id: str = ""
+    delay: Histogram = field(default_factory=Histogram)
+    heard_ns: int = 0
+    problem: str = ""
+    liveliness: int = 0
+    publishers: int = 0
+    incompatible: int = 0
+    _head: bytes = b"?"
+
+    def skip(self, cause: str) -> None:
+        """Count a message that was not used."""
+        self.skipped[cause] = self.skipped.get(cause, 0) + 1
+
+    def note_frame(self, data: bytes) -> None:
+        """Take the frame id of a message that could be read; it rarely changes."""
+        if not data.startswith(self._head, FRAME_ID_BEGIN):
+            self.frame_id = frame_id_of(data, self.message_type)
+            length = FRAME_ID_LENGTH.size + len(self.frame_id) + 1
+            self._head = data[FRAME_ID_BEGIN : FRAME_ID_BEGIN + length]
+
+
+class TopicSource:
+    """Topics as a live source.
+
+    Attributes:
+        name: of the source.
+        report: messages delivered and not, by stream.
+        opened: set while blocks are wanted.
+    """
+
+    def __init__(self, streams: Mapping[str, LiveStreamInfo], now_ns: Callable[[], int]) -> None:
+        """Offer some streams; `now_ns` is the clock of the messages' stamps."""
+        self.name = "ROS topics"
+        self.report = SourceReport()
+        self.opened = Event()
+        self._streams = dict(streams)
+        self._now_ns = now_ns
+        self._deliver: Callable[[Block], None] | None = None
+
+    def streams(self) -> list[LiveStreamInfo]:
+        """See `LiveSource.streams`."""
+        return list(self._streams.values())
+
+    def start(
+        self,
+        selected: dict[str, StreamConfig],
+        deliver: Callable[[Block], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """See `LiveSource.start`; topics never fail, they fall silent."""
+        del selected, fail
+        self._deliver = deliver
+        self.opened.set()
+
+    def stop(self) -> None:
+        """See `LiveSource.stop`."""
+        self.opened.clear()
+        self._deliver = None
+
+    def receive(self, topic: Topic, data: bytes) -> None:
+        """Take a serialized message of a topic; never raises."""
+        topic.received += 1
+        topic.heard_ns = time.monotonic_ns()
+        deliver, reader = self._deliver, topic.reader
+        assert reader is not None
+        if deliver is None:
+            self._skip(topic, NOT_RUNNING)
+            return
+        try:
+            block = reader.block(data)
+        except DecodeError as error:
+            self._skip(topic, str(error))
+            return
+        topic.note_frame(data)
+        if block is None:
+            return
+        deliver(block)
+        self.report.read[topic.stream] = self.report.read.get(topic.stream, 0) + 1
+        topic.delay.record(self._now_ns() - _newest_ns(block))
+
+    def _skip(self, topic: Topic, cause: str) -> None:
+        topic.skip(cause)
+        self.report.skip(topic.stream, cause)
+
+
+def stream_info(name: str, kind: StreamKind, message_type: str, rate_hz: float) -> LiveStreamInfo:
+    """What a stream of the node is to the runtime: its stamps are those of the reference clock."""
+    encoding = "as its messages tell" if kind is StreamKind.UNIFORM else ""
+    return LiveStreamInfo(
+        name=name, kind=kind, message_type=message_type, encoding=encoding, rate_hz=rate_hz
+    )
+
+
+def _newest_ns(block: Block) -> int:
+    return int(block.stamps_ns[-1]) if isinstance(block, SampleBlock) else block.stamp_ns

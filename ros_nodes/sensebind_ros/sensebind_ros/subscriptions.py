@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subscribing to topics: raw messages, queues sized in seconds, and every event counted."""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+
+from sensebind.errors import InputError
+from sensebind.types import Modality
+from sensebind_ros.plain_cdr import is_plain, plain_cdr
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+    from rclpy.subscription import Subscription
+
+    from sensebind_ros.configs import TopicConfig
+    from sensebind_ros.source import Topic
+
+    Take = Callable[[bytes], None]
+
+_USUAL_HZ = {Modality.IMU: 1000.0, Modality.AUDIO: 100.0}
+_USUAL_QUEUE_S = {Modality.IMU: 2.0, Modality.AUDIO: 2.0}
+_CAMERA_HZ, _CAMERA_QUEUE_S = 30.0, 0.5
+_MOST_WAITING = 100_000
+
+
+def message_class(message_type: str) -> Any:  # noqa: ANN401 - generated classes
+    """The class of a message type, "sensor_msgs/msg/Imu".
+
+    Raises:
+        InputError: if its package is not installed where the node runs.
+    """
+    package, _, name = message_type.partition("/msg/")
+    try:
+        return getattr(import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError, ValueError):
+        raise InputError(
+            f"messages of type {message_type!r} cannot be subscribed to: this Python has no "
+            f"{package}.msg.{name}; install the package {package!r} (apt: "
+            f"ros-$ROS_DISTRO-{package.replace('_', '-')}) and source its setup file before the "
+            "node starts"
+        ) from None
+
+
+def queue_depth(config: TopicConfig, modality: Modality) -> int:
+    """Messages that may wait in the middleware."""
+    rate_hz = config.message_rate_hz or _USUAL_HZ.get(modality, _CAMERA_HZ)
+    queue_s = config.queue_s or _USUAL_QUEUE_S.get(modality, _CAMERA_QUEUE_S)
+    return min(max(math.ceil(rate_hz * queue_s), 1), _MOST_WAITING)
+
+
+def sensor_qos(config: TopicConfig, modality: Modality) -> QoSProfile:
+    """The quality of service that is asked of a stream's publishers."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=queue_depth(config, modality),
+        reliability=ReliabilityPolicy[config.reliability.upper()],
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def describing_qos(node: Node, name: str) -> QoSProfile:
+    """That of a topic that describes others: what was published before, where it is kept."""
+    publishers = node.get_publishers_info_by_topic(name)
+    kept = bool(publishers) and all(
+        each.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for each in publishers
+    )
+    reliable = bool(publishers) and all(
+        each.qos_profile.reliability is ReliabilityPolicy.RELIABLE for each in publishers
+    )
+    return QoSProfile(
+        depth=1,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if kept else DurabilityPolicy.VOLATILE,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+    )
+
+
+def subscribe(node: Node, topic: Topic, qos: QoSProfile, take: Take) -> Subscription:
+    """Subscribe to a topic whose type is known; `take` gets the bytes of plain CDR.
+
+    Raises:
+        InputError: if its type is not installed.
+    """
+    kind = message_class(topic.message_type)
+
+    def take_raw(data: bytes) -> None:
+        take(data if is_plain(data) else plain_cdr(deserialize_message(data, kind)))
+
+    def make(handlers: dict[str, Any]) -> Subscription:
+        return node.create_subscription(
+            kind,
+            topic.name,
+            take_raw,
+            qos,
+            event_callbacks=SubscriptionEventCallbacks(**handlers),
+            raw=True,
+        )
+
+    handlers = _handlers(topic)
+    try:
+        return make(handlers)
+    except UnsupportedEventTypeError:  # not every middleware tells of losses
+        del handlers["message_lost"]
+        return make(handlers)
+
+
+def _handlers(topic: Topic) -> dict[str, Any]:
+    """What counts the events of a subscription."""
+
+    def incompatible(event: Any) -> None:  # noqa: ANN401
+        topic.incompatible += event.total_count_change
+
+    def liveliness(event: Any) -> None:  # noqa: ANN401
+        topic.liveliness += abs(event.alive_count_change) + abs(event.not_alive_count_change)
+
+    def lost(event: Any) -> None:  # noqa: ANN401
+        topic.lost += event.total_count_change
+
+    return {"liveliness": liveliness, "incompatible_qos": incompatible, "message_lost": lost}

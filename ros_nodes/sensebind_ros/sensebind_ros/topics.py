@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topics of an active node: their types found out, subscribed to, and described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sensebind.errors import SenseBindError
+from sensebind.sources.base import StreamKind
+from sensebind.sources.imu_join import Half, ImuJoiner
+from sensebind.sources.messages.senses import AUDIO_INFO, SENSES
+from sensebind.sources.messages.wire import DecodeError
+from sensebind.types import Modality
+from sensebind_ros.reading import KINDS, make_half_reader, make_reader
+from sensebind_ros.source import Topic, TopicSource, stream_info
+from sensebind_ros.subscriptions import describing_qos, sensor_qos, subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+    from rclpy.qos import QoSProfile
+    from rclpy.subscription import Subscription
+
+    from sensebind.config import StreamConfig
+    from sensebind_ros.configs import TopicConfig
+    from sensebind_ros.settings import Settings
+
+_CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """One topic to subscribe to, and its half of an IMU that has two."""
+
+    topic: Topic
+    config: TopicConfig
+    stream: StreamConfig
+    half: Half | None = None
+    joiner: ImuJoiner | None = None
+    subscription: Subscription | None = None
+    info: _Info | None = None
+
+
+@dataclass(slots=True)
+class _Info:
+    """A topic that describes another one."""
+
+    topic: Topic
+    qos: QoSProfile
+    subscription: Subscription
+
+
+class Topics:
+    """Subscribes to the topics of all streams as soon as their types are known.
+
+    Attributes:
+        source: what the messages become blocks of.
+        all: the topics, of all streams.
+    """
+
+    def __init__(self, node: Node, settings: Settings, source: TopicSource) -> None:
+        """Subscribe to nothing yet."""
+        self.source = source
+        self._node = node
+        self._wanted = [
+            each
+            for name, config in settings.topics.items()
+            for each in _wanted(name, config, settings.pipeline.streams[name])
+        ]
+        self.all = [each.topic for each in self._wanted]
+
+    def resolve(self) -> bool:
+        """Look for publishers, and subscribe to topics that now have one; whether any are left.
+
+        What stands in the way of a topic is told as its `problem`.
+        """
+        for each in self._wanted:
+            each.topic.publishers = self._node.count_publishers(each.topic.name)
+            if each.subscription is None:
+                self._try(each)
+            elif each.info is not None:
+                self._look_again(each.info)
+        return any(
+            each.subscription is None or (each.info is not None and not each.info.topic.received)
+            for each in self._wanted
+        )
+
+    def configure(self, settings: Settings) -> None:
+        """Read what follows as other settings say."""
+        for each in self._wanted:
+            each.stream = settings.pipeline.streams[each.topic.stream]
+            if each.topic.reader is not None:
+                each.topic.reader.configure(each.stream)
+
+    def close(self) -> None:
+        """Subscribe to nothing any more, and count what was not joined."""
+        for each in self._wanted:
+            for subscription in (each.subscription, each.info and each.info.subscription):
+                if subscription is not None:
+                    self._node.destroy_subscription(subscription)
+            each.subscription = each.info = None
+            if each.half is Half.ROTATION and each.joiner is not None:
+                each.joiner.flush()
+                for cause, count in each.joiner.lost.items():
+                    self.source.report.skip(each.topic.stream, cause, count)
+
+    def _try(self, wanted: _Wanted) -> None:
+        """Subscribe to a topic, if its type is known and can be read."""
+        topic, config = wanted.topic, wanted.config
+        topic.message_type = config.type or self._published_type(topic.name)
+        if not topic.message_type:
+            topic.problem = f"nobody publishes {topic.name!r}; the node waits for its type"
+            return
+        try:
+            if wanted.half is None:
+                reader = make_reader(topic.stream, topic.message_type, wanted.stream)
+            else:
+                assert wanted.joiner is not None
+                reader = make_half_reader(
+                    topic.stream, topic.message_type, wanted.half, wanted.joiner
+                )
+            topic.reader = reader
+            wanted.info = self._described(wanted)
+            wanted.subscription = subscribe(
+                self._node,
+                topic,
+                sensor_qos(config, wanted.stream.modality),
+                lambda data: self.source.receive(topic, data),
+            )
+            topic.problem = ""
+        except SenseBindError as error:
+            if topic.problem != str(error):
+                self._node.get_logger().error(f"{topic.name}: {error}")
+            topic.problem = str(error)
+
+    def _published_type(self, name: str) -> str:
+        """The type that a topic is published with; "" if nobody does."""
+        publishers = self._node.get_publishers_info_by_topic(name)
+        types = [each.topic_type for each in publishers]
+        return next((each for each in types if each in SENSES), types[0] if types else "")
+
+    def _described(self, wanted: _Wanted) -> _Info | None:
+        """Subscribe to what describes a topic, if that is needed."""
+        kind = _describing_type(wanted.topic.message_type, wanted.stream.modality)
+        if not kind or wanted.info is not None:
+            return wanted.info
+        name = wanted.config.info_topic or _beside(wanted.topic.name, kind)
+        topic = Topic(name, wanted.topic.stream, kind, wanted.topic.reader)
+        return self._subscribed(topic)
+
+    def _subscribed(self, topic: Topic) -> _Info:
+        qos = describing_qos(self._node, topic.name)
+        return _Info(topic, qos, subscribe(self._node, topic, qos, lambda d: _learn(topic, d)))
+
+    def _look_again(self, info: _Info) -> None:
+        """Ask a describing topic for what it keeps, if it turns out that it does."""
+        if not info.topic.received:
+            qos = describing_qos(self._node, info.topic.name)
+            if (qos.durability, qos.reliability) != (info.qos.durability, info.qos.reliability):
+                self._node.destroy_subscription(info.subscription)
+                new = self._subscribed(info.topic)
+                info.qos, info.subscription = new.qos, new.subscription
+
+
+def make_source(settings: Settings, now_ns: Callable[[], int]) -> TopicSource:
+    """The source of all streams; they are known before any topic is."""
+    streams = {
+        name: stream_info(
+            name,
+            KINDS[stream.modality],
+            settings.topics[name].type or "",
+            _ring_rate_hz(stream, settings.topics[name]),
+        )
+        for name, stream in settings.pipeline.streams.items()
+    }
+    return TopicSource(streams, now_ns)
+
+
+def _wanted(name: str, config: TopicConfig, stream: StreamConfig) -> list[_Wanted]:
+    if config.accel_topic is None or config.gyro_topic is None:
+        return [_Wanted(Topic(config.topic or name, name), config, stream)]
+    joiner = ImuJoiner()
+    return [
+        _Wanted(Topic(topic, name), config, stream, half, joiner)
+        for topic, half in zip((config.accel_topic, config.gyro_topic), Half, strict=True)
+    ]
+
+
+def _describing_type(message_type: str, modality: Modality) -> str:
+    if message_type.startswith("audio_common_msgs/msg/AudioData"):
+        return AUDIO_INFO
+    return _CAMERA_INFO if modality is Modality.DEPTH else ""
+
+
+def _beside(topic: str, message_type: str) -> str:
+    parent, _, _ = topic.rpartition("/")
+    name = "audio_info" if message_type == AUDIO_INFO else "camera_info"
+    return f"{parent}/{name}" if parent else name
+
+
+def _ring_rate_hz(stream: StreamConfig, topic: TopicConfig) -> float:
+    """Samples per second at most, where it is known; it sizes the ring."""
+    if KINDS[stream.modality] is StreamKind.UNIFORM:
+        return stream.rate_hz or 0.0
+    return topic.message_rate_hz or 0.0
+
+
+def _learn(topic: Topic, data: bytes) -> None:
+    assert topic.reader is not None
+    topic.received += 1
+    try:
+        topic.reader.learn(data)
+        topic.problem = ""
+    except DecodeError as error:
+        topic.problem = str(error)
