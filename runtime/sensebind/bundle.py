@@ -13,6 +13,7 @@ from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.closing import Closing
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
+from sensebind.metrics.machine import usable_cores
 from sensebind.one_shot import one_shot_windows
 from sensebind.specs import ImuSpec, TextSpec
 from sensebind.types import Modality
@@ -37,14 +38,18 @@ class Bundle(Closing):
         folder: where it lies, with its validated manifest.
         backend: the backend that runs its engines.
         backend_reason: why it was chosen.
+        threads: threads one run of an engine may use.
     """
 
-    def __init__(self, folder: BundleFolder, backend: str = "auto", threads: int = 1) -> None:
-        if threads < 1:
+    def __init__(
+        self, folder: BundleFolder, backend: str = "auto", threads: int | None = None
+    ) -> None:
+        if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}, expected at least 1")
         self.folder = folder
         self.backend, self.backend_reason = resolve_backend(backend)
-        self._threads = threads
+        # One core is left to drivers and preprocessing.
+        self.threads = max(1, usable_cores() - 1) if threads is None else threads
         self._encoders: dict[Modality, Encoder] = {}
         self._tokenizer: TextPreprocessor | None = None
         self._closed = False
@@ -55,7 +60,7 @@ class Bundle(Closing):
             )
 
     @classmethod
-    def load(cls, bundle: str | Path, *, backend: str = "auto", threads: int = 1) -> Self:
+    def load(cls, bundle: str | Path, *, backend: str = "auto", threads: int | None = None) -> Self:
         """Open a built-in bundle by name, or one in a folder.
 
         Engines are opened when first used; each checks the sha256 of its files then.
@@ -63,7 +68,8 @@ class Bundle(Closing):
         Args:
             bundle: name or folder.
             backend: "auto" or a backend's name.
-            threads: threads one run of an engine may use.
+            threads: threads one run of an engine may use; if None, the cores that this process may
+                use but one. No byte of a vector depends on it.
 
         Raises:
             BundleError: if there is no such bundle or its manifest is not valid.
@@ -194,7 +200,12 @@ class Bundle(Closing):
         beside = weights in self.manifest.files or (self.folder.path / weights).exists()
         self.folder.verify([spec.onnx, weights] if beside else [spec.onnx])
         engine = open_engine(
-            self.backend, self.folder.file(spec.onnx), spec.inputs, spec.output, self._threads
+            self.backend,
+            self.folder.file(spec.onnx),
+            spec.inputs,
+            spec.output,
+            self.threads,
+            self.manifest.files[spec.onnx].sha256,
         )
         encoder_id = self.manifest.encoder_id(modality)
         if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:

@@ -169,7 +169,8 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         hop_s: hop of every stream that does not set its own; the manifest's if None.
         backend: "auto" picks the fastest usable engine backend and says why. This and `threads`
             are for whoever loads the bundle; a Pipeline runs on the bundle it is given.
-        threads: intra-op threads of the CPU backend.
+        threads: threads one run of an engine may use on a CPU; if None, the cores that this process
+            may use but one.
         order: feed a recording by "stamp" or as it was received ("log"); None is "log" for our own
             and "stamp" for all others.
         max_batch: windows of one encoder that may share an engine run. More than one are run
@@ -185,7 +186,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     streams: dict[str, StreamConfig] = {}
     hop_s: Seconds | None = None
     backend: BackendName = "auto"
-    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    threads: Annotated[int, Meta(ge=1, le=256)] | None = None
     order: Order | None = None
     max_batch: Annotated[int, Meta(ge=1, le=256)] = 1
     batch_wait_s: Annotated[float, Meta(ge=0, le=10)] = 0.0

@@ -44,17 +44,23 @@ def cache_folder() -> Path:
     read-only one) a private temporary folder is used and removed on exit: a stable name in a
     shared folder could be prepared by somebody else, and what lies in a cache is run.
     """
-    chosen = os.environ.get("SENSEBIND_CACHE")
-    folder = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sensebind"))
-    # Without HOME and without an account the platform's choice is a literal "~".
-    if folder.is_absolute() or chosen:
+    folder = chosen_cache_folder()
+    if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
-                return folder.absolute()
+                return folder
         except OSError:
             pass
     return _process_folder()
+
+
+def chosen_cache_folder() -> Path | None:
+    """The cache folder of this user, which need not be there or writable; None if there is none."""
+    chosen = os.environ.get("SENSEBIND_CACHE")
+    folder = Path(chosen) if chosen else Path(platformdirs.user_cache_dir("sensebind"))
+    # Without HOME and without an account the platform's choice is a literal "~".
+    return folder.absolute() if folder.is_absolute() or chosen else None
 
 
 @lru_cache(maxsize=1)

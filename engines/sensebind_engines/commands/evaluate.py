@@ -70,7 +70,7 @@ def evaluate_bundle(
         Path | None, typer.Option(help="Folder that keeps windows and features.")
     ] = None,
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure a bundle: zero-shot, retrieval, few-shot, every modality against every other."""

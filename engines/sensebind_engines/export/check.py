@@ -11,7 +11,7 @@ import onnx
 import torch
 from onnx import ModelProto, helper
 
-from sensebind.backends.onnxruntime import open_session
+from sensebind.backends.onnx_session import open_session
 from sensebind.errors import BundleError
 from sensebind.storage import atomic_path
 from sensebind_engines.export.canonical import IR_VERSION, canonicalise

@@ -10,13 +10,13 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from sensebind.backends.onnxruntime import open_session
+from sensebind.backends.onnx_session import open_session
 from sensebind.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensebind.backends.onnxruntime import Session
+    from sensebind.backends.onnx_session import Session
     from sensebind.types import Features
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)

@@ -40,6 +40,7 @@ def open_engine(
     inputs: tuple[TensorSpec, ...],
     output: TensorSpec,
     threads: int = 1,
+    sha256: str = "",
 ) -> Engine:
     """Load one graph on a backend and check it against the manifest's tensors.
 
@@ -49,6 +50,7 @@ def open_engine(
         inputs: tensors the graph must take.
         output: tensor it must give.
         threads: threads one run may use.
+        sha256: of the graph's file, which was checked; "" if it was not.
 
     Raises:
         BackendError: if the graph cannot be loaded.
@@ -56,5 +58,7 @@ def open_engine(
         InputError: if there is no such backend.
     """
     name, _ = resolve_backend(backend)
-    engine: Engine = import_module(_OPENERS[name]).open_engine(onnx_path, inputs, output, threads)
+    engine: Engine = import_module(_OPENERS[name]).open_engine(
+        onnx_path, inputs, output, threads, sha256
+    )
     return engine

@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-# Releases from 1.29 on report to their makers from Linux too, unless told otherwise before they are
-# loaded (Privacy.md of the package); a robot reports to nobody. The call in `open_session` serves a
-# program that had loaded the library before us.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-import onnxruntime as ort
-
+from sensebind.backends.onnx_session import VERSION, Session
+from sensebind.backends.optimised import Graph
 from sensebind.backends.tensors import check_graph_tensor, check_inputs, check_output
+from sensebind.backends.threads import open_with_threads
 from sensebind.errors import BackendError, BundleError
 
 if TYPE_CHECKING:
@@ -25,26 +20,6 @@ if TYPE_CHECKING:
     from sensebind.specs import TensorSpec
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(int64)": "int64"}
-_LOG_FATAL_ONLY = 4
-"""Errors come as exceptions; the library would print them as well."""
-
-
-class Session(Protocol):
-    """A loaded graph: what is used of onnxruntime.InferenceSession, which has no types."""
-
-    def run(
-        self, output_names: list[str] | None, inputs: dict[str, NDArray[Any]]
-    ) -> list[NDArray[np.float32]]:
-        """Run one batch; all outputs if `output_names` is None."""
-        ...
-
-    def get_inputs(self) -> list[Any]:
-        """Describe the inputs: name, type and shape."""
-        ...
-
-    def get_outputs(self) -> list[Any]:
-        """Describe the outputs: name, type and shape."""
-        ...
 
 
 class OnnxRuntimeEngine:
@@ -84,37 +59,35 @@ class OnnxRuntimeEngine:
 
 
 def open_engine(
-    path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec, threads: int
+    path: Path,
+    inputs: tuple[TensorSpec, ...],
+    output: TensorSpec,
+    threads: int,
+    sha256: str = "",
 ) -> OnnxRuntimeEngine:
     """Load `path` on the CPU and check its tensors against the manifest.
+
+    Args:
+        path: the graph.
+        inputs: tensors it must take.
+        output: tensor it must give.
+        threads: most threads that a run may use; see `sensebind.backends.threads`.
+        sha256: of the file, which was checked. Only with it is there an optimised copy.
 
     Raises:
         BackendError: if ONNX Runtime refuses the file, with its reason.
         BundleError: if the graph's tensors are not those given.
     """
     try:
-        session = open_session(str(path), threads)
+        session = open_with_threads(Graph(path, inputs, sha256), threads)
     except Exception as error:
         raise BackendError(
-            f"ONNX Runtime {ort.__version__} cannot load {path}: {error}; the file is damaged or "
+            f"ONNX Runtime {VERSION} cannot load {path}: {error}; the file is damaged or "
             "was made for a newer version"
         ) from error
     _check_tensors(path, "input", session.get_inputs(), inputs)
     _check_tensors(path, "output", session.get_outputs(), (output,))
     return OnnxRuntimeEngine(session, path, inputs, output)
-
-
-def open_session(graph: str | bytes, threads: int) -> Session:
-    """Load a graph, by path or as bytes, as every graph of a bundle is loaded."""
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_FATAL_ONLY
-    # Idle worker threads that spin would take the cores that drivers and preprocessing need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return session
 
 
 def _check_tensors(path: Path, role: str, found: list[Any], specs: tuple[TensorSpec, ...]) -> None:

@@ -90,7 +90,7 @@ def bench(
         backend=bundle.backend,
         backend_reason=bundle.backend_reason,
         precision=metadata.precision,
-        threads=config.threads,
+        threads=bundle.threads,
         hops_s={name: stream.hop_s for name, stream in metadata.windows.items()},
         machine=machine,
         versions=versions(PACKAGES),

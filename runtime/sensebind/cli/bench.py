@@ -27,7 +27,7 @@ def bench(
     ] = None,
     hop: HopOption = None,
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     windows: Annotated[
         int, typer.Option("--windows", metavar="N", help="Windows to measure in the replay.")
     ] = 1000,

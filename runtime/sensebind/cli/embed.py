@@ -54,7 +54,7 @@ def embed(
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures, sounds, IMU tables and texts; print a table or write a file."""

@@ -81,7 +81,7 @@ def live(
         float | None, typer.Option("--seconds", metavar="S", help="End after so long.", min=0.1)
     ] = None,
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     stats: StatsOption = False,
     stats_out: StatsOutOption = None,
     trace: TraceOption = None,

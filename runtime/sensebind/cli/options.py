@@ -44,7 +44,8 @@ BackendOption = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="Engine backend; auto picks one.")
 ]
 ThreadsOption = Annotated[
-    int, typer.Option("--threads", metavar="N", help="Threads of one engine run.")
+    int | None,
+    typer.Option("--threads", metavar="N", help="Threads of one engine run; the cores but one."),
 ]
 StatsOption = Annotated[
     bool, typer.Option("--stats", help="Show latencies, drops and memory while it runs.")

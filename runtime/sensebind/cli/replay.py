@@ -51,7 +51,7 @@ def replay(
     changes: ChangesOption = None,
     hop: HopOption = None,
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     order: Annotated[
         str | None,
         typer.Option("--order", metavar="stamp|log", help="Feed by stamp or by receive time; "

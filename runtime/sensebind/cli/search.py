@@ -68,7 +68,7 @@ def search(
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Moments to show.")] = 5,
     bundle: BundleOption = "demo",
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find the moments of recorded embeddings that are nearest to a query."""

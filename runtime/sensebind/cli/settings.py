@@ -69,7 +69,11 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def pipeline_config(
-    streams: Sequence[str], hop_s: float | None, backend: str, threads: int, order: str | None
+    streams: Sequence[str],
+    hop_s: float | None,
+    backend: str,
+    threads: int | None,
+    order: str | None,
 ) -> PipelineConfig:
     """Build the configuration of a run.
 

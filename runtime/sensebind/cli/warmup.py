@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def warmup(
     bundle: BundleOption = "demo",
     backend: BackendOption = "auto",
-    threads: ThreadsOption = 1,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compile the kernels and load the engines of a bundle, so that a later start is quick."""

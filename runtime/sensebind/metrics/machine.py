@@ -46,7 +46,7 @@ def this_machine() -> Machine:
     return Machine(
         cpu=cpu_model(),
         architecture=platform.machine(),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         load_average=os.getloadavg(),
         governor=_first_line(_GOVERNOR),
         system=f"{platform.system()} {platform.release()}",
@@ -78,7 +78,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Logical cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system

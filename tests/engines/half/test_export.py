@@ -15,7 +15,7 @@ pytest.importorskip("onnxscript", reason="export needs the train extra")
 import torch
 from onnx import TensorProto, numpy_helper
 
-from sensebind.backends.onnxruntime import open_session
+from sensebind.backends.onnx_session import open_session
 from sensebind.errors import BundleError, InputError
 from sensebind.types import Modality
 from sensebind_engines.export.encoder import export_encoder
