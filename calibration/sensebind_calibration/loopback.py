@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
+_BUFFER_S = 0.1
+"""A smaller one runs empty on a machine that does other work, and the delay changes."""
+
 
 def play_and_record(device: str | None, rate_hz: float) -> tuple[Samples, float]:
     """Play the chirps on the system's speaker, and record a microphone meanwhile.
@@ -46,6 +49,7 @@ def play_and_record(device: str | None, rate_hz: float) -> tuple[Samples, float]
             samplerate=rate_hz,
             channels=1,
             dtype="float32",
+            latency=_BUFFER_S,
             callback=player.exchange,
         )
     except sd.PortAudioError as error:
