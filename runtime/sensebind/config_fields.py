@@ -153,10 +153,11 @@ def _union(name: str, kind: types.UnionType) -> ConfigField:
 
 def _descriptions(config: type[msgspec.Struct]) -> dict[str, str]:
     """What the class says of its attributes, by name."""
-    text = inspect.cleandoc(config.__doc__ or "")
     described: dict[str, str] = {}
-    for names, words in _items(text.partition(f"{_ATTRIBUTES}\n")[2]):
-        described |= dict.fromkeys(names, " ".join(words))
+    for each in reversed(config.__mro__):  # a class adds to what it is made of
+        text = inspect.cleandoc(each.__doc__ or "")
+        for names, words in _items(text.partition(f"{_ATTRIBUTES}\n")[2]):
+            described |= dict.fromkeys(names, " ".join(words))
     return described
 
 

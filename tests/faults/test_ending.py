@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sensebind import Pipeline, PipelineConfig, StreamConfig
+from sensebind import Pipeline, PipelineConfig, StreamConfig, cli
 from sensebind.clock import SystemClock
 from sensebind.flow import run
 from sensebind.flow.signals import stopping_on_signals
+from sensebind.sinks.parquet import ParquetSink
 from sensebind.types import Modality
+from tests.support import bags
 from tests.support.running import (
     IMU,
     PATIENCE_S,
@@ -28,7 +31,10 @@ from tests.support.running import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sensebind import Bundle
+    from sensebind.records import Record
     from tests.support.running import Deliver
 
 KEEP = {"imu": StreamConfig(modality=Modality.IMU, policy="queue", queue=1000)}
@@ -149,3 +155,30 @@ def test_a_wall_clock_that_is_set_changes_nothing(bundle: Bundle) -> None:
     assert len(found[0]) > 3
     assert clock.wall_jumps == 1
     assert pipeline.report.incidents[0].where == "clock"
+
+
+def test_a_replay_that_is_terminated_leaves_nothing(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = bags.write_mcap(
+        tmp_path / "a.mcap",
+        [bags.imu("/imu", START_NS + i * 10_000_000, [0.0, 0, 9.8, 0, 0, 0]) for i in range(400)],
+    )
+    write = ParquetSink.write
+
+    def terminated(sink: ParquetSink, record: Record) -> None:
+        write(sink, record)
+        assert list(tmp_path.glob(".*.part"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ParquetSink, "write", terminated)
+    monkeypatch.setattr(sys, "argv", ["sensebind", "replay", str(recording), "--bundle",
+                        str(bundle_folder), "--out", str(tmp_path / "a.parquet")])  # fmt: skip
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            cli.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mcap"]

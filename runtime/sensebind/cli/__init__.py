@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line. Nothing heavy is imported before a command runs.
 
-Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 interrupted. `SENSEBIND_DEBUG=1` shows the
-traceback behind an error.
+Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 interrupted, 143 terminated.
+`SENSEBIND_DEBUG=1` shows the traceback behind an error.
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,18 @@ _UsageProblem = cast(
 
 def main() -> None:
     """Run the command of `sys.argv` and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    received: list[int] = []
+
+    def terminate(number: int, _frame: object) -> None:
+        """End as Ctrl-C does, so that what was begun is removed."""
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the latter ignored
+            signal.signal(number, terminate)
+    code = run(sys.argv[1:])
+    sys.exit(128 + received[0] if received else code)
 
 
 def run(arguments: Sequence[str]) -> int:

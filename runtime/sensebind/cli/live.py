@@ -10,7 +10,9 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    ChangeOption,
     ChangesOption,
+    FusionOption,
     HopOption,
     JointOption,
     LabelsOption,
@@ -65,7 +67,9 @@ def live(
     prompts: PromptsOption = None,
     labels: LabelsOption = None,
     joint: JointOption = False,
+    fusion: FusionOption = None,
     changes: ChangesOption = None,
+    change: ChangeOption = None,
     stream: Annotated[
         list[str] | None,
         typer.Option("--stream", metavar="NAME=MODALITY[,KEY=VALUE…]", help="How a stream is read; "
@@ -88,7 +92,7 @@ def live(
     rerun: RerunOption = None,
 ) -> None:  # fmt: skip
     """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
-    from sensebind.cli.describing import Asked
+    from sensebind.cli.describing import describing_config
     from sensebind.cli.live_devices import AskedDevices, device_lines
     from sensebind.cli.live_run import LiveWishes, run_live
     from sensebind.cli.settings import pipeline_config
@@ -102,7 +106,7 @@ def live(
     sources = devices.sources()
     config = pipeline_config(stream or (), hop, backend, threads, None)
     shown = Wishes(stats, stats_out, trace, rerun)
-    asked = Asked(prompts, labels, joint, changes)
+    asked = describing_config(prompts, labels, joint, fusion, changes, change)
     wishes = LiveWishes(out, record, seconds, shown, asked)
     for line in run_live(sources, bundle, config, wishes):
         output.say(line)

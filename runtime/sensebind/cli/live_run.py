@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.bundle import Bundle
 from sensebind.cli import output
-from sensebind.cli.describing import Asked, Describer
+from sensebind.cli.describing import described_lines
 from sensebind.cli.live_view import LiveView, shown
 from sensebind.cli.report_text import (
     clock_lines,
@@ -21,15 +21,17 @@ from sensebind.cli.report_text import (
     why_nothing,
 )
 from sensebind.cli.watching import Wishes, watching
+from sensebind.describing import Describer, DescribingConfig
 from sensebind.flow.incidents import Incidents
 from sensebind.flow.publishing import Publishing
 from sensebind.flow.signals import stopping_on_signals
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import check_output, open_live_sink
+from sensebind.sinks.event_lines import appended_lines
 from sensebind.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sensebind.cli.watching import Watchers
@@ -55,7 +57,7 @@ class LiveWishes:
     record: Path | None = None
     seconds: float | None = None
     watching: Wishes = field(default_factory=Wishes)
-    asked: Asked = field(default_factory=Asked)
+    asked: DescribingConfig = field(default_factory=DescribingConfig)
 
 
 def run_live(
@@ -74,7 +76,6 @@ def run_live(
     """
     if wishes.out is not None:
         check_output(wishes.out)
-    wishes.asked.check()
     wishes.watching.check()
     with ExitStack() as stack:
         loaded = stack.enter_context(
@@ -82,10 +83,9 @@ def run_live(
         )
         pipeline = stack.enter_context(Pipeline(loaded, config))
         output.say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        describer = Describer(wishes.asked, loaded)
+        describer = Describer(wishes.asked, loaded, _changes(wishes.asked, pipeline, stack))
         recorder = stack.enter_context(Recorder(wishes.record)) if wishes.record else None
-        labels = describer.labeller.labels
-        watchers = stack.enter_context(watching(wishes.watching, pipeline, labels))
+        watchers = stack.enter_context(watching(wishes.watching, pipeline, describer.labels))
         embeddings = pipeline.run(
             list(sources),
             observers=watchers.observers,
@@ -95,8 +95,7 @@ def run_live(
         )
         stack.enter_context(stopping_on_signals(pipeline.stop))
         _consume(pipeline, embeddings, describer, wishes, watchers, stack)
-        said = describer.finish()
-    lines = [*stream_lines(pipeline.report, describer.label_counts), *said]
+    lines = [*stream_lines(pipeline.report, describer.label_counts), *described_lines(describer)]
     lines += why_nothing(pipeline.report)
     for source in sources:
         lines += source_lines(source.report)
@@ -124,7 +123,7 @@ def _consume(
             output.warning(f"{wishes.out} was not written: there was no embedding")
         return
     metadata = describer.begin(pipeline.metadata(None))
-    for note in describer.notes:
+    for note in describer.notes(metadata):
         output.warning(note)
     publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))
     view = stack.enter_context(shown(LiveView(), hidden=watchers.on_screen))
@@ -141,6 +140,17 @@ def _publishing(pipeline: Pipeline, metadata: RunMetadata, out: Path | None) -> 
         return Publishing({}, Incidents(pipeline.report.incidents))
     opening = {str(out): partial(open_live_sink, out, metadata)}
     return Publishing(opening, Incidents(pipeline.report.incidents))
+
+
+def _changes(
+    asked: DescribingConfig, pipeline: Pipeline, stack: ExitStack
+) -> Callable[[object], None]:
+    """What keeps changes as they happen."""
+    if asked.changes is None:
+        return lambda _event: None
+    incidents = Incidents(pipeline.report.incidents)
+    tell = partial(incidents.tell, f"sink {asked.changes.file}")
+    return stack.enter_context(appended_lines(asked.changes.path, tell))
 
 
 def _recorded_lines(recorder: Recorder) -> Iterator[str]:

@@ -29,9 +29,26 @@ LabelsOption = Annotated[
 JointOption = Annotated[
     bool, typer.Option("--joint", help="Also join the vectors of all streams at each instant.")
 ]
+FusionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fusion",
+        metavar="KEY=VALUE,…",
+        help="How they are joined, as with --joint: streams (/a;/b), confidence (audio:2;imu:0.5), "
+        "hop, wait, min_streams.",
+    ),
+]
 ChangesOption = Annotated[
     Path | None,
     typer.Option("--changes", metavar="FILE", help="Write a JSON line when a stream changes."),
+]
+ChangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--change",
+        metavar="KEY=VALUE,…",
+        help="What a change is: threshold (cosine distance), release, memory, refractory.",
+    ),
 ]
 HopOption = Annotated[
     float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")

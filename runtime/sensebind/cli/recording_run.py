@@ -4,22 +4,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sensebind.bundle import Bundle
 from sensebind.cli import output
-from sensebind.cli.describing import Asked, Describer
+from sensebind.cli.describing import described_lines
 from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
 from sensebind.cli.watching import watching
+from sensebind.describing import Describer, DescribingConfig
 from sensebind.errors import InputError, SenseBindError
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import open_sink
 from sensebind.sinks.base import finishing
+from sensebind.sinks.event_lines import written_lines
 from sensebind.sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sensebind.cli.watching import Watchers, Wishes
@@ -33,7 +37,7 @@ def write_recording(
     limits: TimeRange | None,
     bundle: str,
     config: PipelineConfig,
-    asked: Asked,
+    asked: DescribingConfig,
     out: Path,
     wishes: Wishes,
     *,
@@ -66,13 +70,16 @@ def write_recording(
         Pipeline(loaded, config) as pipeline,
     ):
         say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        describer = Describer(asked, loaded)
         begin_s = time.perf_counter()
-        with watching(wishes, pipeline, describer.labeller.labels) as watchers:
-            said = _record(pipeline, source, describer, out, say, watchers)
+        with _changes(asked) as write:
+            describer = Describer(asked, loaded, write)
+            with watching(wishes, pipeline, describer.labels) as watchers:
+                _record(pipeline, source, describer, out, say, watchers)
         seconds = time.perf_counter() - begin_s
         labels = describer.label_counts
-        for line in [*stream_lines(pipeline.report, labels), *said, *source_lines(source.report)]:
+        for line in stream_lines(pipeline.report, labels):
+            say(line)
+        for line in [*described_lines(describer), *source_lines(source.report)]:
             say(line)
         count = sum(stream.embedded for stream in pipeline.report.streams.values())
         if count == 0:
@@ -93,7 +100,8 @@ def write_recording(
             "decisions": pipeline.decisions,
             "report": pipeline.report,
             "labels": labels,
-            **describer.summary,
+            "joint": describer.joint,
+            "changes": describer.changes if asked.changes is not None else None,
         }
 
 
@@ -104,8 +112,8 @@ def _record(
     out: Path,
     say: output.Say,
     watchers: Watchers,
-) -> list[str]:
-    """Write every embedding; returns what is to be told of them afterwards."""
+) -> None:
+    """Write every embedding."""
     embeddings = pipeline.run(source, observers=watchers.observers, views=watchers.views)
     try:
         first = next(embeddings, None)  # by now the streams are mapped
@@ -116,9 +124,9 @@ def _record(
     for line in decision_lines(pipeline.decisions):
         say(line)
     if first is None:
-        return []
+        return
     metadata = describer.begin(pipeline.metadata(source))
-    for note in describer.notes:
+    for note in describer.notes(metadata):
         output.warning(note)
     try:
         with (
@@ -133,8 +141,12 @@ def _record(
     except KeyboardInterrupt:
         output.warning(f"{out} was not written")
         raise
-    return describer.finish()
 
 
-def _nothing(_line: str) -> None:
-    """Tell nothing."""
+def _changes(asked: DescribingConfig) -> AbstractContextManager[Callable[[object], None]]:
+    """What keeps changes."""
+    return nullcontext(_nothing) if asked.changes is None else written_lines(asked.changes.path)
+
+
+def _nothing(_what: object) -> None:
+    """Tell or keep nothing."""

@@ -10,7 +10,9 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    ChangeOption,
     ChangesOption,
+    FusionOption,
     HopOption,
     JointOption,
     JsonOption,
@@ -48,7 +50,9 @@ def replay(
     prompts: PromptsOption = None,
     labels: LabelsOption = None,
     joint: JointOption = False,
+    fusion: FusionOption = None,
     changes: ChangesOption = None,
+    change: ChangeOption = None,
     hop: HopOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
@@ -73,7 +77,7 @@ def replay(
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera, microphone and IMU."""
-    from sensebind.cli.describing import Asked
+    from sensebind.cli.describing import describing_config
     from sensebind.cli.recording_run import write_recording
     from sensebind.cli.settings import pipeline_config
     from sensebind.cli.watching import Wishes
@@ -84,8 +88,7 @@ def replay(
         example = f"--out {bags[0].stem}.parquet"
         raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
-    asked = Asked(prompts, labels, joint, changes)
-    asked.check()
+    asked = describing_config(prompts, labels, joint, fusion, changes, change)
     config = pipeline_config(stream or (), hop, backend, threads, order)
     limits = time_range(begin, end)
     wishes = Wishes(stats, stats_out, trace, rerun)

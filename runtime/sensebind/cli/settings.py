@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import msgspec
 
@@ -15,11 +15,14 @@ from sensebind.config import (
     StreamConfig,
     stream_config_from_options,
 )
+from sensebind.config_fields import ConfigField, config_fields
 from sensebind.errors import ConfigError
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    Config = TypeVar("Config", bound=msgspec.Struct)
 
 _MODALITIES = "|".join(modality.value for modality in Modality)
 # A topic may hold "=" itself; the one before a known modality ends it.
@@ -88,3 +91,49 @@ def pipeline_config(
         option, value = name.removesuffix("_s"), values.get(name)
         raise ConfigError(f"--{option} is {value!r}, expected {_EXPECTED[name]}") from None
     return msgspec.structs.replace(checked, streams=parse_streams(streams))
+
+
+def config_of_options(option: str, text: str | None, config: type[Config]) -> Config:
+    """Read "KEY=VALUE,…" as a configuration; items of a value are joined by ";".
+
+    The unit at the end of a key may be left out, and fields that have no default cannot be given.
+
+    Args:
+        option: how it is called on the command line.
+        text: what was given; None for nothing.
+        config: its class.
+
+    Raises:
+        ConfigError: naming the option, the key, its value and what was expected.
+    """
+    fields = {field.name: field for field in config_fields(config) if not field.required}
+    values: dict[str, object] = {}
+    given: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        key, equals, value = (each.strip() for each in part.partition("="))
+        name = next((n for n in (key, f"{key}_s") if n in fields), None)
+        if name is None:
+            known = ", ".join(fields)
+            raise ConfigError(f"unknown option {key!r} in {option}; known: {known}")
+        if not (equals and value) or name in values:
+            raise ConfigError(f"{option}: {part!r} is not key=value, once; for example {key}=…")
+        given[name], values[name] = value, _value(fields[name], value)
+    try:
+        return msgspec.convert(values, config, strict=False)
+    except msgspec.ValidationError as error:
+        name = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+        expected = fields[name].expected or _KINDS.get(fields[name].kind, "a number")
+        raise ConfigError(f"{option} {name}={given[name]}: expected {expected}") from None
+    except ConfigError as error:  # a check of the class's own
+        raise ConfigError(f"{option} {text}: {error}") from None
+
+
+_KINDS = {"texts": "names joined by ';'", "table": "name:value pairs joined by ';'"}
+
+
+def _value(field: ConfigField, text: str) -> object:
+    if field.kind == "texts":
+        return text.split(";")
+    if field.kind == "table":
+        return dict(pair.partition(":")[::2] for pair in text.split(";"))
+    return text

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sensebind.cli.describing import label_options
+from sensebind.cli.settings import config_of_options
+from sensebind.describing import LabelSettings
 from sensebind.errors import ConfigError
-from sensebind.fusion import unit_mean
-from sensebind.labelling import LabelConfig
+from sensebind.fusion import FusionConfig, unit_mean
 from sensebind.sinks.reading import open_records
 from sensebind.storage import data_folder
 from sensebind.types import Fused
@@ -80,13 +80,22 @@ def test_labels_are_given_as_asked(
         ),
         (
             ["--prompts", "a,b", "--labels", "margin=2"],
-            "--labels margin=2: expected a share from 0 to 1",
+            "--labels margin=2: expected at least 0, at most 1",
         ),
         (
             ["--prompts", "a,b", "--labels", "temperature=x"],
-            "--labels temperature=x: expected a number above 0",
+            "--labels temperature=x: expected above 0",
         ),
         (["--changes", "/nowhere/changes.jsonl"], "no folder '/nowhere'"),
+        (["--change", "threshold=1"], "--change 'threshold=1' needs a file; give it with --chan"),
+        (
+            ["--changes", "a.jsonl", "--change", "threshold=0.1,release=0.2"],
+            "release=0.2 is above threshold=0.1",
+        ),
+        (["--fusion", "hop=0"], "--fusion hop_s=0: expected above 0, at most 3600"),
+        (["--fusion", "hop"], "--fusion: 'hop' is not key=value"),
+        (["--fusion", "confidence=audio:loud"], "--fusion confidence=audio:loud: expected at lea"),
+        (["--fusion", "streams=/lidar"], "streams to join: /lidar; the run has "),
     ],
 )
 def test_mistakes_are_named(
@@ -105,11 +114,35 @@ def test_mistakes_are_named(
 
 
 def test_options_of_labels_are_read() -> None:
-    assert label_options(None)[1] == LabelConfig()
-    temperature, config = label_options("temperature=0.1,smoothing=majority,smoothing_s=3")
-    assert (temperature, config) == (0.1, LabelConfig(smoothing="majority", smoothing_s=3.0))
-    with pytest.raises(ConfigError, match="smoothing"):
-        label_options("smoothing=median")
+    assert config_of_options("--labels", None, LabelSettings) == LabelSettings()
+    text = "temperature=0.1,smoothing=majority,smoothing_s=3"
+    expected = LabelSettings(temperature=0.1, smoothing="majority", smoothing_s=3.0)
+    assert config_of_options("--labels", text, LabelSettings) == expected
+    with pytest.raises(ConfigError, match=r"smoothing=median: expected one of .*majority"):
+        config_of_options("--labels", "smoothing=median", LabelSettings)
+
+
+def test_options_of_fusion_are_read() -> None:
+    text = "streams=/a;/b,confidence=audio:2;imu:0.5,hop=0.5,wait=0,min_streams=1"
+    assert config_of_options("--fusion", text, FusionConfig) == FusionConfig(
+        streams=("/a", "/b"), confidence={"audio": 2.0, "imu": 0.5}, hop_s=0.5, wait_s=0.0,
+        min_streams=1,
+    )  # fmt: skip
+
+
+def test_streams_are_joined_and_changes_told_as_asked(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out, changes = tmp_path / "drive.parquet", tmp_path / "changes.jsonl"
+    ran = run("replay", recording, "--bundle", bundle_folder, "--out", out, "--hop", "0.2",
+              "--stream", "/imu=imu,min_coverage=0.3", "--fusion", "min_streams=1,hop=1",
+              "--changes", changes, "--change", "threshold=0.001,refractory=0,release=0.001",
+              "--json")  # fmt: skip
+    assert ran.code == 0, ran.err
+    joints = [e.embedding for e in open_records(out).records() if e.members]
+    assert all(joint.grid_ns % 10**9 == 0 for joint in joints)
+    assert ran.json["joint"]["fused"] == len(joints) > 0
+    assert ran.json["changes"] == len(changes.read_text().splitlines()) > 0
 
 
 def test_classes_that_vision_knows_nothing_like_are_told(run: Run, tmp_path: Path) -> None:

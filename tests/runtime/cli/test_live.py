@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from sensebind import cli
-from sensebind.cli.describing import Asked
+from sensebind.cli.describing import describing_config
 from sensebind.cli.live_run import LiveWishes, run_live
 from sensebind.cli.live_view import LiveView
 from sensebind.config import PipelineConfig
@@ -42,7 +42,8 @@ def test_what_is_heard_is_kept_and_replayed(
     out, record = tmp_path / "live.parquet", tmp_path / "live.mcap"
     source = PacedSource(open_source(sound), factor=4)
     prompts, labels, changes = "a dog,rain", "temperature=0.5", tmp_path / "changes.jsonl"
-    wishes = LiveWishes(out, record, asked=Asked(prompts, labels, changes=changes))
+    asked = describing_config(prompts, labels, False, None, changes, None)
+    wishes = LiveWishes(out, record, asked=asked)
     lines = list(run_live([source], str(bundle_folder), PipelineConfig(), wishes))
     assert any(line.endswith(f" in {changes}") for line in lines)
     assert changes.exists()
