@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Hop = Annotated[float, Meta(ge=0.001, le=3600)]
+"""A window each millisecond is more than any engine can take."""
 Positive = Annotated[float, Meta(gt=0)]
 Trigger = Literal["grid", "frame"]
 Policy = Literal["latest", "queue", "block"]
@@ -99,7 +101,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     modality: Modality
     frame_pooling_s: Annotated[float, Meta(gt=0, le=60)] | None = None
-    hop_s: Seconds | None = None
+    hop_s: Hop | None = None
     trigger: Trigger | None = None
     lateness_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
     min_coverage: Annotated[float, Meta(gt=0, le=1)] | None = None
@@ -184,7 +186,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """
 
     streams: dict[str, StreamConfig] = {}
-    hop_s: Seconds | None = None
+    hop_s: Hop | None = None
     backend: BackendName = "auto"
     threads: Annotated[int, Meta(ge=1, le=256)] | None = None
     order: Order | None = None
@@ -199,7 +201,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 _EXPECTED = {
     "modality": f"one of {', '.join(modality.value for modality in Modality)}",
     "frame_pooling_s": "seconds above 0, at most 60",
-    "hop_s": "seconds above 0, at most 3600",
+    "hop_s": "seconds from 0.001 to 3600",
     "trigger": f"one of {', '.join(get_args(Trigger))}",
     "lateness_s": "seconds from 0 to 60",
     "min_coverage": "a share above 0, at most 1",

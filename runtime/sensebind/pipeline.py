@@ -33,7 +33,7 @@ from sensebind.version import __version__
 from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from sensebind.clock import ReferenceClock
     from sensebind.clock.model import ClockQuality
@@ -117,6 +117,7 @@ class Pipeline(Closing):
         clock: ReferenceClock | None = None,
         clock_models: ClockModels | None = None,
         seconds: float | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> Generator[Embedding, None, None]:
         """Yield the embeddings of a recording, or of live sources, or of several of both.
 
@@ -138,6 +139,7 @@ class Pipeline(Closing):
             clock_models: map the stamps of devices, some of them calibrated perhaps; new ones if
                 None.
             seconds: stop so long after the sources were started; None for not.
+            begun: called once the streams are wired, just before the sources are started.
 
         Raises:
             InputError: if nothing maps to an encoder, a configured stream is not there, or a run of
@@ -171,6 +173,8 @@ class Pipeline(Closing):
             self._clock_models = times.models
             stack.callback(self._tell_clocks, times, incidents)
             self._feed(run, selections, recorder, times)
+            if begun is not None:
+                begun()
             yield from run.embeddings(seconds)
 
     def stop(self) -> None:

@@ -46,8 +46,8 @@ def test_frames_turn_up_to_z(name: str) -> None:
     ("modality", "options", "message"),
     [
         ("imu", {"hops": "1"}, r"unknown option 'hops' for stream '/s'; known options: .*\bhop,"),
-        ("imu", {"hop": "0"}, r"stream '/s': hop=0: expected seconds above 0, at most 3600"),
-        ("imu", {"hop_s": "soon"}, r"hop=soon: expected seconds above 0"),
+        ("imu", {"hop": "0"}, r"stream '/s': hop=0: expected seconds from 0.001 to 3600"),
+        ("imu", {"hop_s": "soon"}, r"hop=soon: expected seconds from 0.001"),
         ("imu", {"hop": "1", "hop_s": "1"}, r"has the option 'hop_s' twice"),
         ("imu", {"frame": "sideways"}, r"frame=sideways: expected one of body, flu, optical"),
         ("imu", {"frame": "1;0;0"}, r"frame=1;0;0: expected one of .* or nine numbers"),

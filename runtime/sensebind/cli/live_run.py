@@ -92,6 +92,7 @@ def run_live(
             views=watchers.views,
             recorder=recorder,
             seconds=wishes.seconds,
+            begun=lambda: _say_streams(pipeline),
         )
         stack.enter_context(stopping_on_signals(pipeline.stop))
         _consume(pipeline, embeddings, describer, wishes, watchers, stack)
@@ -116,8 +117,6 @@ def _consume(
 ) -> None:
     """Show and keep every embedding, and what is said of it."""
     first = next(embeddings, None)  # by now the streams are mapped
-    for line in decision_lines(pipeline.decisions):
-        output.say(line)
     if first is None:
         if wishes.out is not None:
             output.warning(f"{wishes.out} was not written: there was no embedding")
@@ -132,6 +131,11 @@ def _consume(
         view.add(record)
         for take in watchers.records:
             take(record)
+
+
+def _say_streams(pipeline: Pipeline) -> None:
+    for line in decision_lines(pipeline.decisions):
+        output.say(line)
 
 
 def _publishing(pipeline: Pipeline, metadata: RunMetadata, out: Path | None) -> Publishing:

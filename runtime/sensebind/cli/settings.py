@@ -28,7 +28,7 @@ _MODALITIES = "|".join(modality.value for modality in Modality)
 # A topic may hold "=" itself; the one before a known modality ends it.
 _STREAM = re.compile(rf"(?P<topic>.+?)=(?P<modality>{_MODALITIES})(?:,(?P<options>.*))?")
 _EXPECTED = {
-    "hop_s": "seconds above 0, at most 3600; for example --hop 0.5",
+    "hop_s": "seconds from 0.001 to 3600; for example --hop 0.5",
     "backend": f"one of {', '.join(get_args(BackendName))}",
     "threads": "1 to 256",
     "order": f"one of {', '.join(get_args(Order))}",

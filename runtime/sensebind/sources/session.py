@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
-from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
+from sensebind.sources.base import LiveStreamInfo, SourceReport, StreamInfo, StreamKind
 from sensebind.sources.imu_pairs import with_asked_for
 from sensebind.storage import sha256_of_file
 from sensebind.types import SampleBlock
@@ -102,16 +102,19 @@ def check_selection(infos: list[StreamInfo], names: Iterable[str]) -> None:
     known = {info.name: info for info in with_asked_for(infos, names)}
     for name in names:
         if name not in known:
-            raise SourceError(unknown_stream(name, list(known)))
+            devices = any(isinstance(info, LiveStreamInfo) for info in infos)
+            raise SourceError(unknown_stream(name, list(known), devices=devices))
         if known[name].kind is StreamKind.OTHER:
             raise SourceError(f"stream {name!r} cannot be encoded: {known[name].note}")
 
 
-def unknown_stream(name: str, known: list[str]) -> str:
-    """Say that a stream is not in the recording and which ones are."""
+def unknown_stream(name: str, known: list[str], *, devices: bool) -> str:
+    """Say that a stream is not in the recording, or of the devices, and which ones are."""
     near = get_close_matches(name, known, n=3)
     guess = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else "."
     listing = ", ".join(repr(other) for other in known) or "none"
+    if devices:
+        return f"no stream {name!r} of these devices{guess} Their streams: {listing}"
     return f"no stream {name!r} in this recording{guess} Its streams: {listing}"
 
 

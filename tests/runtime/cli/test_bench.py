@@ -99,7 +99,7 @@ def test_the_largest_sustainable_run_is_shown(
         (("--trial", -1), "trials of -1.0 s"),
         (("--bound", math.nan), "a bound of nan ms"),
         (("--out", "none/a.json"), "there is no folder '.*none'"),
-        (("--hop", -1), "--hop is -1.0, expected seconds above 0"),
+        (("--hop", -1), "--hop is -1.0, expected seconds from 0.001"),
     ],
 )
 def test_bad_usage(

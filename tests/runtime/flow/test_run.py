@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sensebind import Pipeline, PipelineConfig, StreamConfig
 from sensebind.backends.batching import equal_batches
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SourceError
 from sensebind.sources.base import LiveStreamInfo, StreamKind
 from sensebind.sources.imu_pairs import ACCELERATION, ANGULAR_VELOCITY
 from sensebind.specs import TensorSpec
@@ -242,6 +242,33 @@ def test_front_ends_are_warm_before_a_device_is_started(
     with Pipeline(bundle, IMU_ONLY) as pipeline:
         list(pipeline.run(BlockSource(imu_blocks(400))))
     assert happened == ["imu", "started"]
+
+
+def test_it_is_told_when_the_streams_are_wired_and_before_a_device_is_started(
+    bundle: Bundle,
+) -> None:
+    happened: list[object] = []
+
+    def play(deliver: Callable[[Block], None]) -> None:
+        happened.append("started")
+        deliver_all(imu_blocks(400))(deliver)
+
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        source = ScriptedSource("dev", [IMU], play)
+        wired = pipeline.run(
+            source, begun=lambda: happened.append([d.stream for d in pipeline.decisions])
+        )
+        assert list(wired)
+    assert happened == [["imu"], "started"]
+
+
+def test_a_stream_no_device_has_is_told_so(bundle: Bundle) -> None:
+    config = PipelineConfig(streams={"/imo": STREAMS["imu"]})
+    with (
+        Pipeline(bundle, config) as pipeline,
+        pytest.raises(SourceError, match=r"no stream '/imo' of these devices\. Their streams: 'im"),
+    ):
+        list(pipeline.run(ScriptedSource("dev", [IMU])))
 
 
 def test_a_live_run_ends_after_so_long(bundle: Bundle) -> None:
