@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).resolve().parent / "sensebind_msgs"
 
 RUNTIME = (
     "rclpy", "rmw-fastrtps-cpp", "std-msgs", "sensor-msgs", "geometry-msgs", "diagnostic-msgs",
-    "lifecycle-msgs", "rosgraph-msgs", "rcl-interfaces",
+    "lifecycle-msgs", "rosgraph-msgs", "rcl-interfaces", "std-srvs",
 )  # fmt: skip
 GENERATORS = (
     "rosidl-default-generators", "rosidl-core-generators", "ament-cmake", "ament-package",

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking lifecycle nodes from state to state through their services."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import rclpy
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from typing_extensions import Self
+
+CONFIGURE = Transition.TRANSITION_CONFIGURE
+ACTIVATE = Transition.TRANSITION_ACTIVATE
+DEACTIVATE = Transition.TRANSITION_DEACTIVATE
+UNCONFIGURED = State.PRIMARY_STATE_UNCONFIGURED
+INACTIVE = State.PRIMARY_STATE_INACTIVE
+
+_NAMES = {CONFIGURE: "configured", ACTIVATE: "activated", DEACTIVATE: "deactivated"}
+_FOREVER_S = float("inf")
+_LOOK_S = 0.2
+"""How long is waited before it is asked again whether to go on waiting."""
+
+
+class TransitionError(Exception):
+    """A node did not take a transition; the message names both."""
+
+
+class StoppedError(Exception):
+    """Nobody waits for the node any longer."""
+
+
+class Lifecycle:
+    """A client of lifecycle nodes, with a ROS context of its own; for one thread."""
+
+    def __init__(self, stop: Event) -> None:
+        """Join the ROS graph.
+
+        Args:
+            stop: ends all waiting when it is set.
+        """
+        self._stop = stop
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("sensebind_bringup", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def bring_up(self, node: str) -> None:
+        """Configure and activate a node, as far as it is not yet.
+
+        Args:
+            node: its full name.
+
+        Raises:
+            TransitionError: if it stays where it was; its log says why.
+            StoppedError: if waiting was ended.
+        """
+        if self.state(node) == UNCONFIGURED:
+            self.change(node, CONFIGURE)
+        if self.state(node) == INACTIVE:
+            self.change(node, ACTIVATE)
+
+    def state(self, node: str) -> int:
+        """Id of the state a node is in; waits until the node is there."""
+        answer = self._call(GetState, f"{node}/get_state", GetState.Request())
+        return int(answer.current_state.id)
+
+    def change(self, node: str, transition: int, longest_s: float = _FOREVER_S) -> None:
+        """Have a node take a transition; returns when it has.
+
+        Raises:
+            TransitionError: if it did not, or not in time.
+            StoppedError: if waiting was ended.
+        """
+        request = ChangeState.Request(transition=Transition(id=transition))
+        answer = self._call(ChangeState, f"{node}/change_state", request, longest_s)
+        if not answer.success:
+            raise TransitionError(
+                f"{node} could not be {_NAMES[transition]}; its log above says why"
+            )
+
+    def _call(self, kind: Any, name: str, request: Any, longest_s: float = _FOREVER_S) -> Any:  # noqa: ANN401
+        """Call a service of a generated class, as soon as it is there."""
+        until = time.monotonic() + longest_s
+        client = self._node.create_client(kind, name)
+        try:
+            while not client.wait_for_service(_LOOK_S):
+                self._check(name, until)
+            future = client.call_async(request)
+            while not future.done():
+                self._check(name, until)
+                self._executor.spin_until_future_complete(future, _LOOK_S)
+            return future.result()
+        finally:
+            self._node.destroy_client(client)
+
+    def _check(self, name: str, until: float) -> None:
+        if self._stop.is_set():
+            raise StoppedError
+        if time.monotonic() > until:
+            raise TransitionError(f"{name} did not answer in time")

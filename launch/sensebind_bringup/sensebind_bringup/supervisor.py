@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a plan's processes without the launch package, bring its nodes up, and end them together.
+
+Usage: python -m sensebind_bringup.supervisor live|replay|realsense|several [name:=value]...
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from sensebind_bringup.arguments import parse
+from sensebind_bringup.plan import PlanError, command
+from sensebind_bringup.plans import BRINGUPS
+from sensebind_bringup.programs import environment_of, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sensebind_bringup.plan import Plan, Process
+    from sensebind_bringup.plans import Bringup
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_S = 15.0
+"""How long a process may take to end after SIGINT, and again after SIGTERM, before it is killed."""
+
+Message = tuple[str, str]
+"""What happened ("exited", "active", "failed", "signal"), and to which process or why."""
+
+
+class Supervisor:
+    """Runs the processes of a plan until one of them ends the run, fails, or a signal comes."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Find the programs; nothing is started.
+
+        Raises:
+            PlanError: if a program is not installed.
+        """
+        self._plan = plan
+        self._commands = {
+            process.name: command(process, plan.python, find_program(process))
+            for process in plan.processes
+        }
+        self._environment = environment_of(plan)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._happened: SimpleQueue[Message] = SimpleQueue()
+        self._active: list[Process] = []
+        self._stop = Event()
+
+    def run(self) -> int:
+        """Run the plan; the exit status: 0 if it ended as it should, else 1."""
+        with self._signals():
+            bringing_up = Thread(target=self._bring_up, name="lifecycle", daemon=True)
+            try:
+                self._start_after("")
+                bringing_up.start()
+                status = self._watch()
+                self._finish()
+                return status
+            finally:
+                self._stop.set()
+                for name in reversed(list(self._running)):
+                    self._end(name)
+                if bringing_up.is_alive():
+                    bringing_up.join(STOP_S)
+
+    def _watch(self) -> int:
+        """Start what waits for others, until the run is over."""
+        while True:
+            what, which = self._happened.get()
+            if what == "signal":
+                return 0
+            if what == "failed":
+                _tell(which)
+                return 1
+            if what == "active":
+                _tell(f"{which} is active")
+                self._active += [each for each in self._plan.processes if each.name == which]
+                self._start_after(which)
+            elif (status := self._exited(which)) is not None:
+                return status
+
+    def _exited(self, name: str) -> int | None:
+        """The run's exit status if the end of this process ends it."""
+        process = next(each for each in self._plan.processes if each.name == name)
+        code = self._running[name].returncode
+        if code == 0 and process.ends_run:
+            return 0
+        _tell(f"{name} ended with status {code}, the rest is stopped")
+        return 1
+
+    def _start_after(self, name: str) -> None:
+        for process in self._plan.processes:
+            if process.after == name:
+                self._start(process)
+
+    def _start(self, process: Process) -> None:
+        # A session of its own: Ctrl-C reaches the supervisor alone, which ends all in order.
+        child = subprocess.Popen(  # noqa: S603 - the plan's own commands
+            self._commands[process.name], env=self._environment, start_new_session=True
+        )
+        self._running[process.name] = child
+
+        def wait() -> None:
+            child.wait()
+            self._happened.put(("exited", process.name))
+
+        Thread(target=wait, name=f"waits for {process.name}", daemon=True).start()
+
+    def _bring_up(self) -> None:
+        """Take the lifecycle nodes to where they are active, one after the other."""
+        nodes = [process for process in self._plan.processes if process.lifecycle]
+        if not nodes:
+            return
+        from sensebind_bringup.lifecycle import Lifecycle, StoppedError, TransitionError
+
+        try:
+            with Lifecycle(self._stop) as lifecycle:
+                for process in nodes:
+                    lifecycle.bring_up(process.node)
+                    self._happened.put(("active", process.name))
+        except StoppedError:
+            pass
+        except TransitionError as error:
+            self._happened.put(("failed", str(error)))
+
+    def _finish(self) -> None:
+        """Let active nodes encode and publish what they have received."""
+        left = [each for each in self._active if self._running[each.name].poll() is None]
+        if not left:
+            return
+        from sensebind_bringup.lifecycle import DEACTIVATE, Lifecycle, TransitionError
+
+        try:
+            with Lifecycle(self._stop) as lifecycle:
+                for process in left:
+                    lifecycle.change(process.node, DEACTIVATE, STOP_S)
+        except TransitionError as error:
+            _tell(str(error))
+
+    def _end(self, name: str) -> None:
+        child = self._running[name]
+        for number in SIGNALS:
+            if child.poll() is None:
+                child.send_signal(number)
+            try:
+                child.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                _tell(f"{name} did not end within {STOP_S:g} s of {number.name}")
+            else:
+                return
+        child.kill()
+        child.wait()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Be told of signals while the plan runs."""
+        before = {
+            number: signal.signal(number, lambda *_: self._happened.put(("signal", "")))
+            for number in SIGNALS
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the plan that is named; the exit status: 2 for wrong arguments."""
+    name, *rest = [*(sys.argv[1:] if words is None else words), ""][:-1] or [""]
+    bringup = BRINGUPS.get(name)
+    if bringup is None:
+        _tell(f"{name!r} is no plan; expected one of {', '.join(BRINGUPS)}, then name:=value")
+        return 2
+    if rest in (["--show-args"], ["-s"], ["--help"]):
+        sys.stdout.write(_arguments(bringup))
+        return 0
+    try:
+        return Supervisor(bringup.plan(parse(rest))).run()
+    except PlanError as error:
+        _tell(str(error))
+        return 2
+
+
+def _arguments(bringup: Bringup) -> str:
+    """The arguments of a plan, for people."""
+    lines = [bringup.description]
+    for argument in bringup.arguments:
+        default = "must be given" if argument.default is None else f"default: {argument.default!r}"
+        lines.append(f"  {argument.name}: {argument.description} ({default})")
+    return "\n".join(lines) + "\n"
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"sensebind_bringup: {sentence}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
