@@ -15,6 +15,7 @@ from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
 from sensebind.metrics.machine import usable_cores
 from sensebind.one_shot import one_shot_windows
+from sensebind.plan_request import plan_request
 from sensebind.specs import ImuSpec, TextSpec
 from sensebind.types import Modality
 
@@ -47,7 +48,8 @@ class Bundle(Closing):
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}, expected at least 1")
         self.folder = folder
-        self.backend, self.backend_reason = resolve_backend(backend)
+        self._asked = backend
+        self.backend, self.backend_reason = self.resolve(backend)
         # One core is left to drivers and preprocessing.
         self.threads = max(1, usable_cores() - 1) if threads is None else threads
         self._encoders: dict[Modality, Encoder] = {}
@@ -106,6 +108,14 @@ class Bundle(Closing):
     def is_test(self) -> bool:
         """Whether its weights are random: a fixture, never a model."""
         return self.manifest.kind == "test"
+
+    def resolve(self, backend: str) -> tuple[str, str]:
+        """The backend a requested one stands for with this bundle, and the reason.
+
+        Raises:
+            InputError: if there is no such backend.
+        """
+        return resolve_backend(backend, [plan_request(self.folder, m) for m in self.modalities])
 
     def encoder(self, modality: Modality | str) -> Encoder:
         """The encoder of a modality, opened and checked on first use.
@@ -200,12 +210,13 @@ class Bundle(Closing):
         beside = weights in self.manifest.files or (self.folder.path / weights).exists()
         self.folder.verify([spec.onnx, weights] if beside else [spec.onnx])
         engine = open_engine(
-            self.backend,
+            self._asked,
             self.folder.file(spec.onnx),
             spec.inputs,
             spec.output,
             self.threads,
             self.manifest.files[spec.onnx].sha256,
+            plan_request(self.folder, modality),
         )
         encoder_id = self.manifest.encoder_id(modality)
         if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:

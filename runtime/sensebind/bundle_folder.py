@@ -7,7 +7,9 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import UNSET
 
 from sensebind.errors import BundleError
 from sensebind.manifest import Manifest, decode_manifest
@@ -16,6 +18,8 @@ from sensebind.storage import data_folder, sha256_of_file
 if TYPE_CHECKING:
     from sensebind.specs import EncoderSpec
     from sensebind.types import Modality
+
+Precision = Literal["fp32", "fp16"]
 
 MANIFEST_NAME = "bundle.json"
 MANIFEST_LIMIT_BYTES = 4 << 20
@@ -61,6 +65,28 @@ class BundleFolder:
         if not _is_file(path):
             raise BundleError(f"{path} is missing; the bundle is incomplete, copy it again")
         return path
+
+    def graphs(self, modality: Modality) -> dict[Precision, list[str]]:
+        """Files of each graph of an encoder, FP32 first; the graph itself comes before its weights.
+
+        Raises:
+            BundleError: if the bundle has no such encoder.
+        """
+        spec = self.encoder(modality)
+        named: dict[Precision, str] = {"fp32": spec.onnx}
+        if spec.fp16 is not UNSET:
+            named["fp16"] = spec.fp16.onnx
+        listed = self.manifest.files
+        return {
+            precision: [name, *(data for data in [f"{name}.data"] if data in listed)]
+            for precision, name in named.items()
+        }
+
+    @property
+    def argument(self) -> str:
+        """What commands take for this bundle: a built-in one's name, else the folder."""
+        builtin = builtin_bundles().get(self.manifest.name)
+        return self.manifest.name if builtin == self.path else str(self.path)
 
     def verify(self, names: list[str] | None = None) -> None:
         """Check size and sha256 of `names`; if None, of all files, and that no other is there.

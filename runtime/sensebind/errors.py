@@ -49,9 +49,9 @@ class MissingExtraError(SenseBindError):
 
     exit_code = 2
 
-    def __init__(self, what: str, extra: str) -> None:
-        """Name the feature and the extra that installs what it needs."""
+    def __init__(self, what: str, extra: str, hint: str = "") -> None:
+        """Name the feature, the extra that installs what it needs, and what no extra installs."""
         super().__init__(
             f"{what} needs packages that are not installed. "
-            f"Install them with: pip install 'sensebind[{extra}]'"
+            f"Install them with: pip install 'sensebind[{extra}]'{hint and '; '}{hint}"
         )

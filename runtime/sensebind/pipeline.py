@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sensebind.backends import resolve_backend
 from sensebind.bundle import Bundle
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
@@ -94,7 +93,7 @@ class Pipeline(Closing):
         """
         self.config = config or PipelineConfig()
         self._own = None
-        if backend is not None and resolve_backend(backend)[0] != bundle.backend:
+        if backend is not None and bundle.resolve(backend)[0] != bundle.backend:
             self._own = Bundle(bundle.folder, backend, self.config.threads)
         self.bundle = self._own or bundle
         self.decisions: tuple[Decision, ...] = ()
@@ -235,7 +234,7 @@ class Pipeline(Closing):
             bundle_id=self.bundle.folder.bundle_id,
             encoder_ids=self._encoder_ids(),
             dim=manifest.dim,
-            backend=self.bundle.backend,
+            backend="+".join(sorted({s.encoder.backend for s in self._streams.values()})),
             precision="+".join(sorted({s.encoder.precision for s in self._streams.values()})),
             source=source.name if source else "",
             source_sha256="" if source is None or is_live(source) else source.sha256(),

@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from sensebind.errors import BackendError
-from sensebind.storage import cache_folder, sha256_of_file
+from sensebind.errors import BackendError, SinkError
+from sensebind.storage import atomic_path, cache_folder, sha256_of_file
 from sensebind.types import Modality  # noqa: TC001 - as above
 
 PLAN_NAME = "encoder.plan"
@@ -57,15 +57,21 @@ class Verification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     Attributes:
         rows: number of golden rows.
         least_cosine: smallest cosine of a row.
+        p1_cosine: first percentile of the cosines.
         mean_cosine: mean over the rows.
-        p50_ms: median time of a run at batch 1 in milliseconds.
+        runs: number of runs that were timed, of one row each.
+        p50_ms: median time of a run in milliseconds, features in to vector out.
+        p95_ms: 95th percentile.
         p99_ms: 99th percentile.
     """
 
     rows: int
     least_cosine: float
+    p1_cosine: float
     mean_cosine: float
+    runs: int
     p50_ms: float
+    p95_ms: float
     p99_ms: float
 
 
@@ -123,9 +129,43 @@ class Plan(msgspec.Struct, frozen=True):
     def damage(self) -> str | None:
         """What is wrong with the plan's bytes, in a sentence; None if they are as built."""
         try:
-            found = sha256_of_file(self.path)
+            return self._difference(sha256_of_file(self.path))
         except OSError as error:
-            return f"cannot read the plan {self.path}: {error}; {_REBUILD}"
+            return self._unreadable(error)
+
+    def read(self) -> bytes:
+        """The plan's bytes, which are those it was built with: it is these that were looked at.
+
+        Raises:
+            BackendError: naming the file and what to do.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise BackendError(self._unreadable(error)) from None
+        damage = self._difference(hashlib.sha256(content).hexdigest())
+        if damage is not None:
+            raise BackendError(damage)
+        return content
+
+    def with_verification(self, verified: Verification) -> Plan:
+        """Note how the plan compares; its bytes are left alone.
+
+        Raises:
+            SinkError: the record cannot be written.
+        """
+        record = msgspec.structs.replace(self.record, verified=verified)
+        try:
+            with atomic_path(self.folder / RECORD_NAME) as temporary:
+                temporary.write_bytes(encode_record(record))
+        except OSError as error:
+            raise SinkError(f"cannot write {self.folder / RECORD_NAME}: {error}") from None
+        return Plan(self.folder, record)
+
+    def _unreadable(self, error: OSError) -> str:
+        return f"cannot read the plan {self.path}: {error}; {_REBUILD}"
+
+    def _difference(self, found: str) -> str | None:
         if found == self.record.sha256:
             return None
         return (
@@ -136,6 +176,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 _REBUILD = "build it again with sensebind engine build --force"
+
+
+def encode_record(record: PlanRecord) -> bytes:
+    """The readable bytes of a record."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
 
 
 def plans_folder() -> Path:

@@ -275,10 +275,37 @@ class HalfSpec(Strict, frozen=True):
     strict_cosine: float | None
 
 
+LEAST_ENGINE_COSINE = 0.999
+"""Of a compiled engine's vectors to the golden FP32 ones, where a bundle asks for nothing else."""
+
+
+class Int8Spec(Strict, frozen=True):
+    """The encoder's graph with products of 8-bit integers, for CPUs, and how near it was found.
+
+    Attributes:
+        onnx: its file.
+        method: "dynamic": inputs of products are scaled by what each run brings; "static": by what
+            was seen on features.
+        product_share: share of the multiplications that are of integers, 0 to 1.
+        rows: windows it was measured on, none of which it was calibrated on.
+        least_cosine: smallest cosine of a vector to its FP32 one.
+        mean_cosine: mean over the windows.
+    """
+
+    onnx: str
+    method: Literal["dynamic", "static"]
+    product_share: Annotated[float, Meta(ge=0, le=1)]
+    rows: Count
+    least_cosine: float
+    mean_cosine: float
+
+
 class EncoderSpec(Strict, frozen=True):
     """One modality's engine and everything done before it; `fp16` is left out where there is none.
 
-    The half graph is another form of the same encoder: it is no part of the encoder's identity.
+    Both are other forms of the same encoder: they are no part of the encoder's identity, nor
+    is `engine_cosine`, the least cosine to the golden FP32 vectors with which a compiled engine is
+    used; `LEAST_ENGINE_COSINE` where it is left out.
     """
 
     onnx: str
@@ -287,6 +314,8 @@ class EncoderSpec(Strict, frozen=True):
     preprocess: Preprocess
     window: WindowSpec | None = None
     fp16: HalfSpec | msgspec.UnsetType = msgspec.UNSET
+    int8: Int8Spec | msgspec.UnsetType = msgspec.UNSET
+    engine_cosine: Annotated[float, Meta(gt=0, le=1)] | msgspec.UnsetType = msgspec.UNSET
 
 
 def features_shape(encoder: EncoderSpec) -> tuple[int, ...]:

@@ -177,7 +177,7 @@ def _targets(bundle: str, asked: _Asked) -> tuple[str, "Flavour", "list[Target]"
     from sensebind.bundle_folder import open_bundle
     from sensebind_engines.tensorrt.encoders import Asked, target_of
     from sensebind_engines.tensorrt.flavour import open_flavour
-    from sensebind_engines.tensorrt.gpu import find_gpu
+    from sensebind.gpu import find_gpu
 
     if asked.precision not in get_args(Asked):
         raise InputError(f"--precision is {asked.precision!r}, expected auto, fp16 or fp32")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sensebind.backends.tensorrt.logging import Collected, collecting_logger
 from sensebind.errors import BackendError, ConfigError
-from sensebind_engines.tensorrt.logging import Collected, collecting_logger
 from sensebind_engines.tensorrt.network import Audit, audit, check_audit, promised, read_network
 from sensebind_engines.tensorrt.progress import progress_monitor
 

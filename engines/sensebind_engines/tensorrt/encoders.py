@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from sensebind.errors import BundleError
+from sensebind.gpu import NO_GPU
 from sensebind.plans import PlanKey
 from sensebind.specs import TextSpec
-from sensebind_engines.tensorrt.gpu import NO_GPU
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensebind.bundle_folder import BundleFolder
+    from sensebind.bundle_folder import BundleFolder, Precision
+    from sensebind.gpu import Gpu
     from sensebind.specs import EncoderSpec
     from sensebind.types import Modality
     from sensebind_engines.tensorrt.flavour import Flavour
-    from sensebind_engines.tensorrt.gpu import Gpu
     from sensebind_engines.tensorrt.options import BuildOptions
 
 Asked = Literal["auto", "fp16", "fp32"]
@@ -71,20 +71,18 @@ def target_of(
     Raises:
         BundleError: the bundle has no such encoder, no half graph of it, or a damaged file.
     """
-    spec = folder.encoder(modality)
-    half = None if spec.fp16 is msgspec.UNSET else spec.fp16.onnx
-    if precision == "fp16" and half is None:
+    spec, graphs, listed = folder.encoder(modality), folder.graphs(modality), folder.manifest.files
+    if precision == "fp16" and "fp16" not in graphs:
         raise BundleError(
             f"the bundle {folder.manifest.name!r} has no half graph of {modality.value}; export it "
             "with --fp16, or build with --precision fp32"
         )
-    name = spec.onnx if precision == "fp32" or half is None else half
-    listed = folder.manifest.files
-    files = [name, *(n for n in [f"{name}.data"] if n in listed)]
+    taken: Precision = "fp16" if precision != "fp32" and "fp16" in graphs else "fp32"
+    files = graphs[taken]
     folder.verify(files)
     chosen = msgspec.structs.replace(
         options,
-        precision="fp32" if name == spec.onnx else "fp16",
+        precision=taken,
         compute_capabilities=options.compute_capabilities or _capabilities(flavour, gpu),
     )
     here = NO_GPU if flavour.is_rtx else gpu
@@ -98,7 +96,7 @@ def target_of(
         driver=here.driver,
         options=_plain({**msgspec.to_builtins(chosen), "lengths": lengths}),
     )
-    return Target(modality, folder.file(name), chosen, lengths, spec, key)
+    return Target(modality, folder.file(files[0]), chosen, lengths, spec, key)
 
 
 def _plain(options: dict[str, object]) -> dict[str, object]:

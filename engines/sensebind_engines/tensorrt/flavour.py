@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT, or TensorRT for RTX: which of them is installed, and what sets them apart.
+"""What sets the builders of TensorRT, of its versions and of TensorRT for RTX apart.
 
-One code path serves both and all versions from 10.3 on; what differs is asked of the module.
+One code path serves all from 10.3 on; what differs is asked of the module.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
-from sensebind.errors import InputError, MissingExtraError
-
-Name = Literal["tensorrt", "tensorrt-rtx"]
-MODULES: dict[str, tuple[str, ...]] = {
-    "tensorrt": ("tensorrt",),
-    "tensorrt-rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
-}
-"""Backend to the names its module goes by."""
+from sensebind.backends.tensorrt.library import Name, open_library
 
 
 @dataclass(frozen=True)
@@ -59,14 +51,4 @@ def open_flavour(name: str) -> Flavour:
         InputError: no such backend.
         MissingExtraError: it is not installed.
     """
-    if name not in MODULES:
-        raise InputError(f"no engines are built for {name!r}; there are: {', '.join(MODULES)}")
-    for module in MODULES[name]:
-        try:
-            trt = import_module(module)
-        except ImportError:
-            continue
-        return Flavour(
-            "tensorrt-rtx" if name == "tensorrt-rtx" else "tensorrt", trt, str(trt.__version__)
-        )
-    raise MissingExtraError(f"Building engines for {name}", name)
+    return Flavour(*open_library(name))

@@ -8,7 +8,6 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from sensebind.errors import SinkError
@@ -18,6 +17,7 @@ from sensebind.plans import (
     RECORD_NAME,
     Plan,
     PlanRecord,
+    encode_record,
     find_plan,
     place_of,
     plans_folder,
@@ -124,9 +124,8 @@ def _store(bundle: str, target: Target, built: Built) -> Plan:
                 layers=built.layers,
                 build_s=round(built.seconds, 3),
             )
-            content = msgspec.json.format(msgspec.json.encode(record), indent=1)
             with atomic_path(draft / RECORD_NAME) as temporary:
-                temporary.write_bytes(content)
+                temporary.write_bytes(encode_record(record))
             shutil.rmtree(place, ignore_errors=True)
             draft.rename(place)
         finally:

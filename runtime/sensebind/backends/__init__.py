@@ -3,34 +3,53 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sensebind.errors import InputError
+from sensebind.backends.tensorrt.choice import choose
+from sensebind.backends.tensorrt.library import NAMES as _TENSORRT
+from sensebind.errors import BackendError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sensebind.backends.base import Engine
+    from sensebind.backends.tensorrt.choice import PlanRequest
     from sensebind.specs import TensorSpec
 
 _OPENERS = {"onnxruntime": "sensebind.backends.onnxruntime"}
-"""Backend name to the module whose `open_engine` loads a graph."""
+"""Backend name to the module whose `open_engine` loads a graph; TensorRT's load plans."""
 
 _AUTOMATIC = ("onnxruntime", "ONNX Runtime on the CPU: the one backend of this version")
 
 
-def resolve_backend(name: str) -> tuple[str, str]:
+_log = logging.getLogger(__name__)
+
+
+def resolve_backend(name: str, requests: Sequence[PlanRequest] = ()) -> tuple[str, str]:
     """Turn a requested backend into the one that will run, and the reason in words.
+
+    Args:
+        name: a backend's name, or "auto": TensorRT if this machine has it, a GPU, and a plan of at
+            least one encoder, else the CPU.
+        requests: what the encoders ask of plans.
 
     Raises:
         InputError: if there is no such backend, naming those there are.
     """
     if name == "auto":
-        return _AUTOMATIC
-    if name not in _OPENERS:
-        known = ", ".join(["auto", *_OPENERS])
-        raise InputError(f"there is no backend {name!r}; choose one of: {known}")
+        found, reason = choose(requests)
+        if found is not None:
+            return found, reason
+        cpu, why = _AUTOMATIC
+        return cpu, f"{why}; {reason}"
+    known = [*_OPENERS, *_TENSORRT]
+    if name not in known:
+        raise InputError(
+            f"there is no backend {name!r}; choose one of: {', '.join(['auto', *known])}"
+        )
     return name, "asked for"
 
 
@@ -41,8 +60,11 @@ def open_engine(
     output: TensorSpec,
     threads: int = 1,
     sha256: str = "",
+    request: PlanRequest | None = None,
 ) -> Engine:
-    """Load one graph on a backend and check it against the manifest's tensors.
+    """Load one graph, or its plan, on a backend and check it against the manifest's tensors.
+
+    With "auto", an encoder whose plan is missing or unusable runs on the CPU, which is logged.
 
     Args:
         backend: a backend's name, or "auto".
@@ -51,14 +73,29 @@ def open_engine(
         output: tensor it must give.
         threads: threads one run may use.
         sha256: of the graph's file, which was checked; "" if it was not.
+        request: what is asked of a plan; without it none is looked for.
 
     Raises:
-        BackendError: if the graph cannot be loaded.
+        BackendError: if the graph or plan cannot be loaded.
         BundleError: if its tensors are not those of the manifest.
         InputError: if there is no such backend.
+        MissingExtraError: if what the backend needs is not installed.
     """
-    name, _ = resolve_backend(backend)
-    engine: Engine = import_module(_OPENERS[name]).open_engine(
+    name, _ = resolve_backend(backend, () if request is None else (request,))
+    if name in _TENSORRT:
+        if request is None:
+            raise InputError(f"{name} runs plans of a bundle's encoders; load a Bundle instead")
+        plans = import_module("sensebind.backends.tensorrt.engine")
+        try:
+            engine: Engine = plans.open_engine(name, inputs, output, request)
+        except (BackendError, MissingExtraError) as error:
+            if backend != "auto":
+                raise
+            _log.warning("%s runs on the CPU: %s", request.modality, error)
+            name = _AUTOMATIC[0]
+        else:
+            return engine
+    graph: Engine = import_module(_OPENERS[name]).open_engine(
         onnx_path, inputs, output, threads, sha256
     )
-    return engine
+    return graph

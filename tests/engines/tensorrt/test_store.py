@@ -19,7 +19,7 @@ from sensebind_engines.tensorrt import store
 from sensebind_engines.tensorrt.build import Built
 from sensebind_engines.tensorrt.encoders import Target, target_of
 from sensebind_engines.tensorrt.flavour import Flavour
-from sensebind_engines.tensorrt.gpu import Gpu
+from sensebind.gpu import Gpu
 from sensebind_engines.tensorrt.options import BuildOptions
 
 if TYPE_CHECKING:
