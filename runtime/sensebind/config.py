@@ -183,6 +183,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         source_timeout_s: a live source that delivers nothing for so long is opened anew.
         ring_s: how much of a live stream may wait for the preprocessing before it is dropped.
         drain_s: how long a run that was stopped may take to encode what it had received.
+        calibration: file of `sensebind calibrate` whose numbers are applied; none if None.
     """
 
     streams: dict[str, StreamConfig] = {}
@@ -196,6 +197,7 @@ class PipelineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     source_timeout_s: Seconds = 10.0
     ring_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     drain_s: Seconds = 10.0
+    calibration: str | None = None
 
 
 _EXPECTED = {

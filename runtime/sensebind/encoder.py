@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.backends.batching import equal_batches
+from sensebind.calibration import UNCALIBRATED
 from sensebind.errors import BackendError, InputError
 from sensebind.preprocess import make_preprocessor
 from sensebind.types import Embedding
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.backends.base import Engine
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.preprocess.base import Prepared, Preprocessor
     from sensebind.specs import EncoderSpec, WindowSpec
@@ -65,13 +67,17 @@ class Encoder:
         """The same encoder on an engine of its modality that was opened anew."""
         return opened
 
-    def preprocessor(self, stream: StreamConfig | None = None) -> Preprocessor:
-        """A new preprocessor for one stream of this modality.
+    def preprocessor(
+        self,
+        stream: StreamConfig | None = None,
+        calibration: StreamCalibration = UNCALIBRATED,
+    ) -> Preprocessor:
+        """A new preprocessor for one stream of this modality, as it is configured and calibrated.
 
         Raises:
             InputError: if the encoder is one of text, which has no windows.
         """
-        return make_preprocessor(self.spec, stream)
+        return make_preprocessor(self.spec, stream, calibration)
 
     def encode(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """Encode the features of some windows in one run.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sensebind.bundle import Bundle
+from sensebind.calibration import UNCALIBRATED, Calibration
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
 from sensebind.closing import Closing
@@ -23,7 +24,7 @@ from sensebind.errors import ConfigError, InputError, SenseBindError
 from sensebind.flow.feeding import Times, clocked
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
-from sensebind.flow.selection import is_live, select
+from sensebind.flow.selection import is_live, select, sensor_of
 from sensebind.records import RunMetadata
 from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
@@ -34,6 +35,7 @@ from sensebind.warmup import warm_front_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.clock import ReferenceClock
     from sensebind.clock.model import ClockQuality
     from sensebind.clock.models import StampStatus
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from sensebind.flow.selection import AnySource, Selection
     from sensebind.flow.worker import View
     from sensebind.sinks.recorder import Recorder
-    from sensebind.sources.base import SourceReport
+    from sensebind.sources.base import SourceReport, StreamInfo
     from sensebind.sources.mapping import Decision
     from sensebind.stream_path import StreamReport
     from sensebind.types import Embedding, Window
@@ -73,12 +75,18 @@ class Pipeline(Closing):
     Attributes:
         bundle: the encoders.
         config: as given; streams that `run` maps by itself are added to `report.streams` only.
+        calibration: what is known of the sensors; None for nothing.
         decisions: after `run` began, what became of each stream of the source and why.
         report: counts so far.
     """
 
     def __init__(
-        self, bundle: Bundle, config: PipelineConfig | None = None, *, backend: str | None = None
+        self,
+        bundle: Bundle,
+        config: PipelineConfig | None = None,
+        *,
+        backend: str | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         """Wire the streams of `config`; others are wired when `run` maps them.
 
@@ -86,12 +94,18 @@ class Pipeline(Closing):
             bundle: the encoders; stays open when the pipeline closes.
             config: which streams and how; all defaults if None.
             backend: run the engines on this backend instead of the bundle's own.
+            calibration: applied to the streams' blocks; that of `config` if None.
 
         Raises:
             ConfigError: if a stream's settings do not fit its modality.
+            CalibrationError: if a section of the calibration is of another sense than its stream.
             InputError, BundleError, BackendError: if an encoder cannot be opened.
         """
         self.config = config or PipelineConfig()
+        if calibration is None and self.config.calibration is not None:
+            calibration = Calibration.load(self.config.calibration)
+        self.calibration = calibration
+        self._calibration_fits = False
         self._own = None
         if backend is not None and bundle.resolve(backend)[0] != bundle.backend:
             self._own = Bundle(bundle.folder, backend, self.config.threads)
@@ -104,7 +118,7 @@ class Pipeline(Closing):
         self._run: Run | None = None
         self._clock_models: ClockModels | None = None
         for name, stream in self.config.streams.items():
-            self._wire(name, stream)
+            self._wire(name, stream, self._calibration_of(name, stream))
 
     def run(
         self,
@@ -143,6 +157,7 @@ class Pipeline(Closing):
         Raises:
             InputError: if nothing maps to an encoder, a configured stream is not there, or a run of
                 this pipeline is still going on.
+            CalibrationError: if the calibration is of other streams, sensors or rates.
             SourceError: if a recording cannot be read, or a device is not there at the start.
         """
         sources = source if isinstance(source, (list, tuple)) else [source]
@@ -197,6 +212,7 @@ class Pipeline(Closing):
 
         Raises:
             ConfigError: if the block's stream is not configured or of another kind.
+            CalibrationError: if the stream is not the one that was calibrated.
             InputError: if its arrays have another dtype or shape than its kind has.
         """
         if not isinstance(delivery, Delivery):
@@ -208,6 +224,7 @@ class Pipeline(Closing):
                 f"no stream {delivery.stream!r} is configured (configured: {known}); name it in "
                 "PipelineConfig(streams={…: StreamConfig(modality=…)})"
             )
+        self._check_calibration()
         self._ready += _encoded(path, path.take(delivery))
 
     def poll(self) -> list[Embedding]:
@@ -240,6 +257,10 @@ class Pipeline(Closing):
             source_sha256="" if source is None or is_live(source) else source.sha256(),
             order=self._order,
             windows={name: stream.metadata() for name, stream in self._streams.items()},
+            calibration=self.calibration.sha256 if self.calibration else "",
+            calibrated={
+                name: kinds for name, s in self._streams.items() if (kinds := s.calibration.kinds)
+            },
             labels=labels,
         )
 
@@ -280,8 +301,11 @@ class Pipeline(Closing):
             self._order = selection.order
             self.report.sources[selection.source.name] = selection.source.report
             for name, stream in selection.streams.items():
-                if name not in self._streams or self._streams[name].config != stream:
-                    self._wire(name, stream)
+                calibration = self._calibration_of(name, stream, selection.infos)
+                known = self._streams.get(name)
+                if known is None or known.config != stream:
+                    self._wire(name, stream, calibration)
+        self._check_calibration()
         return selections
 
     def _feed(
@@ -315,8 +339,24 @@ class Pipeline(Closing):
         self.report.clocks |= times.models.status()
         self.report.stamps |= times.models.stream_status()
 
-    def _wire(self, name: str, config: StreamConfig) -> None:
-        path = StreamPath(name, config, self.bundle.encoder(config.modality), self.config.hop_s)
+    def _calibration_of(
+        self, name: str, config: StreamConfig, infos: Sequence[StreamInfo] = ()
+    ) -> StreamCalibration:
+        """What is known of a stream's sensor, which its source tells of."""
+        if self.calibration is None:
+            return UNCALIBRATED
+        serial, rate_hz = sensor_of(name, infos)
+        return self.calibration.of_stream(name, config.modality, serial=serial, rate_hz=rate_hz)
+
+    def _check_calibration(self) -> None:
+        """Refuse a calibration of other streams, once all streams are wired."""
+        if self.calibration is not None and not self._calibration_fits:
+            self.calibration.check_streams(self._streams)
+            self._calibration_fits = True
+
+    def _wire(self, name: str, config: StreamConfig, calibration: StreamCalibration) -> None:
+        encoder = self.bundle.encoder(config.modality)
+        path = StreamPath(name, config, encoder, self.config.hop_s, calibration)
         self._streams[name] = path
         self.report.streams[name] = path.report
 
@@ -324,14 +364,19 @@ class Pipeline(Closing):
 def _warm_up(path: StreamPath, incidents: Incidents) -> None:
     """Load what a front end needs, before a source is started that would not wait for it."""
     try:
-        warm_front_end(path.encoder, path.config)
+        warm_front_end(path.encoder, path.config, path.calibration)
     except SenseBindError as error:
         incidents.tell(f"stream {path.name}", f"{error}; its first windows may take longer")
 
 
 def _known(info: LiveStreamInfo) -> dict[str, object]:
     """What a recording keeps of a stream beside its configuration."""
-    return {"kind": info.kind.value, "clock": info.clock, "rate_hz": info.rate_hz}
+    return {
+        "kind": info.kind.value,
+        "clock": info.clock,
+        "rate_hz": info.rate_hz,
+        "serial": info.serial,
+    }
 
 
 def _encoded(path: StreamPath, windows: list[Window]) -> list[Embedding]:

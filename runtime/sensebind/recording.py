@@ -49,6 +49,7 @@ class RecordedStream(msgspec.Struct, frozen=True, kw_only=True):
         kind: how it is stamped, the name of a StreamKind; "" if unknown.
         clock: name of the clock that stamped it; "" if unknown.
         rate_hz: nominal rate; 0 if unknown.
+        serial: number of the device; "" if unknown.
         about: what the device is, for people.
     """
 
@@ -57,6 +58,7 @@ class RecordedStream(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     clock: str = ""
     rate_hz: float = 0.0
+    serial: str = ""
     about: str = ""
 
 

@@ -71,6 +71,7 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
         backend: engine backend.
         precision: what the engines compute in.
         calibration: hash of the calibration file, "" for none.
+        calibrated: kinds of its sections that were applied, by stream.
         source: name of the recording.
         source_sha256: hash of its bytes, "" where it has none.
         order: "stamp" or "log".
@@ -93,6 +94,7 @@ class RunMetadata(msgspec.Struct, frozen=True, kw_only=True):
     order: str
     windows: dict[str, StreamMetadata]
     calibration: str = ""
+    calibrated: dict[str, tuple[str, ...]] = {}
     labels: tuple[str, ...] = ()
     prompt_sets: dict[str, tuple[str, ...]] = {}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from sensebind.calibration import UNCALIBRATED, Correction
 from sensebind.errors import BackendError, ConfigError, InputError
 from sensebind.pooling import stream_encoder
 from sensebind.records import StreamMetadata
@@ -17,6 +18,7 @@ from sensebind.windowing.samples import SampleWindower
 from sensebind.windowing.uniform import UniformWindower
 
 if TYPE_CHECKING:
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.encoder import Encoder
     from sensebind.preprocess.base import Prepared
@@ -81,11 +83,17 @@ class StreamPath:
         name: of the stream.
         config: how it is windowed and encoded.
         encoder: reads its windows; the modality's, or one of clips of its frames.
+        calibration: of its sensor.
         report: counts so far.
     """
 
     def __init__(
-        self, name: str, config: StreamConfig, encoder: Encoder, hop_s: float | None = None
+        self,
+        name: str,
+        config: StreamConfig,
+        encoder: Encoder,
+        hop_s: float | None = None,
+        calibration: StreamCalibration = UNCALIBRATED,
     ) -> None:
         """Start an empty stream.
 
@@ -94,6 +102,7 @@ class StreamPath:
             config: how it is windowed and encoded.
             encoder: the bundle's of its modality.
             hop_s: of streams that do not set their own; the manifest's if None.
+            calibration: of its sensor.
 
         Raises:
             ConfigError: if the settings do not fit the encoder.
@@ -103,7 +112,9 @@ class StreamPath:
         self.encoder = stream_encoder(encoder, config)
         self._rules = rules_for(self.encoder.spec, config, hop_s)
         self._windower = make_windower(name, self._rules)
-        self._preprocessor = self.encoder.preprocessor(config)
+        self.calibration = calibration
+        self._correction = Correction(calibration) if calibration.kinds else None
+        self._preprocessor = self.encoder.preprocessor(config, calibration)
         self._lock = Lock()
         self.report = StreamReport(config.modality, self._windower.counters)
 
@@ -112,12 +123,15 @@ class StreamPath:
 
         Raises:
             ConfigError: if the block is of another kind than the encoder reads.
+            CalibrationError: if the stream is not the one that was calibrated.
             InputError: if its arrays have another dtype or shape than its kind has.
         """
         windower = self._windower
         if isinstance(delivery, Break):
             windower.break_off()
             return []
+        if self._correction is not None:
+            delivery = self._correction.apply(delivery)
         if isinstance(windower, SampleWindower) and isinstance(delivery, SampleBlock):
             return windower.push(delivery)
         if isinstance(windower, FrameWindower) and isinstance(delivery, FrameBlock):

@@ -8,12 +8,13 @@ is built or a robot set up; engines are loaded and run, so a live program does i
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.cutting import cut_blocks
 from sensebind.grid import NS_PER_S
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sensebind.bundle import Bundle
+    from sensebind.calibration import StreamCalibration
     from sensebind.encoder import Encoder
     from sensebind.specs import EncoderSpec
     from sensebind.types import Features, Window
@@ -110,7 +112,9 @@ def _run(encoder: Encoder) -> tuple[float, float, float, float]:
     return first_s, again_s, _timed(encode)[1], _timed(encode)[1]
 
 
-def warm_front_end(encoder: Encoder, stream: StreamConfig) -> None:
+def warm_front_end(
+    encoder: Encoder, stream: StreamConfig, calibration: StreamCalibration = UNCALIBRATED
+) -> None:
     """Make features of a stream once, so that its first windows take no longer than others.
 
     Measured: loading compiled kernels takes up to 0.5 s at the first of all windows.
@@ -118,8 +122,9 @@ def warm_front_end(encoder: Encoder, stream: StreamConfig) -> None:
     Raises:
         InputError: if made-up input does not fit the stream's settings.
     """
+    calibration = replace(calibration, invalid=None)  # which is of another size than the input
     for window in synthetic_windows(encoder.modality, encoder.spec):
-        encoder.preprocessor(stream).prepare(window)
+        encoder.preprocessor(stream, calibration).prepare(window)
 
 
 def synthetic_windows(modality: Modality, spec: EncoderSpec) -> list[Window]:

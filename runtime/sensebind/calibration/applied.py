@@ -182,7 +182,7 @@ def check_rate(kind: str, stream: str, calibrated_hz: float, rate_hz: float) -> 
     if not abs(rate_hz / calibrated_hz - 1) <= tolerance:
         raise CalibrationError(
             f'the calibration [{kind}."{stream}"] was made at {calibrated_hz:g} Hz, but the '
-            f"stream comes at {rate_hz:.4g} Hz; expected the same rate within {tolerance:.0%}: "
+            f"stream comes at {rate_hz:.6g} Hz; expected the same rate within {tolerance:.0%}: "
             "set the sensor to it, or calibrate it as it is set now"
         )
 

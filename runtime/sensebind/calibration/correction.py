@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LARGEST_UNCERTAINTY_NS = 100_000_000
 """A clock that is known no better shifts windows by a good part of a usual hop."""
-_RATE_READINGS = 100
+_RATE_READINGS = 50  # of an IMU at 100 Hz, half a second: less than a window
 _MAX_STAMP_NS = 1 << 62
 
 

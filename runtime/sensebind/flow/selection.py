@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from sensebind.errors import InputError
-from sensebind.sources.imu_pairs import with_asked_for
+from sensebind.sources.imu_pairs import halves_of, with_asked_for
 from sensebind.sources.mapping import Decision, map_streams
 from sensebind.types import Modality
 
@@ -84,6 +84,17 @@ def select(
             f"stream {next(iter(left))!r} joins streams of two sources; join those of one"
         )
     return selections, mapping.decisions
+
+
+def sensor_of(stream: str, infos: Sequence[StreamInfo]) -> tuple[str, float]:
+    """Serial number of a stream's sensor, "" if not told, and its nominal rate, 0 if not told.
+
+    Of an IMU joined of two streams, those of its first half.
+    """
+    known = {info.name: info for info in infos}
+    halves = halves_of(stream, known) if stream not in known else None
+    info = known.get(stream if halves is None else halves[0])
+    return (info.serial, getattr(info, "rate_hz", 0.0)) if info is not None else ("", 0.0)
 
 
 def _recorded(

@@ -6,7 +6,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from sensebind.errors import CalibrationError
 from sensebind.flow.incidents import told
+from sensebind.flow.lane import RecordedLane
 from sensebind.flow.pending import Passage
 from sensebind.metrics.times import WindowTimes
 from sensebind.types import Break
@@ -121,6 +123,13 @@ class Worker:
         path = lane.paths[delivery.stream]
         try:
             windows = path.take(delivery)
+        except CalibrationError as error:
+            if isinstance(lane, RecordedLane):
+                raise
+            assert not isinstance(delivery, Break)
+            path.count_refused(delivery, str(error))
+            self._incidents.tell(f"stream {path.name}", f"its blocks are refused: {error}")
+            return
         except Exception as error:  # noqa: BLE001 - a block of any content costs itself only
             assert not isinstance(delivery, Break)
             path.count_refused(delivery, told(error))

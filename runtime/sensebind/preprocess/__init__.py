@@ -10,10 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sensebind.calibration import UNCALIBRATED
 from sensebind.errors import InputError
 from sensebind.specs import DepthSpec, ImuSpec, LogMelSpec, ThermalSpec, VisionSpec
 
 if TYPE_CHECKING:
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.preprocess.base import Preprocessor
     from sensebind.preprocess.depth import depth_features as depth_features
@@ -47,12 +49,17 @@ __all__ = [
 ]
 
 
-def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> Preprocessor:
+def make_preprocessor(
+    spec: EncoderSpec,
+    stream: StreamConfig | None = None,
+    calibration: StreamCalibration = UNCALIBRATED,
+) -> Preprocessor:
     """Make the preprocessor of one stream.
 
     Args:
         spec: the encoder it feeds.
         stream: how the stream is configured; its `frame` applies to IMU.
+        calibration: of its sensor.
 
     Raises:
         InputError: if the encoder is one of text, which has no windows.
@@ -60,7 +67,7 @@ def make_preprocessor(spec: EncoderSpec, stream: StreamConfig | None = None) -> 
     module = _MAKERS.get(type(spec.preprocess))
     if module is None:
         raise InputError("text has no windows to preprocess; encode it with Bundle.encode_text")
-    preprocessor: Preprocessor = import_module(module).make(spec, stream)
+    preprocessor: Preprocessor = import_module(module).make(spec, stream, calibration)
     return preprocessor
 
 

@@ -21,6 +21,7 @@ from sensebind.specs import LogMelSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
     from sensebind.types import Window
@@ -64,8 +65,10 @@ class AudioPreprocessor:
         return ring.columns(count)
 
 
-def make(spec: EncoderSpec, stream: StreamConfig | None) -> AudioPreprocessor:
-    """Make the preprocessor of an audio encoder; rate and channels were settled in the window."""
-    del stream
+def make(
+    spec: EncoderSpec, stream: StreamConfig | None, calibration: StreamCalibration
+) -> AudioPreprocessor:
+    """Make the preprocessor of an audio encoder; all else was settled in the window."""
+    del stream, calibration
     assert isinstance(spec.preprocess, LogMelSpec)
     return AudioPreprocessor(spec.preprocess, input_name=spec.inputs[0].name)

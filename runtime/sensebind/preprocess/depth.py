@@ -35,8 +35,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sensebind.calibration import UNCALIBRATED
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess import _depth_kernels as kernels
+from sensebind.preprocess.depth_calibration import calibrated_depth
 from sensebind.preprocess.depth_geometry import bilinear_geometry, nearest_geometry
 from sensebind.preprocess.frame_fit import FramesPreprocessor, check_crop
 from sensebind.preprocess.grey_frames import grey_pixels
@@ -45,6 +47,7 @@ from sensebind.specs import DepthSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
     from sensebind.types import Frame
@@ -197,6 +200,7 @@ class DepthPreprocessor(FramesPreprocessor):
         focal_px: float | None = None,
         pixel_format: str | None = None,
         input_name: str = "features",
+        calibration: StreamCalibration = UNCALIBRATED,
     ) -> None:
         """Take what the stream's configuration says in place of what its frames say.
 
@@ -206,6 +210,8 @@ class DepthPreprocessor(FramesPreprocessor):
             focal_px: focal length along x in pixels of the frame.
             pixel_format: encoding of raw frames.
             input_name: name of the graph's input.
+            calibration: of the camera. Its focal length takes the place of the frames', not of the
+                configuration's.
 
         Raises:
             InputError: if the spec crops more than it resizes to.
@@ -214,7 +220,9 @@ class DepthPreprocessor(FramesPreprocessor):
         super().__init__("depth", spec.frame_positions, pixel_format, input_name)
         self._spec = spec
         self._scale = scale
-        self._focal_px = focal_px
+        measured_px = calibration.depth.focal_px if calibration.depth else None
+        self._focal_px = measured_px if focal_px is None else focal_px
+        self._calibration = calibration
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
         pixels = grey_pixels(frame)
@@ -223,15 +231,22 @@ class DepthPreprocessor(FramesPreprocessor):
                 f"a {frame.encoding} frame has 8-bit pixels, which hold no depth; expected 16UC1, "
                 "mono16, 32FC1 or a 16-bit grey PNG file"
             )
+        scale = frame.scale if self._scale is None else self._scale
+        if self._calibration.depth is not None:
+            raw = _checked(pixels)
+            scale = _DEFAULT_SCALE[raw.dtype.kind] if scale is None else scale
+            pixels, scale = calibrated_depth(raw, scale, self._calibration), 1.0
         return depth_features(
             pixels,
             self._spec,
-            scale=frame.scale if self._scale is None else self._scale,
+            scale=scale,
             focal_px=frame.focal_px if self._focal_px is None else self._focal_px,
         )
 
 
-def make(spec: EncoderSpec, stream: StreamConfig | None) -> DepthPreprocessor:
+def make(
+    spec: EncoderSpec, stream: StreamConfig | None, calibration: StreamCalibration
+) -> DepthPreprocessor:
     """Make the preprocessor of a depth encoder; the stream's settings go before its frames'."""
     assert isinstance(spec.preprocess, DepthSpec)
     return DepthPreprocessor(
@@ -240,6 +255,7 @@ def make(spec: EncoderSpec, stream: StreamConfig | None) -> DepthPreprocessor:
         focal_px=stream.focal_px if stream else None,
         pixel_format=stream.format if stream else None,
         input_name=spec.inputs[0].name,
+        calibration=calibration,
     )
 
 

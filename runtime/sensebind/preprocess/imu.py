@@ -36,7 +36,7 @@ from sensebind.errors import InputError
 from sensebind.grid import grid_offsets_ns, nanoseconds
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.base import Prepared
-from sensebind.preprocess.imu_calibration import ImuCalibration
+from sensebind.preprocess.imu_calibration import IDENTITY, ImuCalibration
 from sensebind.preprocess.imu_points import PointPlan, SharedPoints
 from sensebind.preprocess.imu_rows import check_rows
 from sensebind.specs import ImuSpec
@@ -44,6 +44,8 @@ from sensebind.specs import ImuSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
+    from sensebind.calibration.sections import ImuSection
     from sensebind.config import StreamConfig
     from sensebind.specs import Antialias, EncoderSpec, Interpolation
     from sensebind.types import Window
@@ -252,15 +254,28 @@ class ImuPreprocessor:
         )
 
 
-def make(spec: EncoderSpec, stream: StreamConfig | None) -> ImuPreprocessor:
+def make(
+    spec: EncoderSpec, stream: StreamConfig | None, calibration: StreamCalibration
+) -> ImuPreprocessor:
     """Make the preprocessor of an IMU encoder; a stream's `frame` becomes its calibration's."""
     assert isinstance(spec.preprocess, ImuSpec)
     assert spec.window is not None
-    rotation = stream.rotation if stream is not None else None
-    calibration = _UNCALIBRATED if rotation is None else ImuCalibration(rotation=rotation)
+    rotation = (stream.rotation if stream is not None else None) or IDENTITY
     return ImuPreprocessor(
         spec.preprocess,
         spec.window.length_s,
         input_name=spec.inputs[0].name,
-        calibration=calibration,
+        calibration=_affine(calibration.imu, rotation),
+    )
+
+
+def _affine(section: ImuSection | None, rotation: tuple[float, ...]) -> ImuCalibration:
+    if section is None:
+        return ImuCalibration(rotation=rotation)
+    return ImuCalibration(
+        accel_matrix=section.accel_matrix,
+        accel_bias=section.accel_bias,
+        gyro_matrix=section.gyro_matrix,
+        gyro_bias=section.gyro_bias,
+        rotation=rotation,
     )

@@ -37,6 +37,7 @@ from sensebind.specs import ThermalSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
     from sensebind.types import Frame
@@ -50,6 +51,8 @@ class Calibration(NamedTuple):
     scale: float
     offset: float = 0.0
 
+
+_COUNTS_AS_KELVIN = Calibration(1.0)
 
 UNITS = {
     "kelvin": Calibration(1.0),
@@ -161,6 +164,7 @@ class ThermalPreprocessor(FramesPreprocessor):
         raw_counts: bool = False,
         pixel_format: str | None = None,
         input_name: str = "features",
+        correction: Calibration | None = None,
     ) -> None:
         """Take what the stream's configuration says in place of what its frames say.
 
@@ -170,6 +174,8 @@ class ThermalPreprocessor(FramesPreprocessor):
             raw_counts: whether counts have no temperature, whatever the frames say.
             pixel_format: encoding of raw frames.
             input_name: name of the graph's input.
+            correction: from kelvin as they are read to true ones; counts that have no temperature
+                are read as kelvin.
 
         Raises:
             InputError: if the spec crops more than it resizes to, or has no window.
@@ -188,6 +194,7 @@ class ThermalPreprocessor(FramesPreprocessor):
         self._spec = spec
         self._calibration = calibration
         self._raw_counts = raw_counts
+        self._correction = correction
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
         spec = self._spec
@@ -205,14 +212,21 @@ class ThermalPreprocessor(FramesPreprocessor):
             grey, valid = thermal_grey(values, self._spec, self._calibration_of(frame, values))
             return Image.fromarray(grey), valid
         image = decode_frame(frame).convert("L")
-        if self._calibration is not None:
+        if self._calibration is not None or self._correction is not None:
             raise InputError(
                 f"a {frame.encoding} frame has 8-bit pixels, which are grey already, but the "
-                "stream is configured with a scale or unit; leave it out or send 16-bit counts"
+                "stream has a scale, a unit or a calibration; leave it out or send 16-bit counts"
             )
         return image, 1.0
 
     def _calibration_of(self, frame: Frame, values: NDArray[Any]) -> Calibration | None:
+        read, correction = self._as_read(frame, values), self._correction
+        if correction is None:
+            return read
+        scale, offset = read or _COUNTS_AS_KELVIN
+        return Calibration(correction.scale * scale, correction.scale * offset + correction.offset)
+
+    def _as_read(self, frame: Frame, values: NDArray[Any]) -> Calibration | None:
         if self._raw_counts or self._calibration is not None:
             return self._calibration
         if frame.scale is not None and values.dtype.kind == "u":
@@ -220,15 +234,19 @@ class ThermalPreprocessor(FramesPreprocessor):
         return None
 
 
-def make(spec: EncoderSpec, stream: StreamConfig | None) -> ThermalPreprocessor:
+def make(
+    spec: EncoderSpec, stream: StreamConfig | None, calibration: StreamCalibration
+) -> ThermalPreprocessor:
     """Make the preprocessor of a thermal encoder; the stream's settings go before its frames'."""
     assert isinstance(spec.preprocess, ThermalSpec)
+    section = calibration.thermal
     return ThermalPreprocessor(
         spec.preprocess,
         calibration=_stream_calibration(stream) if stream else None,
         raw_counts=stream is not None and stream.unit == "counts",
         pixel_format=stream.format if stream else None,
         input_name=spec.inputs[0].name,
+        correction=Calibration(section.scale, section.offset_k) if section else None,
     )
 
 

@@ -26,6 +26,7 @@ from sensebind.specs import VisionSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.config import StreamConfig
     from sensebind.specs import EncoderSpec
     from sensebind.types import Frame
@@ -55,8 +56,11 @@ class VisionPreprocessor(FramesPreprocessor):
         return planes
 
 
-def make(spec: EncoderSpec, stream: StreamConfig | None) -> VisionPreprocessor:
+def make(
+    spec: EncoderSpec, stream: StreamConfig | None, calibration: StreamCalibration
+) -> VisionPreprocessor:
     """Make the preprocessor of a vision encoder; of a stream's settings `format` applies."""
+    del calibration  # there is none of colour
     assert isinstance(spec.preprocess, VisionSpec)
     return VisionPreprocessor(
         spec.preprocess,

@@ -42,6 +42,7 @@ class StreamInfo:
         note: why a stream of kind OTHER cannot be used, else "".
         stills: pictures that were taken at no known time; each is encoded once.
         on_request: why the stream is not taken by itself though it can be read; "" if it is.
+        serial: number of the device, "" if it tells none.
     """
 
     name: str
@@ -52,6 +53,7 @@ class StreamInfo:
     note: str = ""
     stills: bool = False
     on_request: str = ""
+    serial: str = ""
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind import Bundle, Embedding
+    from sensebind.calibration import StreamCalibration
     from sensebind.encoder import Encoder
     from sensebind.metrics.times import WindowTimes
     from sensebind.types import Block, Window
@@ -225,7 +226,7 @@ def test_front_ends_are_warm_before_a_device_is_started(
 ) -> None:
     happened: list[str] = []
 
-    def warm(encoder: Encoder, stream: StreamConfig) -> None:
+    def warm(encoder: Encoder, stream: StreamConfig, calibration: StreamCalibration) -> None:
         assert stream.modality is encoder.modality
         happened.append(encoder.modality.value)
         raise InputError("made-up input does not fit")

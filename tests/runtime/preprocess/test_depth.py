@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess import depth_features
@@ -284,7 +285,7 @@ def encoder_of(spec: DepthSpec) -> EncoderSpec:
 def prepared(frame: Frame, spec: DepthSpec = METRIC, **options: Any) -> NDArray[np.float32]:
     stream = StreamConfig(modality=Modality.DEPTH, **options)
     features: NDArray[np.float32] = (
-        make(encoder_of(spec), stream).prepare(window_of(frame)).features["pixels"]
+        make(encoder_of(spec), stream, UNCALIBRATED).prepare(window_of(frame)).features["pixels"]
     )
     return features
 

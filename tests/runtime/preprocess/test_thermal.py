@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError, InputError
 from sensebind.preprocess.thermal import UNITS, Calibration, ThermalPreprocessor, make, thermal_grey
@@ -61,7 +62,9 @@ def prepared(frame: Frame, spec: ThermalSpec = PLAIN, **options: Any) -> NDArray
         window=WindowSpec(length_s=0.5, hop_s=0.5),
     )
     stream = StreamConfig(modality=Modality.THERMAL, **options)
-    features: NDArray[np.float32] = make(encoder, stream).prepare(window_of(frame)).features["heat"]
+    features: NDArray[np.float32] = (
+        make(encoder, stream, UNCALIBRATED).prepare(window_of(frame)).features["heat"]
+    )
     return features
 
 

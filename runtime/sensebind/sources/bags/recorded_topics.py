@@ -60,7 +60,14 @@ class RecordedTopics:
 
     def _info(self, name: str, channel: RecordedChannel) -> StreamInfo:
         topic, kind = channel.topic, channel.kind
-        info = StreamInfo(channel.stream, kind, topic.message_type, count=topic.count)
+        recorded = self._recorded.get(channel.stream)
+        info = StreamInfo(
+            channel.stream,
+            kind,
+            topic.message_type,
+            count=topic.count,
+            serial=recorded.serial if recorded else "",
+        )
         if kind is StreamKind.SAMPLES:
             return info
         for message in first_messages(self._container, name, 1):

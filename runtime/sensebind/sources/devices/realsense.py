@@ -96,6 +96,7 @@ class RealSense:
                 encoding=profile.encoding,
                 clock=clock_of(serial, sensors[profile.sensor])[0],
                 rate_hz=float(profile.rate_hz),
+                serial=serial,
             )
             for stream, profile in self._offered(profiles_of(device)).items()
         ]
