@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,7 +22,7 @@ from sensebind.sources.mapping import map_streams
 from sensebind.types import Modality, SampleBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,12 +44,14 @@ class SenseStream:
         source: the recording.
         name: of the stream.
         config: as it was declared: unit, frame, scale.
+        serial: number of its sensor, "" if the recording tells none.
         notes: once it was read, what looked odd to the reader (units, axes, stamps).
     """
 
     source: Source
     name: str
     config: StreamConfig
+    serial: str = ""
     notes: list[str] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
@@ -103,7 +106,7 @@ class Timing:
 def open_imu(path: Path, stream: str | None, limits: TimeRange | None) -> Iterator[ImuStream]:
     """Open the IMU of a recording; see `open_sense`."""
     with open_sense(path, Modality.IMU, stream, limits) as found:
-        yield ImuStream(found.source, found.name, found.config)
+        yield ImuStream(found.source, found.name, found.config, found.serial)
 
 
 @contextmanager
@@ -130,7 +133,8 @@ def open_sense(
             overrides = parse_streams([f"{stream}={modality}" if named else stream])
         selected = map_streams(infos, [modality], overrides).selected
         ((name, config),) = selected.items()
-        yield SenseStream(source, name, config)
+        serial = next((info.serial for info in infos if info.name == name), "")
+        yield SenseStream(source, name, config, serial)
 
 
 def timing_of(stamps_ns: NDArray[np.int64]) -> Timing:
@@ -205,9 +209,17 @@ def provenance(
         rate_hz=round(timing.rate_hz, 6),
         readings=timing.readings,
         duration_s=timing.duration_s,
-        serial=serial,
+        serial=serial or stream.serial,
         temperature_c=temperature_c,
     )
+
+
+def joined_sha256(hashes: Sequence[str]) -> str:
+    """One hash of several recordings: their own if they are one; "" if any of them has none."""
+    known = list(dict.fromkeys(hashes))
+    if len(known) < 2 or "" in known:
+        return known[0] if len(known) == 1 else ""
+    return hashlib.sha256("".join(known).encode()).hexdigest()
 
 
 def dated(

@@ -4,6 +4,7 @@
 import typer
 
 from sensebind_calibration.commands.allan import allan
+from sensebind_calibration.commands.depth import depth
 from sensebind_calibration.commands.imu import imu
 from sensebind_calibration.commands.microphone import microphone
 from sensebind_calibration.commands.show import show
@@ -12,4 +13,5 @@ app = typer.Typer(help="Measure sensors, once, for every later run.", add_comple
 app.command()(allan)
 app.command()(imu)
 app.command()(microphone)
+app.command()(depth)
 app.command()(show)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bag tells of a depth camera beside its frames: centre, focal length and baseline.
+
+The centre and focal length are those of the CameraInfo topic beside the frames. The baseline is the
+RealSense option "Stereo Baseline" (millimetres), or that of the CameraInfo of any right imager,
+whose projection matrix has -focal length · baseline in its fourth place.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from sensebind.errors import SourceError
+from sensebind.sources.bags.bag_folder import FILE_FORMATS, BagFolder
+from sensebind.sources.bags.containers import first_messages
+from sensebind.sources.base import SourceReport
+from sensebind.sources.layout import layout_of, sole_part
+from sensebind.sources.messages.wire import Cursor, DecodeError, unpacked_message
+from sensebind_calibration.plane import Camera
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sensebind.sources.bags.containers import Container, Payload, Topic
+    from sensebind.sources.messages.wire import Wire
+
+_BASELINE = re.compile(r".*/option/Stereo[ _]Baseline/value")
+_FLOAT, _DOUBLE = Struct("<f"), {order: Struct(order + "d") for order in "<>"}
+_PLAUSIBLE_M = (0.005, 2.0)
+
+
+class DepthCamera(NamedTuple):
+    """What is known of a depth camera; None where nothing tells it.
+
+    Attributes:
+        camera: focal length and centre in pixels.
+        baseline_m: between its imagers.
+    """
+
+    camera: Camera | None = None
+    baseline_m: float | None = None
+
+
+class _Matrices(NamedTuple):
+    camera: tuple[float, ...]
+    projection: tuple[float, ...]
+
+
+def depth_camera(path: Path, stream: str) -> DepthCamera:
+    """What a recording tells of the camera of a depth stream; nothing if it is no bag."""
+    with suppress(SourceError):
+        container = _opened(path)
+        if container is not None:
+            try:
+                return DepthCamera(_camera(container, stream), _baseline_m(container))
+            finally:
+                container.close()
+    return DepthCamera()
+
+
+def read_matrices(data: Payload, wire: Wire) -> _Matrices:
+    """The matrices K (9 numbers) and P (12) of a sensor_msgs/CameraInfo message.
+
+    Raises:
+        DecodeError: if it is none, or of a camera that is not calibrated.
+    """
+    cursor = Cursor(unpacked_message(data), wire)
+    for _ in range(3 if wire == "ros1" else 2):  # sequence number, seconds, nanoseconds
+        cursor.uint32()
+    cursor.text()
+    for _ in range(2):  # height, width
+        cursor.uint32()
+    cursor.text()
+
+    def doubles(count: int) -> tuple[float, ...]:
+        return tuple(float(cursor.unpack(_DOUBLE[cursor.order], 8)[0]) for _ in range(count))
+
+    doubles(min(cursor.uint32(), 64))  # distortion
+    camera = doubles(9)
+    doubles(9)  # rectification
+    if not 0 < camera[0] < 1e6:
+        raise DecodeError("not calibrated")
+    return _Matrices(camera, doubles(12))
+
+
+def _opened(path: Path) -> Container | None:
+    layout = layout_of(path)
+    if layout == "bag folder":
+        part = sole_part(path)
+        return BagFolder(path, SourceReport()) if part is None else _opened(part)
+    if layout not in FILE_FORMATS:
+        return None
+    return FILE_FORMATS[layout](path, SourceReport())
+
+
+def _camera(container: Container, stream: str) -> Camera | None:
+    parent, _, _ = stream.rpartition("/")
+    above, _, _ = parent.rpartition("/")
+    places = (f"{parent}/camera_info", f"{above}/camera_info", f"{above}/info/camera_info")
+    for name, found in _infos(container):
+        if name in places:
+            fx, _, cx, _, _, cy, *_ = found.camera
+            return Camera(fx, cx, cy)
+    return None
+
+
+def _baseline_m(container: Container) -> float | None:
+    for topic in container.topics:
+        if _BASELINE.fullmatch(topic.name):
+            for message in first_messages(container, topic.name, 1):
+                with suppress(DecodeError, ValueError):
+                    return _plausible(_number(topic, message.data) / 1000)
+    for _, found in _infos(container):
+        focal, _, _, shift, *_ = found.projection
+        with suppress(ValueError, ZeroDivisionError):
+            return _plausible(-shift / focal)
+    return None
+
+
+def _infos(container: Container) -> Iterator[tuple[str, _Matrices]]:
+    for topic in container.topics:
+        if topic.message_type.endswith("/CameraInfo"):
+            for message in first_messages(container, topic.name, 1):
+                with suppress(DecodeError):
+                    yield topic.name, read_matrices(message.data, _wire(topic))
+
+
+def _number(topic: Topic, data: Payload) -> float:
+    cursor = Cursor(data, _wire(topic))
+    if topic.message_type.endswith("String"):
+        return float(cursor.text())
+    return float(cursor.unpack(_FLOAT, 4)[0])
+
+
+def _plausible(baseline_m: float) -> float:
+    if not _PLAUSIBLE_M[0] < baseline_m < _PLAUSIBLE_M[1]:
+        raise ValueError(baseline_m)
+    return round(baseline_m, 6)
+
+
+def _wire(topic: Topic) -> Wire:
+    return "ros1" if topic.wire == "ros1" else "cdr"
