@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensebind.bundle import Bundle
 from sensebind.closing import Closing
 from sensebind.errors import ConfigError
+from sensebind.pipeline import Pipeline
 from sensebind.warmup import synthetic_windows
 from sensebind_ros.labels import Labels
 from sensebind_ros.outputs import Outputs
@@ -50,6 +51,7 @@ class Configured(Closing):
             )
             for stream in pipeline.streams.values():
                 _warm(self.bundle, stream)
+            Pipeline(self.bundle, pipeline).close()  # whether the streams can be wired
             self.labels = stack.enter_context(Labels(self.bundle, settings))
             self.outputs = Outputs(
                 node, settings.node.streams, self.bundle.space_id, settings.node.vectors

@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.logging import get_logger
 
 from sensebind.errors import SenseBindError
 from sensebind_ros.active import Active
@@ -196,13 +197,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rclpy.init(args=None if arguments is None else list(arguments))
         node = SenseBindNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
+        _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ParameterException as error:
-        rclpy.logging.get_logger("sensebind").fatal(f"a parameter cannot be used: {error}")
+        get_logger("sensebind").fatal(f"a parameter cannot be used: {error}")
         return 2
     finally:
         if node is not None:
@@ -210,6 +209,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(node: SenseBindNode) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except Exception:
+        # A signal may shut the context down between any two steps of rclpy's.
+        if rclpy.ok():
+            raise
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -20,6 +20,7 @@ from sensebind_ros.settings import (
     Settings,
     When,
     changed,
+    check_names,
     general_parameters,
     settings_from,
     stream_parameters,
@@ -97,15 +98,27 @@ class Parameters:
         if not changes:
             return SetParametersResult(successful=True)
         needed, allowed = max(each.when for each in changes), self._allowed()
+        if needed > allowed:
+            named = ", ".join(each.name for each in changes if each.when > allowed)
+            return _refused(f"{named} can be changed {needed} only; {_REMEDY[needed]}")
         try:
-            settings = settings_from(after)
-            if needed > allowed:
-                named = ", ".join(each.name for each in changes if each.when > allowed)
-                return _refused(f"{named} can be changed {needed} only; {_REMEDY[needed]}")
-            self._apply(settings, needed)
+            self._take(before, after, needed)
         except SenseBindError as error:
             return _refused(str(error))
         return SetParametersResult(successful=True)
+
+    def _take(self, before: dict[str, object], after: dict[str, object], when: When) -> None:
+        """Check changed values, and apply them.
+
+        Streams are named before anything else can be said of them, so until the node is configured
+        the rest may be incomplete.
+        """
+        if self._allowed() is When.NOT_CONFIGURED and (
+            after["streams"] != before["streams"] or not _fit(before)
+        ):
+            check_names(tuple(cast("list[str]", after["streams"])))
+            return
+        self._apply(settings_from(after), when)
 
     def _after_set(self, parameters: list[RosParameter]) -> None:
         if any(each.name == "streams" for each in parameters):
@@ -141,6 +154,15 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
             FloatingPointRange(from_value=low_f, to_value=high_f, step=0.0)
         ]
     return told
+
+
+def _fit(values: dict[str, object]) -> bool:
+    """Whether all values together are settings."""
+    try:
+        settings_from(values)
+    except SenseBindError:
+        return False
+    return True
 
 
 def _is_dynamic(parameter: Parameter) -> bool:

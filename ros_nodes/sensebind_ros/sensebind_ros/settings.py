@@ -136,7 +136,7 @@ def settings_from(values: Mapping[str, object]) -> Settings:
         ConfigError: naming the parameter, its value and what was expected.
     """
     node = _configured(NodeConfig, "", values)
-    _check_names(node.streams)
+    check_names(node.streams)
     topics = {name: _topic(name, values) for name in node.streams}
     streams = {name: _stream(name, topics[name], values) for name in node.streams}
     fixed = {"streams": streams, "source_timeout_s": SILENCE_S}
@@ -232,7 +232,12 @@ _KINDS = {
 }
 
 
-def _check_names(streams: Sequence[str]) -> None:
+def check_names(streams: Sequence[str]) -> None:
+    """Check the names of streams.
+
+    Raises:
+        ConfigError: naming the one that cannot be a stream's, or is there twice.
+    """
     for name in streams:
         if not _STREAM_NAME.fullmatch(name) or name in _RESERVED:
             raise ConfigError(

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's lifecycle through its services, in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.ros import (
+    ACTIVATE,
+    CLEANUP,
+    CONFIGURE,
+    DEACTIVATE,
+    SHUTDOWN,
+    Examiner,
+    NodeUnderTest,
+)
+
+pytestmark = pytest.mark.ros
+
+CYCLES = 20
+
+
+def started(
+    examiner: Examiner, folder: Path, bundle: Path | str, **values: object
+) -> NodeUnderTest:
+    given = {"bundle": str(bundle), "streams": ["imu"], "imu.type": "sensor_msgs/msg/Imu"}
+    return NodeUnderTest(examiner, folder, {**given, **values})
+
+
+def test_twenty_times_around(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
+    with started(examiner, tmp_path, bundle_folder) as node:
+        used = []
+        for _ in range(CYCLES):
+            for transition in (CONFIGURE, ACTIVATE, DEACTIVATE, ACTIVATE, DEACTIVATE, CLEANUP):
+                assert node.change(transition), node.errors
+            used.append(resources(node.popen.pid))
+        first, last = used[4], used[-1]
+        assert last["threads"] == first["threads"], used
+        assert last["files"] == first["files"], used
+        assert last["resident_kib"] - first["resident_kib"] < 4096, used
+        assert node.change(SHUTDOWN["unconfigured"])
+        assert node.state == "finalized"
+        assert node.interrupt() == 0, node.errors
+
+
+def resources(pid: int) -> dict[str, int]:
+    """Threads, open files and resident memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return {
+        "threads": int(values["Threads"]),
+        "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        "resident_kib": int(values["VmRSS"].split()[0]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("unconfigured", signal.SIGINT),
+        ("inactive", signal.SIGINT),
+        ("active", signal.SIGINT),
+        ("active", signal.SIGTERM),
+        ("cleaned up", signal.SIGINT),
+    ],
+)
+def test_signals_end_it_at_every_stage(
+    stage: str, number: int, examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    with started(examiner, tmp_path, bundle_folder) as node:
+        path = {
+            "unconfigured": [],
+            "inactive": [CONFIGURE],
+            "active": [CONFIGURE, ACTIVATE],
+            "cleaned up": [CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP],
+        }[stage]
+        for transition in path:
+            assert node.change(transition), node.errors
+        node.until_status("node", bool)
+        assert node.interrupt(number) == 0, node.errors
+        assert "Traceback" not in node.errors
+
+
+def test_a_signal_while_it_is_configured(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    with started(examiner, tmp_path, bundle_folder) as node:
+        node.until_status("node", bool)
+        node.request_change(CONFIGURE)
+        assert node.interrupt() == 0, node.errors
+        assert "Traceback" not in node.errors
+
+
+def test_shut_down_while_active(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
+    with started(examiner, tmp_path, bundle_folder) as node:
+        node.start()
+        assert node.change(SHUTDOWN["active"])
+        assert node.state == "finalized"
+        assert resources(node.popen.pid)["threads"] > 0  # it stays until it is told to go
+        assert node.interrupt() == 0, node.errors
+
+
+def test_a_missing_bundle_can_be_given_later(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    with started(examiner, tmp_path, tmp_path / "nowhere") as node:
+        assert not node.change(CONFIGURE)
+        assert node.state == "unconfigured"
+        status = node.until_status("node", lambda s: "nowhere" in s["MESSAGE"])
+        assert status["LEVEL"] == "2"
+        assert status["MESSAGE"].startswith("not configured: ")
+        assert node.set(bundle=str(bundle_folder)) == ""
+        node.start()
+        node.until_status("node", lambda s: s["MESSAGE"] == "active")
+        assert node.interrupt() == 0, node.errors
+
+
+def test_a_damaged_bundle_is_refused(
+    examiner: Examiner, bundle_copy: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    engine = bundle_copy / "imu.onnx"
+    engine.write_bytes(engine.read_bytes()[:-1] + b"?")
+    with started(examiner, tmp_path, bundle_copy) as node:
+        assert not node.change(CONFIGURE)
+        assert "imu.onnx has sha256" in node.errors
+        engine.write_bytes((bundle_folder / "imu.onnx").read_bytes())
+        assert node.change(CONFIGURE), node.errors
+        assert node.interrupt() == 0, node.errors
+
+
+def test_what_cannot_be_used_is_named(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """One node is given one wrong value after the other; each is told, and it goes on."""
+    wrong = {"streams": ["imu", "mic"], "mic.modality": "audio", "mic.hop_s": 0.123}
+    with started(examiner, tmp_path, bundle_folder, **wrong) as node:
+        assert "hop" in _failure(node)
+        assert node.set(streams=["imu"], prompts="one") == ""
+        assert "zero-shot compares classes, 1 were given (one)" in _failure(node)
+        assert node.set(streams=["imu", "spare"], prompts="") == ""
+        assert "spare.modality is not set; expected one of vision, audio" in _failure(node)
+        assert node.set(spare__modality="depth", imu__type="sensor_msgs/msg/Image") == ""
+        node.start()
+        status = node.until_status("stream imu", lambda s: s["LEVEL"] == "2")
+        assert "imu.type is 'sensor_msgs/msg/Image', which is not read as imu" in status["MESSAGE"]
+        status = node.until_status("stream spare", lambda s: s["LEVEL"] == "2")
+        assert status["MESSAGE"] == "nobody publishes 'spare'; the node waits for its type"
+        assert node.interrupt() == 0, node.errors
+
+
+def _failure(node: NodeUnderTest) -> str:
+    """Why the node cannot be configured."""
+    assert not node.change(CONFIGURE)
+    return node.until_status("node", lambda s: s["LEVEL"] == "2")["MESSAGE"]
+
+
+def test_a_value_out_of_range_at_the_start(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    with started(examiner, tmp_path, bundle_folder, threads=0) as node:
+        assert node.end() == 2
+        assert "a parameter cannot be used" in node.errors
+        assert "threads out of range" in node.errors
