@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from msgspec import UNSET
 
 from sensebind.bundle import Bundle
 from sensebind.bundle_folder import BundleFolder, open_bundle
-from sensebind.errors import InputError
+from sensebind.errors import InputError, MissingExtraError
 from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind.vocabulary import VOCABULARY_NAME
@@ -21,7 +22,11 @@ from sensebind_engines.export.bundle import new_bundle
 from sensebind_engines.half.calibration import training_features
 from sensebind_engines.recipes.anchor import build_anchor
 from sensebind_engines.recipes.demo_senses import LICENCE, SENSES, BuiltSense, build_sense
+from sensebind_engines.recipes.esc10.dataset import FINAL, SOUNDS, clip_rows
 from sensebind_engines.recipes.figures_text import evaluation_text
+from sensebind_engines.recipes.sample_recording.library import find_package
+from sensebind_engines.recipes.sounds.credits import credits_text
+from sensebind_engines.recipes.sounds.renders import SOUNDFONT
 from sensebind_engines.recipes.vocabulary import measure_vocabulary, vocabulary_arrays
 from sensebind_engines.training.config_file import load_config
 
@@ -69,9 +74,33 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
         MissingExtraError, SourceError: a package or data are missing or changed.
         TrainingError, BundleError: as of `sensebind train` and `export`.
     """
+    notice = check_sources(cache)
     anchor = _anchor(cache)
     senses = [build_sense(sense, cache, seed=seed) for sense in SENSES]
-    return assemble(out, anchor, senses, _notice(cache))
+    return assemble(out, anchor, senses, notice)
+
+
+def check_sources(cache: Path) -> str:
+    """Look for all that the recipe cannot make itself, before hours are spent on the rest.
+
+    Args:
+        cache: as of `build`; receives the Debian packages.
+
+    Returns:
+        the bundle's notice.
+
+    Raises:
+        MissingExtraError, SourceError: a package or data are missing or changed.
+    """
+    for name in (*_PACKAGES, "midirenderer"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(f"The recipe {NAME!r} ({name})", "recipes")
+    notice = _HEAD + credits_text(cache)
+    for label in SOUNDS:
+        clip_rows(cache, cache, label, FINAL)
+    find_package(cache)
+    SOUNDFONT.find(cache)
+    return notice
 
 
 def assemble(out: Path, anchor: BundleFolder, senses: Sequence[BuiltSense], notice: str) -> Path:
@@ -188,12 +217,6 @@ def _prompts(senses: Sequence[BuiltSense]) -> dict[str, dict[str, list[str]]]:
         if Modality.VISION.value in own:
             found.setdefault(Modality.VISION.value, own[Modality.VISION.value])
     return dict(sorted(found.items()))
-
-
-def _notice(cache: Path) -> str:
-    from sensebind_engines.recipes.sounds.credits import credits_text
-
-    return _HEAD + credits_text(cache)
 
 
 def _json(value: object) -> bytes:

@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="recipes need the recipes extra")
 
 from sensebind.bundle import Bundle
 from sensebind.bundle_folder import open_bundle
-from sensebind.errors import InputError
+from sensebind.errors import InputError, MissingExtraError, SourceError
 from sensebind.manifest import EdgeSpec, decode_manifest, encode_manifest
 from sensebind.storage import data_folder
 from sensebind.types import Modality
@@ -29,8 +29,10 @@ from sensebind_engines.recipes.demo_senses import (
     build_sense,
     read_wordings,
 )
+from sensebind_engines.recipes.esc10.dataset import SOUNDS
 from sensebind_engines.recipes.figures import Measurement, SenseFigures, read_figures
 from sensebind_engines.recipes.test_bundle import build_test_bundle
+from tests.engines.recipes.sounds.fakes import write_cache
 
 CLASSES = {"depth": {"cat": ["a cat"], "dog": ["a dog"]}, "audio": {"bark": ["a bark"]}}
 
@@ -135,6 +137,22 @@ def test_a_sense_of_another_space_is_refused(data: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"depth was bound to the space \w{16}, the anchor's is"):
         demo.assemble(tmp_path / "out", open_bundle(anchor), parts, "")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_no_build_can_make_is_asked_for_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match=r"esc10' tells no author of any clip"):
+        demo.build(tmp_path / "out", tmp_path / "cache")
+    write_cache(tmp_path / "cache", monkeypatch)
+    listed = next(iter(SOUNDS.values())).folder
+    next((tmp_path / "cache" / "esc10" / listed).glob("4-*")).unlink()
+    with pytest.raises(SourceError, match=r"4-004-A.ogg' of ESC-10 is missing"):
+        demo.build(tmp_path / "out", tmp_path / "cache")
+    monkeypatch.setattr(demo, "_PACKAGES", ("torch", "no_such_package"))
+    with pytest.raises(MissingExtraError, match=r"recipe 'demo' \(no_such_package\)"):
+        demo.build(tmp_path / "out", tmp_path / "cache")
+    assert not (tmp_path / "cache" / "demo-anchor").exists()
 
 
 class Factory:
