@@ -8,10 +8,12 @@ from sensebind_calibration.commands.depth import depth
 from sensebind_calibration.commands.imu import imu
 from sensebind_calibration.commands.microphone import microphone
 from sensebind_calibration.commands.show import show
+from sensebind_calibration.commands.thermal import thermal
 
 app = typer.Typer(help="Measure sensors, once, for every later run.", add_completion=False)
 app.command()(allan)
 app.command()(imu)
 app.command()(microphone)
 app.command()(depth)
+app.command()(thermal)
 app.command()(show)

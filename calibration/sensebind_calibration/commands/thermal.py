@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sensebind calibrate thermal`: scale and offset of a thermal camera from known temperatures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sensebind_calibration.commands.options import (
+    AsOption,
+    ForceOption,
+    JsonOption,
+    OutOption,
+    SerialOption,
+    TemperatureOption,
+    conclude,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from sensebind_calibration.thermal import Heat
+
+
+def thermal(
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECORDING…", help="Things of two or more known temperatures."),
+    ],
+    celsius: Annotated[
+        list[str],
+        typer.Option(
+            "--celsius",
+            metavar="CELSIUS[@FROM..TO]",
+            help="Temperature of what fills the middle of the picture, for each recording in "
+            "order, or for parts of one (seconds after its begin).",
+        ),
+    ],
+    error: Annotated[
+        float,
+        typer.Option("--error", metavar="KELVIN", min=0, max=20, help="Of the temperatures told."),
+    ] = 0.3,
+    out: OutOption = Path("calibration.toml"),
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            "--stream",
+            metavar="TOPIC[=thermal,KEY=VALUE…]",
+            help="Which one, if its name does not tell, or its unit: /lwir=thermal,unit=counts.",
+        ),
+    ] = None,
+    serial: SerialOption = "",
+    temperature: TemperatureOption = None,
+    named: AsOption = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Scale and offset of a thermal camera that looked at things of known temperatures.
+
+    Let it run for ten minutes, then fill its picture with ice water (0 °C) and hot water, ten
+    seconds each.
+    """
+    from sensebind.cli import output
+    from sensebind.types import Modality
+    from sensebind_calibration.file import check_free
+    from sensebind_calibration.known import known_parts
+    from sensebind_calibration.recording import open_sense
+    from sensebind_calibration.thermal import calibrate_thermal, doubts, feel
+
+    seen: list[Heat] = []
+    notes: list[str] = []
+    for part in known_parts(recordings, celsius, "--celsius"):
+        assert part.value is not None
+        with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
+            name = named or found.name
+            check_free(out, "thermal", name, force=force)
+            serial = serial or found.serial
+            with output.progress(f"reading {found.source.name}") as advance:
+                blocks = watched(found.source, advance)(found.blocks())
+                known = found.source.name, found.source.sha256()
+                seen.append(feel(blocks, found.config, part.value, *known))
+            notes += found.notes
+    section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
+    told = [*dict.fromkeys(notes), *doubts(section)]
+    conclude(out, "thermal", name, section, told, force=force, json=json)
