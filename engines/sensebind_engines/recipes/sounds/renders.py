@@ -7,6 +7,7 @@ package; `midirenderer` (MIT) plays it at 48 kHz with its own reverberation.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ SOUNDFONT = DebianPackage(
 )
 _MEMBER = "./usr/share/sounds/sf2/FluidR3_GM.sf2"
 _UNPACKED = "FluidR3_GM.sf2"
+_UNPACKED_SHA256 = "74594e8f4250680adf590507a306655a299935343583256f3b722c48a1bc1cb0"
 _QUIETEST = 1e-4
 _PEAKS = (0.15, 0.9)
 
@@ -50,7 +52,13 @@ def open_soundfont(cache: Path) -> bytes:
         content = read_members(deb, (_MEMBER,))[_MEMBER]
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
-    return path.read_bytes()
+    content = path.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != _UNPACKED_SHA256:
+        raise SourceError(
+            f"{str(path)!r} has sha256 {found}, expected {_UNPACKED_SHA256}; delete it and build "
+            "again"
+        )
+    return content
 
 
 def render(

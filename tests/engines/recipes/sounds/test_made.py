@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +22,9 @@ from sensebind_engines.recipes.sounds.phrases import (
     pitches_of,
 )
 from sensebind_engines.recipes.sounds.renders import RATE_HZ
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PARTS = ("train", "dev", "test")
 
@@ -88,6 +93,20 @@ def test_a_missing_synthesizer_names_the_extra(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(
     importlib.util.find_spec("midirenderer") is None, reason="midirenderer is not installed"
 )
+def test_an_unpacked_soundfont_that_changed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = b"a soundfont"
+    digest = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(renders.DebianPackage, "find", lambda _, cache: cache / "x.deb")
+    monkeypatch.setattr(renders, "read_members", lambda _, names: dict.fromkeys(names, content))
+    monkeypatch.setattr(renders, "_UNPACKED_SHA256", digest)
+    assert renders.open_soundfont(tmp_path) == content
+    (tmp_path / "FluidR3_GM.sf2").write_bytes(content[:-1])
+    with pytest.raises(SourceError, match=rf"sf2' has sha256 \w+, expected {digest}; delete it"):
+        renders.open_soundfont(tmp_path)
+
+
 def test_silence_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
