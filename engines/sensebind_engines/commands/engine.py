@@ -9,6 +9,7 @@ from sensebind.errors import ConfigError, InputError
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
+    from sensebind.gpu import Gpu
     from sensebind_engines.tensorrt.encoders import Target
     from sensebind_engines.tensorrt.flavour import Flavour
     from sensebind_engines.tensorrt.options import BuildOptions
@@ -147,8 +148,24 @@ def explain(
 
 
 @engine_app.command()
-def verify() -> None:
-    """See that the bytes of every plan are those that were built."""
+def verify(
+    bundle: Annotated[
+        str | None, typer.Argument(metavar="[BUNDLE]", help="Name or folder; none: bytes alone.")
+    ] = None,
+    backend: BackendOption = "tensorrt",
+    modality: ModalityOption = None,
+) -> None:
+    """Run a bundle's plans on its golden rows, on this GPU, and note how they compare.
+
+    Without a bundle: see that the bytes of every plan are those that were built.
+    """
+    if bundle is None:
+        _verify_bytes()
+    else:
+        _verify_vectors(bundle, backend, modality)
+
+
+def _verify_bytes() -> None:
     from sensebind.cli import output
     from sensebind.plans import all_plans
 
@@ -159,6 +176,54 @@ def verify() -> None:
     typer.echo(f"{len(plans)} plans, {len(damaged)} damaged")
     if damaged:
         raise typer.Exit(1)
+
+
+def _verify_vectors(bundle: str, backend: str, modalities: list[Modality] | None) -> None:
+    from sensebind.backends.tensorrt.choice import all_fitting
+    from sensebind.backends.tensorrt.library import open_library
+    from sensebind.bundle_folder import open_bundle
+    from sensebind.cli import output
+    from sensebind.plan_request import plan_request
+    from sensebind_engines.tensorrt.verify import verify_plan
+
+    folder, library = open_bundle(bundle), open_library(backend)
+    gpu = _gpu_at_hand("plans are verified on the GPU that runs them")
+    failed = False
+    for modality in modalities or list(folder.manifest.encoders):
+        request = plan_request(folder, modality)
+        for plan in all_fitting(request._replace(least_cosine=-1.0), library, gpu):
+            verified, engine = verify_plan(library, folder, plan)
+            seen = verified.record.verified
+            assert seen is not None
+            typer.echo(
+                f"{modality} {plan.record.precision} on {gpu.name}: cosine of {seen.rows} rows to "
+                f"the golden FP32 vectors: least {seen.least_cosine:.6f}, p1 {seen.p1_cosine:.6f}, "
+                f"mean {seen.mean_cosine:.6f}; {seen.runs} runs at batch 1: p50 {seen.p50_ms:.3f}, "
+                f"p95 {seen.p95_ms:.3f}, p99 {seen.p99_ms:.3f} ms; CUDA graphs "
+                f"{'on' if engine.graphs_off is None else f'off: {engine.graphs_off}'}; "
+                f"{'zero copy' if engine.zero_copy else 'copied from page-locked memory'}"
+            )
+            if seen.least_cosine < request.least_cosine:
+                failed = True
+                output.error(
+                    f"the bundle asks for a cosine of {request.least_cosine:g}: this plan will be "
+                    f"refused; build another with: {request.build_command(backend)} "
+                    "--precision fp32"
+                )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _gpu_at_hand(what: str) -> "Gpu":
+    from sensebind.gpu import find_gpu
+
+    gpu = find_gpu()
+    if not gpu.name:
+        raise InputError(
+            f"{what}, and no GPU or driver was found here; run this on the robot, see that "
+            "nvidia-smi or (Jetson) tegrastats works, and in a container pass --runtime nvidia"
+        )
+    return gpu
 
 
 class _Asked(NamedTuple):
@@ -175,19 +240,16 @@ class _Asked(NamedTuple):
 
 def _targets(bundle: str, asked: _Asked) -> tuple[str, "Flavour", "list[Target]"]:
     from sensebind.bundle_folder import open_bundle
+    from sensebind.gpu import find_gpu
     from sensebind_engines.tensorrt.encoders import Asked, target_of
     from sensebind_engines.tensorrt.flavour import open_flavour
-    from sensebind.gpu import find_gpu
 
     if asked.precision not in get_args(Asked):
         raise InputError(f"--precision is {asked.precision!r}, expected auto, fp16 or fp32")
     options = _options(asked)
     flavour, gpu, folder = open_flavour(asked.backend), find_gpu(), open_bundle(bundle)
-    if not gpu.name and not flavour.is_rtx:
-        raise InputError(
-            "TensorRT builds plans on the GPU that runs them, and no GPU or driver was found here; "
-            "run this on the robot"
-        )
+    if not flavour.is_rtx:
+        gpu = _gpu_at_hand("TensorRT builds plans on the GPU that runs them")
     wanted = asked.modalities or list(folder.manifest.encoders)
     precision = cast("Asked", asked.precision)
     targets = [target_of(folder, m, flavour, gpu, options, precision) for m in wanted]

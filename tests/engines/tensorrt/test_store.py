@@ -12,6 +12,7 @@ import pytest
 
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, SinkError
+from sensebind.gpu import Gpu
 from sensebind.plans import PLAN_NAME, find_plan, place_of, plans_folder
 from sensebind.storage import data_folder
 from sensebind.types import Modality
@@ -19,7 +20,6 @@ from sensebind_engines.tensorrt import store
 from sensebind_engines.tensorrt.build import Built
 from sensebind_engines.tensorrt.encoders import Target, target_of
 from sensebind_engines.tensorrt.flavour import Flavour
-from sensebind.gpu import Gpu
 from sensebind_engines.tensorrt.options import BuildOptions
 
 if TYPE_CHECKING:

@@ -52,11 +52,20 @@ def find_fitting(request: PlanRequest, library: Library, gpu: Gpu) -> Plan:
     Raises:
         BackendError: none fits, with what is different and how one is built.
     """
+    return max(all_fitting(request, library, gpu), key=_preference)
+
+
+def all_fitting(request: PlanRequest, library: Library, gpu: Gpu) -> list[Plan]:
+    """Every plan that serves, at least one.
+
+    Raises:
+        BackendError: none does, with what is different and how one is built.
+    """
     plans, damaged = all_plans()
     reasons = {id(plan): _unfit(plan.record, request, library, gpu) for plan in plans}
     fitting = [plan for plan in plans if reasons[id(plan)] is None]
     if fitting:
-        return max(fitting, key=_preference)
+        return fitting
     near = [
         f"plan {plan.folder.name[:12]} {reasons[id(plan)]}"
         for plan in plans

@@ -21,7 +21,7 @@ from sensebind.plans import (
 )
 from sensebind.specs import TextSpec
 from sensebind.storage import sha256_of_file
-from tests.runtime.backends.emulated.library import VERSION, Profile, made_plan
+from tests.support.emulated.library import VERSION, Profile, made_plan
 
 if TYPE_CHECKING:
     from sensebind.types import Modality

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.runtime.backends.emulated.driver import missing
+from tests.support.emulated.driver import missing
 
 if missing() is not None:
     pytest.skip(f"EMULATED GPU: {missing()}", allow_module_level=True)
@@ -26,7 +26,7 @@ from sensebind.errors import BackendError, BundleError, InputError
 from sensebind.plan_request import plan_request
 from sensebind.specs import features_shape
 from sensebind.types import Modality
-from tests.runtime.backends.emulated.plans import put_plan
+from tests.support.emulated.plans import put_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.backends.tensorrt.device import Device
-    from tests.runtime.backends.emulated.driver import EmulatedDriver
+    from tests.support.emulated.driver import EmulatedDriver
 
 Inputs = dict[str, "NDArray[Any]"]
 

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runtime.backends.emulated.driver import missing
+from tests.support.emulated.driver import missing
 
 if missing() is not None:
     pytest.skip(f"EMULATED GPU: {missing()}", allow_module_level=True)
 
 from sensebind.types import Modality
-from tests.runtime.backends.emulated.plans import put_plan
+from tests.support.emulated.plans import put_plan
 
 if TYPE_CHECKING:
-    from tests.runtime.backends.emulated.driver import EmulatedDriver
+    from tests.support.emulated.driver import EmulatedDriver
 
 PROLOGUE = """
 import atexit, gc, os, sys, threading
 from pathlib import Path
-from tests.runtime.backends.emulated import library
-from tests.runtime.backends.emulated.driver import EmulatedDriver
+from tests.support.emulated import library
+from tests.support.emulated.driver import EmulatedDriver
 driver = EmulatedDriver(Path(os.environ["EMULATED_DRIVER"]))
 # Registered before the backend is imported, so called after it let go of the GPU.
 atexit.register(lambda: print("left:", driver.living(), "after", driver.made()["context"]))

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import re
+import shutil
 import subprocess
+import tempfile
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,14 @@ def missing() -> str | None:
     if find_spec("pycuda") is None:
         return "pycuda is not installed (extra tensorrt)"
     return None
+
+
+@lru_cache(maxsize=1)
+def loaded_driver() -> EmulatedDriver:
+    """The driver of this process, built when it is first asked for."""
+    folder = Path(tempfile.mkdtemp(prefix="EMULATED-"))
+    atexit.register(shutil.rmtree, folder)
+    return EmulatedDriver(build(folder))
 
 
 def build(folder: Path) -> Path:

@@ -20,7 +20,7 @@ import onnxruntime as ort
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tests.runtime.backends.emulated.driver import EmulatedDriver
+    from tests.support.emulated.driver import EmulatedDriver
 
 VERSION = "0.0.EMULATED"
 MAGIC = b"EMULATED plan\n"

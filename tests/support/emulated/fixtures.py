@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sensebind.gpu import find_gpu
-from tests.runtime.backends.emulated import library
-from tests.runtime.backends.emulated.driver import EmulatedDriver, build
+from tests.support.emulated import library
+from tests.support.emulated.driver import loaded_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> EmulatedDriver:
-    """The driver; it stays in the process."""
-    return EmulatedDriver(build(tmp_path_factory.mktemp("EMULATED")))
+    from tests.support.emulated.driver import EmulatedDriver
 
 
 @pytest.fixture
-def emulated(
-    driver: EmulatedDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[EmulatedDriver]:
+def emulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDriver]:
     """A GPU with nothing on it, before and after, and an empty cache of plans."""
+    driver = loaded_driver()
     monkeypatch.setitem(sys.modules, "tensorrt", library.module(driver))
     monkeypatch.setenv("SENSEBIND_CACHE", str(tmp_path / "cache"))
     assert find_gpu().name == "EMULATED GPU"
