@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
-from sensebind.backends import open_engine, resolve_backend
+from sensebind.backends import INT8, open_engine, resolve_backend
 from sensebind.bundle_folder import BundleFolder, open_bundle
 from sensebind.closing import Closing
 from sensebind.encoder import Encoder
@@ -50,6 +51,11 @@ class Bundle(Closing):
         self.folder = folder
         self._asked = backend
         self.backend, self.backend_reason = self.resolve(backend)
+        if self.backend == INT8 and all(e.int8 is UNSET for e in self.manifest.encoders.values()):
+            raise BundleError(
+                f"{self.name!r} has no INT8 graph, which --backend {INT8} runs; make a copy that "
+                f"has some with sensebind export {folder.argument} OUT --int8 --data RECORDING"
+            )
         # One core is left to drivers and preprocessing.
         self.threads = max(1, usable_cores() - 1) if threads is None else threads
         self._encoders: dict[Modality, Encoder] = {}
@@ -205,18 +211,22 @@ class Bundle(Closing):
 
     def _open(self, modality: Modality) -> Encoder:
         spec = self.folder.encoder(modality)
-        weights = f"{spec.onnx}.data"
+        graph, precision = spec.onnx, "fp32"
+        if self.backend == INT8 and spec.int8 is not UNSET:
+            graph, precision = spec.int8.onnx, "int8"
+        weights = f"{graph}.data"
         # ONNX Runtime would load weights beside the graph whether or not they are listed.
         beside = weights in self.manifest.files or (self.folder.path / weights).exists()
-        self.folder.verify([spec.onnx, weights] if beside else [spec.onnx])
+        self.folder.verify([graph, weights] if beside else [graph])
         engine = open_engine(
             self._asked,
-            self.folder.file(spec.onnx),
+            self.folder.file(graph),
             spec.inputs,
             spec.output,
             self.threads,
-            self.manifest.files[spec.onnx].sha256,
+            self.manifest.files[graph].sha256,
             plan_request(self.folder, modality),
+            precision,
         )
         encoder_id = self.manifest.encoder_id(modality)
         if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:

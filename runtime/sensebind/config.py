@@ -23,7 +23,9 @@ Positive = Annotated[float, Meta(gt=0)]
 Trigger = Literal["grid", "frame"]
 Policy = Literal["latest", "queue", "block"]
 Order = Literal["stamp", "log"]
-BackendName = Literal["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]
+BackendName = Literal[
+    "auto", "onnxruntime", "onnxruntime-int8", "openvino", "tensorrt", "tensorrt-rtx"
+]
 
 
 OPTICAL_TO_BODY = (0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, -1.0, 0.0)

@@ -83,8 +83,9 @@ class Manifest(Strict, frozen=True):
         for modality, encoder in self.encoders.items():
             self._check_encoder(modality, encoder)
         encoders = self.encoders.values()
-        halves = [e.fp16.onnx for e in encoders if e.fp16 is not msgspec.UNSET]
-        named = [self.golden, self.evaluation, *(e.onnx for e in encoders), *halves]
+        forms = [form for e in encoders for form in (e.fp16, e.int8) if form is not msgspec.UNSET]
+        graphs = [*(e.onnx for e in encoders), *(form.onnx for form in forms)]
+        named = [self.golden, self.evaluation, *graphs]
         for name in named:
             if name is not None and name not in self.files:
                 raise BundleError(f"{name!r} is used but not listed in 'files' with its sha256")

@@ -301,9 +301,9 @@ class Int8Spec(Strict, frozen=True):
 
 
 class EncoderSpec(Strict, frozen=True):
-    """One modality's engine and everything done before it; `fp16` is left out where there is none.
+    """One modality's engine and all done before it; what it has no graph of is left out.
 
-    Both are other forms of the same encoder: they are no part of the encoder's identity, nor
+    `fp16` and `int8` are other forms of the encoder and no part of its identity, nor
     is `engine_cosine`, the least cosine to the golden FP32 vectors with which a compiled engine is
     used; `LEAST_ENGINE_COSINE` where it is left out.
     """

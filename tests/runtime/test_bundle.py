@@ -8,14 +8,18 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 import sensebind as sb
 from sensebind.bundle import Bundle
+from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, InputError
+from sensebind.manifest import encode_manifest
 from sensebind.preprocess import resample_imu
+from sensebind.specs import Int8Spec
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
@@ -247,3 +251,28 @@ def test_a_bundle_without_text_says_so(bundle_copy: Path) -> None:
     path.write_text(json.dumps({**content, "anchor": ["vision"]}))
     with Bundle.load(bundle_copy) as bundle, pytest.raises(BundleError, match="no 'text' encoder"):
         bundle.encode_text(["a cat"])
+
+
+def test_int8_needs_int8_graphs(bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match=r"no INT8 graph, which --backend onnxruntime-int8 runs"):
+        Bundle.load(bundle_folder, backend="onnxruntime-int8")
+
+
+def test_int8_runs_the_int8_graphs_and_says_so(bundle_copy: Path) -> None:
+    manifest = open_bundle(bundle_copy).manifest
+    imu = manifest.encoders[Modality.IMU]
+    # Any other graph will do to see which one is opened.
+    (bundle_copy / "imu.int8.onnx").write_bytes((bundle_copy / "imu.onnx").read_bytes())
+    (bundle_copy / "imu.onnx").write_bytes(b"not opened")
+    int8 = Int8Spec(
+        onnx="imu.int8.onnx", method="dynamic", product_share=1, rows=16, least_cosine=0.99,
+        mean_cosine=0.999,
+    )  # fmt: skip
+    encoders = {**manifest.encoders, Modality.IMU: msgspec.structs.replace(imu, int8=int8)}
+    files = {**manifest.files, "imu.int8.onnx": manifest.files["imu.onnx"]}
+    changed = msgspec.structs.replace(manifest, encoders=encoders, files=files)
+    (bundle_copy / "bundle.json").write_bytes(encode_manifest(changed))
+    with Bundle.load(bundle_copy, backend="onnxruntime-int8") as bundle:
+        assert bundle.encoder(Modality.IMU).precision == "int8"
+        assert bundle.encoder(Modality.DEPTH).precision == "fp32"
+        assert bundle.encoder(Modality.IMU).encoder_id == manifest.encoder_id(Modality.IMU)

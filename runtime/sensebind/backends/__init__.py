@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sensebind.backends.tensorrt.choice import choose
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
     from sensebind.backends.tensorrt.choice import PlanRequest
     from sensebind.specs import TensorSpec
 
-_OPENERS = {"onnxruntime": "sensebind.backends.onnxruntime"}
+INT8 = "onnxruntime-int8"
+"""ONNX Runtime with the INT8 graphs of those encoders that have one."""
+
+_OPENERS = {
+    "onnxruntime": "sensebind.backends.onnxruntime",
+    INT8: "sensebind.backends.onnxruntime",
+    "openvino": "sensebind.backends.openvino",
+}
 """Backend name to the module whose `open_engine` loads a graph; TensorRT's load plans."""
 
-_AUTOMATIC = ("onnxruntime", "ONNX Runtime on the CPU: the one backend of this version")
-
+_AUTOMATIC = "onnxruntime"
+_BY_REQUEST = "openvino"
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +51,7 @@ def resolve_backend(name: str, requests: Sequence[PlanRequest] = ()) -> tuple[st
         found, reason = choose(requests)
         if found is not None:
             return found, reason
-        cpu, why = _AUTOMATIC
-        return cpu, f"{why}; {reason}"
+        return _AUTOMATIC, f"FP32 on the CPU, the bundle's own numbers; {reason}{_others()}"
     known = [*_OPENERS, *_TENSORRT]
     if name not in known:
         raise InputError(
@@ -61,6 +68,7 @@ def open_engine(
     threads: int = 1,
     sha256: str = "",
     request: PlanRequest | None = None,
+    precision: str = "fp32",
 ) -> Engine:
     """Load one graph, or its plan, on a backend and check it against the manifest's tensors.
 
@@ -68,12 +76,13 @@ def open_engine(
 
     Args:
         backend: a backend's name, or "auto".
-        onnx_path: the clean FP32 ONNX graph.
+        onnx_path: the clean ONNX graph.
         inputs: tensors the graph must take.
         output: tensor it must give.
         threads: threads one run may use.
         sha256: of the graph's file, which was checked; "" if it was not.
         request: what is asked of a plan; without it none is looked for.
+        precision: what the graph's products are of: "fp32" or "int8".
 
     Raises:
         BackendError: if the graph or plan cannot be loaded.
@@ -92,10 +101,17 @@ def open_engine(
             if backend != "auto":
                 raise
             _log.warning("%s runs on the CPU: %s", request.modality, error)
-            name = _AUTOMATIC[0]
+            name = _AUTOMATIC
         else:
             return engine
     graph: Engine = import_module(_OPENERS[name]).open_engine(
-        onnx_path, inputs, output, threads, sha256
+        onnx_path, inputs, output, threads, sha256, precision
     )
     return graph
+
+
+def _others() -> str:
+    """What else this machine has, which changes vectors and so has to be asked for."""
+    if find_spec(_BY_REQUEST) is None:
+        return ""
+    return f"; --backend {_BY_REQUEST}, which is installed, is faster where the CPU has BF16"

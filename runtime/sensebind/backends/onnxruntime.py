@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the CPU: the backend that runs everywhere, in FP32."""
+"""ONNX Runtime on the CPU: the backend that runs everywhere, in FP32 or, where asked, INT8."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ class OnnxRuntimeEngine:
     """One graph in one ONNX Runtime session. Not thread-safe: one thread owns it."""
 
     backend = "onnxruntime"
-    precision = "fp32"
 
     def __init__(
-        self, session: Session, path: Path, inputs: tuple[TensorSpec, ...], output: TensorSpec
+        self,
+        session: Session,
+        path: Path,
+        inputs: tuple[TensorSpec, ...],
+        output: TensorSpec,
+        precision: str = "fp32",
     ) -> None:
+        self.precision = precision
         self._session: Session | None = session
         self._path = path
         self._inputs = inputs
@@ -64,6 +69,7 @@ def open_engine(
     output: TensorSpec,
     threads: int,
     sha256: str = "",
+    precision: str = "fp32",
 ) -> OnnxRuntimeEngine:
     """Load `path` on the CPU and check its tensors against the manifest.
 
@@ -73,6 +79,7 @@ def open_engine(
         output: tensor it must give.
         threads: most threads that a run may use; see `sensebind.backends.threads`.
         sha256: of the file, which was checked. Only with it is there an optimised copy.
+        precision: what the graph's products are of.
 
     Raises:
         BackendError: if ONNX Runtime refuses the file, with its reason.
@@ -87,7 +94,7 @@ def open_engine(
         ) from error
     _check_tensors(path, "input", session.get_inputs(), inputs)
     _check_tensors(path, "output", session.get_outputs(), (output,))
-    return OnnxRuntimeEngine(session, path, inputs, output)
+    return OnnxRuntimeEngine(session, path, inputs, output, precision)
 
 
 def _check_tensors(path: Path, role: str, found: list[Any], specs: tuple[TensorSpec, ...]) -> None:
