@@ -23,6 +23,23 @@ NS_PER_S = 1_000_000_000
 
 
 @lru_cache(maxsize=256)
+def exact(value: float) -> Fraction:
+    """A finite float as the shortest decimal that means it."""
+    return Fraction(repr(float(value)))
+
+
+def quotient(dividend: int, divisor: int) -> int:
+    """The nearest whole number, of two the even one: `round` of a Fraction, but faster.
+
+    Args:
+        dividend: any.
+        divisor: above 0.
+    """
+    whole, rest = divmod(dividend, divisor)
+    return whole + (2 * rest > divisor or (2 * rest == divisor and whole % 2 == 1))
+
+
+@lru_cache(maxsize=256)
 def nanoseconds(seconds: float) -> int:
     """Seconds as whole nanoseconds.
 
@@ -31,7 +48,7 @@ def nanoseconds(seconds: float) -> int:
     """
     if not math.isfinite(seconds):
         raise InputError(f"a time of {seconds} s is not finite")
-    return round(Fraction(repr(float(seconds))) * NS_PER_S)
+    return round(exact(seconds) * NS_PER_S)
 
 
 @lru_cache(maxsize=64)
@@ -46,7 +63,7 @@ def grid_offsets_ns(length_ns: int, rate_hz: float) -> NDArray[np.int64]:
         InputError: if length and rate leave no point or are not finite.
     """
     usable = math.isfinite(rate_hz) and rate_hz > 0 and length_ns > 0
-    rate = Fraction(repr(float(rate_hz))) if usable else Fraction(0)
+    rate = exact(rate_hz) if usable else Fraction(0)
     count = round(Fraction(length_ns, NS_PER_S) * rate)
     if count < 1:
         raise InputError(

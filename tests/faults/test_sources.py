@@ -252,5 +252,5 @@ def test_closing_the_iterator_ends_everything(bundle: Bundle) -> None:
         embeddings.close()
     report = pipeline.report.streams["imu"]
     assert 0 < report.embedded < 1000
-    assert report.dropped.get("stopped", 0) + report.overrun > 0
+    assert report.pushed < 100_000
     check_balance(pipeline)

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from sensebind.flow.pending import Passage
     from sensebind.types import Modality
 
-RESULTS_AHEAD = 16
+RESULTS_AHEAD = 32
 """Embeddings that may wait for the consumer before no further windows are prepared."""
-_PREPARED_AHEAD = 8
+_PREPARED_AHEAD = 16
 """Windows of recordings that are prepared ahead: threads that wake each other less cost less. Live,
 where a window that waits grows old, it is a batch."""
+_HANDED_OVER_AT_ONCE = 8
+"""Embeddings of recordings that are handed over together while more windows wait, likewise."""
 _CHECKS = 4
 """How often the watch looks within the time it allows."""
 
@@ -56,6 +58,7 @@ class Inference:
         self._engines = engines
         self._max_batch = config.max_batch
         self._ahead = max(config.max_batch, _PREPARED_AHEAD if strict else 1)
+        self._at_once = _HANDED_OVER_AT_ONCE if strict else 1
         self._batch_wait_ns = round(config.batch_wait_s * 1e9)
         self._timeout_s = config.engine_timeout_s
         self._results = results
@@ -72,6 +75,7 @@ class Inference:
         self._busy: Modality | None = None
         self._began_ns = 0
         self._batch: list[Passage] = []
+        self._done: list[Encoded] = []
         self._watch = Thread(target=self._watch_runs, name="engine watch", daemon=True)
 
     def start(self) -> None:
@@ -151,6 +155,7 @@ class Inference:
         else:
             end = End()
         if generation == self._generation:
+            self._hand_over()
             self._results.put(end)
 
     def _next_encoder(self, generation: int) -> Encoder | None:
@@ -158,6 +163,7 @@ class Inference:
         with self._changed:
             self._busy = None if generation == self._generation else self._busy
             while not self._queue:
+                self._hand_over()
                 if self._finishing or self._stopping.is_set() or generation != self._generation:
                     return None
                 self._changed.wait()
@@ -210,9 +216,9 @@ class Inference:
         return sum(1 for _ in takewhile(fits, self._queue))
 
     def _may_grow(self, encoder_id: str, largest: int) -> bool:
-        ready = self._ready(encoder_id)
-        at_end = self._finishing or self._stopping.is_set()
-        return not at_end and 0 < ready == len(self._queue) < largest
+        if largest == 1 or self._finishing or self._stopping.is_set():
+            return False
+        return 0 < self._ready(encoder_id) == len(self._queue) < largest
 
     def _encode(self, encoder: Encoder, batch: list[Passage], generation: int) -> None:
         """Run the engine."""
@@ -234,9 +240,17 @@ class Inference:
             times = passage.times
             times.infer_begin_ns, times.inferred_ns, times.batch = begin_ns, end_ns, len(batch)
             passage.path.count_embedded()
-            with self._changed:
-                self._unconsumed += 1
-            self._results.put(Encoded(embedding, times))
+            self._done.append(Encoded(embedding, times))
+        if len(self._done) >= self._at_once:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let the consumer have what is done."""
+        with self._changed:
+            self._unconsumed += len(self._done)
+            for encoded in self._done:
+                self._results.put(encoded)
+            self._done.clear()
 
     def _fail(
         self, encoder: Encoder, batch: list[Passage], error: Exception, generation: int
@@ -277,6 +291,7 @@ class Inference:
                 passage.drop("engine")
             self._engines.hung(modality, self._timeout_s)
             if self._strict:
+                self._hand_over()
                 self._results.put(End(_hung(modality, self._timeout_s)))
                 return
             self._start_thread()

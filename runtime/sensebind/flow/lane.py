@@ -54,6 +54,10 @@ class Lane(ABC):
     def waiting(self) -> int:
         """Samples that wait in a live stream's ring, blocks of a recording."""
 
+    def has_room(self) -> bool:
+        """Whether more windows may come of it; if not, blocks are to be left where they are."""
+        return self.pending.has_room()
+
     @abstractmethod
     def drop(self) -> None:
         """Count what waits as lost."""
@@ -110,6 +114,15 @@ class RecordedLane(Lane):
         self._blocks: deque[Arrival] = deque()
         self._changed = Condition()
         self._closed = False
+        self._filling = True
+
+    def has_room(self) -> bool:
+        """See `Lane.has_room`: none until all windows that closed had their turn.
+
+        Blocks that are windowed one after another find the processor's caches warm.
+        """
+        self._filling = len(self.pending) == 0 or (self._filling and self.pending.has_room())
+        return self._filling
 
     def put(self, delivery: Delivery) -> bool:
         """Take a block as soon as there is room; False if no more are wanted."""

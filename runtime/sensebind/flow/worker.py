@@ -106,7 +106,7 @@ class Worker:
     def _receive(self, lane: Lane) -> bool:
         """Take some blocks of a lane, or end it."""
         for taken in range(_AT_ONCE):
-            if not lane.pending.has_room():
+            if not lane.has_room():
                 return taken > 0
             ended = lane.ended  # asked first: what came before the end is taken
             arrival = lane.take()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.grid import NS_PER_S, grid_offsets_ns
+from sensebind.grid import NS_PER_S, exact, grid_offsets_ns
 from sensebind.preprocess import _imu_kernels as kernels
 from sensebind.preprocess.column_ring import ColumnRing
 
@@ -198,7 +198,7 @@ def points_between(apart_ns: int, length_ns: int, rate_hz: float) -> int | None:
         None if they share no point, or not all that both might have.
     """
     before_end_ns = grid_offsets_ns(length_ns, rate_hz)
-    shift = round(Fraction(apart_ns, NS_PER_S) * Fraction(repr(float(rate_hz))))
+    shift = round(Fraction(apart_ns, NS_PER_S) * exact(rate_hz))
     if not 0 <= shift < before_end_ns.size:
         return None
     moved_ns = before_end_ns[: before_end_ns.size - shift] - before_end_ns[shift:]

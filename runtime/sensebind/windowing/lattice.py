@@ -10,14 +10,13 @@ by as much.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.grid import NS_PER_S
+from sensebind.grid import NS_PER_S, exact, quotient
 from sensebind.windowing.resample import Resampler
 from sensebind.windowing.tail import Tail
 
@@ -68,10 +67,13 @@ class Lattice:
         self.expected_ns = Fraction(start_ns)
         self.overlap = 0
         self._start_ns = start_ns
-        self._rules = rules
-        nominal_out_hz = Fraction(repr(rules.rate_hz))
+        self._hop_ns = rules.hop_ns
+        self._shift, self._span = rules.shift_samples, rules.span_samples
+        nominal_out_hz = exact(rules.rate_hz)
         self._ratio = nominal_hz / nominal_out_hz
-        self._rate_out = rate / self._ratio
+        # Whole numbers, since Fractions are slow: samples per step_ns of the result.
+        self._samples_per_step, seconds = (rate / self._ratio).as_integer_ratio()
+        self._step_ns = seconds * NS_PER_S
         self._resampler = None if self._ratio == 1 else Resampler(nominal_hz, nominal_out_hz)
         self._samples: Tail[np.float32] = Tail(1, np.float32)
         self._holes: deque[tuple[int, int]] = deque()
@@ -79,13 +81,13 @@ class Lattice:
 
     def stamp_of(self, index: int) -> int:
         """Stamp of a resampled sample, rounded to ns."""
-        return round(self._start_ns + index * NS_PER_S / self._rate_out)
+        samples = self._samples_per_step
+        return quotient(self._start_ns * samples + index * self._step_ns, samples)
 
     def span(self, grid_ns: int) -> tuple[int, int]:
         """First and last (exclusive) resampled sample of the window of a grid instant."""
-        shift = self._rules.shift_samples
-        start = (self._index_at(grid_ns) - self._rules.span_samples) // shift * shift
-        return start, start + self._rules.span_samples
+        start = (self._index_at(grid_ns) - self._span) // self._shift * self._shift
+        return start, start + self._span
 
     @property
     def next_ns(self) -> int:
@@ -155,15 +157,15 @@ class Lattice:
 
     @property
     def _grid_ns(self) -> int:
-        return self.k * self._rules.hop_ns
+        return self.k * self._hop_ns
 
     def _index_at(self, stamp_ns: int) -> int:
         """Number of resampled samples before a stamp."""
-        return -((self._start_ns - stamp_ns) * self._rate_out // NS_PER_S)
+        return -((self._start_ns - stamp_ns) * self._samples_per_step // self._step_ns)
 
     def _received_before(self, index: int) -> int:
         """Number of the stream's samples before a resampled one."""
-        return math.ceil(index * self._ratio)
+        return -(-index * self._ratio.numerator // self._ratio.denominator)
 
     def _measured_in(self, start: int, end: int) -> int:
         first = max(self._received_before(start), 0)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from sensebind.errors import ConfigError
-from sensebind.grid import NS_PER_S, nanoseconds
+from sensebind.grid import NS_PER_S, exact, nanoseconds
 from sensebind.specs import DepthSpec, ImuSpec, LogMelSpec, TextSpec, ThermalSpec, VisionSpec
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class UniformRules(WindowRules):
         """Refuse frames and windows that are no whole number of samples."""
         spans = (("frame shift", self.frame_shift), ("window", Fraction(self.length_ns, NS_PER_S)))
         for name, span in spans:
-            if (span * Fraction(repr(self.rate_hz))).denominator != 1:
+            if (span * exact(self.rate_hz)).denominator != 1:
                 raise ConfigError(
                     f"a {name} of {float(span):g} s is {float(span) * self.rate_hz:g} samples at "
                     f"the front end's {self.rate_hz:g} Hz, expected a whole number; mend the bundle"
@@ -99,12 +99,12 @@ class UniformRules(WindowRules):
     @property
     def shift_samples(self) -> int:
         """Samples per frame shift."""
-        return int(self.frame_shift * Fraction(repr(self.rate_hz)))
+        return int(self.frame_shift * exact(self.rate_hz))
 
     @property
     def span_samples(self) -> int:
         """Samples per window."""
-        return int(Fraction(self.length_ns, NS_PER_S) * Fraction(repr(self.rate_hz)))
+        return int(Fraction(self.length_ns, NS_PER_S) * exact(self.rate_hz))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
 
 def _shift_dividing(frame_shift_s: float, hop_ns: int) -> Fraction:
     """The front end's frame shift, checked to divide the hop."""
-    shift = Fraction(repr(frame_shift_s))
+    shift = exact(frame_shift_s)
     hop = Fraction(hop_ns, NS_PER_S)
     if (hop / shift).denominator != 1:
         below, above = hop // shift * shift, (hop // shift + 1) * shift

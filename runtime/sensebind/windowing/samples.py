@@ -211,17 +211,17 @@ class _Segment:
     def coverage(self, points_ns: Stamps) -> float:
         """Share of rising grid points that lie on a sample or between two close ones."""
         kept = self._kept_stamps()
-        first = max(int(np.searchsorted(kept, points_ns[0], side="right")) - 1, 0)
-        last = int(np.searchsorted(kept, points_ns[-1])) + 1
+        first = max(int(kept.searchsorted(points_ns[0], side="right")) - 1, 0)
+        last = int(kept.searchsorted(points_ns[-1])) + 1
         stamps = kept[first:last]
         if not len(stamps):
             return 0.0
-        covered = np.searchsorted(points_ns, stamps[-1], side="right")
-        covered -= np.searchsorted(points_ns, stamps[0])
+        covered = points_ns.searchsorted(stamps[-1], side="right")
+        covered -= points_ns.searchsorted(stamps[0])
         far = np.flatnonzero(np.diff(stamps) > self._rules.max_interval_ns)
         if len(far):
-            bare = np.searchsorted(points_ns, stamps[far + 1])
-            bare -= np.searchsorted(points_ns, stamps[far], side="right")
+            bare = points_ns.searchsorted(stamps[far + 1])
+            bare -= points_ns.searchsorted(stamps[far], side="right")
             covered -= bare.sum()
         return int(covered) / len(points_ns)
 
@@ -263,7 +263,7 @@ class _Segment:
 
     def _index_at(self, stamp_ns: int) -> int:
         """Index of the first kept sample at or after a stamp."""
-        return self._stamps.start + int(np.searchsorted(self._kept_stamps(), stamp_ns))
+        return self._stamps.start + int(self._kept_stamps().searchsorted(stamp_ns))
 
     def _kept_stamps(self) -> Stamps:
         return self._stamps.view(self._stamps.start, self._stamps.end)[:, 0]

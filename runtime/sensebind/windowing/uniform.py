@@ -11,19 +11,20 @@ frames.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S
+from sensebind.grid import NS_PER_S, exact
 from sensebind.types import UniformBlock, Window
 from sensebind.windowing.lattice import Lattice
 from sensebind.windowing.rules import MAX_STAMP_NS
 from sensebind.windowing.segmented import SegmentedWindower, next_segment_number
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from numpy.typing import NDArray
 
     from sensebind.specs import ChannelPolicy
@@ -102,7 +103,7 @@ class UniformWindower(SegmentedWindower["Lattice"]):
 
     def _starts_anew(self, segment: Lattice, block: UniformBlock) -> bool:
         """Count a clock reset or a new format, which begin a new epoch."""
-        form = Fraction(repr(block.rate_hz)), block.values.shape[1]
+        form = exact(block.rate_hz), block.values.shape[1]
         if block.stamp_ns < segment.expected_ns - self._rules.reset_ns:
             self.counters.resets += 1
         elif form != (segment.nominal_hz, self._channels):
@@ -157,7 +158,7 @@ class UniformWindower(SegmentedWindower["Lattice"]):
         self._segment = Lattice(
             next_segment_number(),
             stamp_ns,
-            Fraction(repr(block.rate_hz)),
+            exact(block.rate_hz),
             _clock_rate(block),
             self._rules,
             after_gap=after_gap,
@@ -204,7 +205,7 @@ class UniformWindower(SegmentedWindower["Lattice"]):
 
 def _clock_rate(block: UniformBlock) -> Fraction:
     """Samples per second by the clock of the block's stamps."""
-    return Fraction(repr(block.clock_rate_hz or block.rate_hz))
+    return exact(block.clock_rate_hz or block.rate_hz)
 
 
 def _mixed(values: Values, channels: ChannelPolicy) -> Values:
