@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from sensebind.calibration.sections import ScoresSection
 from sensebind.changes import ChangeConfig, ChangeDetector
 from sensebind.errors import ConfigError
 from sensebind.fusion import Fusion, FusionConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sensebind.bundle import Bundle
+    from sensebind.calibration import Calibration
     from sensebind.changes import ChangeEvent
     from sensebind.fusion import FusionCounters, Joint
     from sensebind.records import Record, RunMetadata
@@ -99,6 +101,7 @@ class Describer:
         config: DescribingConfig,
         bundle: Bundle,
         on_change: Callable[[ChangeEvent], None] = lambda _event: None,
+        calibration: Calibration | None = None,
     ) -> None:
         """Embed the prompts.
 
@@ -106,6 +109,7 @@ class Describer:
             config: what is asked.
             bundle: embeds the prompts.
             on_change: told of each change.
+            calibration: what the scores of streams are worth.
 
         Raises:
             InputError: if the prompts or an option cannot be used.
@@ -114,6 +118,7 @@ class Describer:
         self.changes = 0
         self._bundle = bundle
         self._on_change = on_change
+        self._calibration = calibration
         self._now = _described(config, bundle, None)
 
     @property
@@ -136,8 +141,9 @@ class Describer:
 
         Raises:
             ConfigError: if there are no streams to join.
+            CalibrationError: if scores were calibrated with other prompts or encoders.
         """
-        self._now = _with_fusion(self._now, run, None)
+        self._now = self._calibrated(_with_fusion(self._now, run, None), run)
         return self.metadata(run)
 
     def prepare(self, config: DescribingConfig, run: RunMetadata) -> Description:
@@ -149,8 +155,10 @@ class Describer:
         Raises:
             InputError: if the prompts or an option cannot be used.
             ConfigError: if there are no streams to join.
+            CalibrationError: if scores were calibrated with other prompts or encoders.
         """
-        return _with_fusion(_described(config, self._bundle, self._now), run, self._now)
+        description = _described(config, self._bundle, self._now)
+        return self._calibrated(_with_fusion(description, run, self._now), run)
 
     def use(self, description: Description) -> list[Record]:
         """Go on with other wishes; the records of what waited to be joined in another way."""
@@ -161,7 +169,15 @@ class Describer:
     def metadata(self, run: RunMetadata) -> RunMetadata:
         """Metadata of the records of a run."""
         labeller, fusion = self._now.labeller, self._now.fusion
-        run = msgspec.structs.replace(run, labels=labeller.labels, prompt_sets=labeller.prompt_sets)
+        applied = dict(run.calibrated)
+        for stream in labeller.calibrated:
+            applied[stream] = (*applied.get(stream, ()), ScoresSection.KIND)
+        run = msgspec.structs.replace(
+            run,
+            labels=labeller.labels,
+            prompt_sets=labeller.prompt_sets,
+            calibrated=applied,
+        )
         return run if fusion is None else fusion.metadata(run)
 
     def notes(self, run: RunMetadata) -> list[str]:
@@ -192,6 +208,19 @@ class Describer:
         """The records of what still waits to be joined."""
         if self._now.fusion is not None:
             yield from map(self._joined, self._now.fusion.flush())
+
+    def _calibrated(self, description: Description, run: RunMetadata) -> Description:
+        """With what the scores of the run's streams are worth."""
+        classes, before = description.classes, description.labeller
+        if self._calibration is None or classes is None:
+            return description
+        scored = {name: stream.encoder_id for name, stream in run.windows.items()}
+        known = self._calibration.scores(
+            scored, space_id=run.space_id, prompts_sha256=classes.prompts_sha256
+        )
+        if known == before.calibrated:
+            return description
+        return replace(description, labeller=Labeller(classes, before.config, known))
 
     def _joined(self, joint: Joint) -> Record:
         return self._record(joint.embedding, joint.members)

@@ -25,6 +25,7 @@ from sensebind.zero_shot import ZeroShot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration.sections import ScoresSection
     from sensebind.types import Embedding
 
 Smoothing = Literal["none", "exponential", "majority"]
@@ -80,19 +81,28 @@ class Labeller:
 
     Attributes:
         config: when labels are given, changed and withheld.
+        calibrated: what scores are worth, by stream.
     """
 
     def __init__(
         self,
         prompts: ZeroShot | Mapping[str, ZeroShot] | None,
         config: LabelConfig = EACH_BY_ITSELF,
+        calibrated: Mapping[str, ScoresSection] | None = None,
     ) -> None:
         """Begin with one set of prompts, or several by name of which the first is in use, or none.
+
+        Args:
+            prompts: see above.
+            config: when labels are given.
+            calibrated: what scores are worth, by stream; it applies to the prompts that it was
+                found with, and its temperature and cosines go before those of others.
 
         Raises:
             ConfigError: if a class is called "unknown" and labels may be withheld.
         """
         self.config = config
+        self.calibrated = dict(calibrated or {})
         self._sets: dict[str, ZeroShot] = {}
         self._in_use: tuple[str, ZeroShot] | None = None
         self._streams: dict[str, _Evidence] = {}
@@ -128,10 +138,13 @@ class Labeller:
         Raises:
             ConfigError: if a class is called "unknown" and labels may be withheld.
         """
-        if self.config.can_withhold and UNKNOWN in classes.labels:
+        withheld = self.config.can_withhold or any(
+            known.thresholds or known.unknown_threshold for known in self.calibrated.values()
+        )
+        if withheld and UNKNOWN in classes.labels:
             raise ConfigError(
                 f"a class is called {UNKNOWN!r}, which is the label of what no class fits; give "
-                "the class another name, or leave out min_score and min_cosine"
+                "the class another name, or leave out min_score, min_cosine and thresholds"
             )
         self._sets = {**self._sets, name: classes}
 
@@ -158,10 +171,14 @@ class Labeller:
             return Record(embedding, members=members)
         name, classes = in_use
         cosines = classes.cosines(embedding.vector)
-        scores = classes.shares(cosines)
+        known = self.calibrated.get(embedding.stream)
+        if known is not None and known.prompts_sha256 != classes.prompts_sha256:
+            known = None
+        scores = classes.shares(cosines, None if known is None else known.temperature)
         evidence = self._streams.get(embedding.stream)
         if evidence is None or evidence.does_not_go_on(classes, embedding.grid_ns):
-            evidence = _Evidence(classes, embedding.grid_ns)
+            least = _least_cosines(classes, self.config, known)
+            evidence = _Evidence(classes, embedding.grid_ns, least)
             self._streams[embedding.stream] = evidence
         shown = evidence.add(embedding.grid_ns, cosines, scores, self.config)
         label = UNKNOWN if shown == _NO_CLASS else classes.labels[shown]
@@ -182,8 +199,9 @@ _NO_CLASS = -1
 class _Evidence:
     """What speaks for the classes in one stream so far."""
 
-    def __init__(self, classes: ZeroShot, grid_ns: int) -> None:
+    def __init__(self, classes: ZeroShot, grid_ns: int, least_cosines: NDArray[np.float64]) -> None:
         self._classes = classes
+        self._least_cosines = least_cosines
         self._newest_ns = grid_ns
         self._shown: int | None = None
         self._scores: NDArray[np.float64] | None = None
@@ -206,7 +224,7 @@ class _Evidence:
         self._newest_ns = grid_ns
         if config.smoothing == "majority":
             best = int(scores.argmax())
-            sure = _is_sure(best, scores, cosines, config.min_score, config)
+            sure = self._is_sure(best, scores, cosines, config.min_score)
             self._shown = self._elected(grid_ns, best if sure else _NO_CLASS, config)
             return self._shown
         weight = 1.0
@@ -224,12 +242,22 @@ class _Evidence:
         shown, best = self._shown, int(scores.argmax())
         if shown is None or shown == _NO_CLASS:
             least = config.min_score + (config.margin if shown == _NO_CLASS else 0.0)
-            return best if _is_sure(best, scores, cosines, least, config) else _NO_CLASS
+            return best if self._is_sure(best, scores, cosines, least) else _NO_CLASS
         holds = scores[best] <= scores[shown] + config.margin
         for candidate in (shown, best) if holds else (best,):
-            if _is_sure(candidate, scores, cosines, config.min_score, config):
+            if self._is_sure(candidate, scores, cosines, config.min_score):
                 return candidate
         return _NO_CLASS
+
+    def _is_sure(
+        self,
+        candidate: int,
+        scores: NDArray[np.floating],
+        cosines: NDArray[np.float64],
+        least: float,
+    ) -> bool:
+        near = bool(cosines[candidate] >= self._least_cosines[candidate])
+        return near and bool(scores[candidate] >= min(least, 1.0))
 
     def _elected(self, grid_ns: int, vote: int, config: LabelConfig) -> int:
         """The label with most votes of late; the one shown so far stays while the margin holds."""
@@ -252,12 +280,16 @@ def _moved(
     return mean + weight * (values.astype(np.float64) - mean)
 
 
-def _is_sure(
-    best: int,
-    scores: NDArray[np.floating],
-    cosines: NDArray[np.float64],
-    least: float,
-    config: LabelConfig,
-) -> bool:
-    near = config.min_cosine is None or bool(cosines[best] >= config.min_cosine)
-    return near and bool(scores[best] >= min(least, 1.0))
+def _least_cosines(
+    classes: ZeroShot, config: LabelConfig, known: ScoresSection | None
+) -> NDArray[np.float64]:
+    """Least cosine (classes,) at which each class is told."""
+    least = np.full(
+        len(classes.labels), -np.inf if config.min_cosine is None else config.min_cosine
+    )
+    if known is not None and known.unknown_threshold is not None:
+        least[:] = known.unknown_threshold.cosine
+    for label, threshold in known.thresholds.items() if known is not None else ():
+        place = classes.labels.index(label)
+        least[place] = max(least[place], threshold.cosine)
+    return least

@@ -207,6 +207,10 @@ class Pipeline(Closing):
         """How well each clock of the latest run's live sources is known; for other threads."""
         return self._clock_models.status() if self._clock_models is not None else {}
 
+    def calibrations(self) -> dict[str, StreamCalibration]:
+        """What is known of each stream's sensor; complete once the streams are wired."""
+        return {name: path.calibration for name, path in self._streams.items()}
+
     def push(self, delivery: Delivery) -> None:
         """Take one block, or a break; windows that close are encoded and wait for `poll`.
 
@@ -305,6 +309,8 @@ class Pipeline(Closing):
                 known = self._streams.get(name)
                 if known is None or known.config != stream:
                     self._wire(name, stream, calibration)
+                else:
+                    known.calibration = calibration
         self._check_calibration()
         return selections
 

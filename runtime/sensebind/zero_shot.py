@@ -38,6 +38,7 @@ class ZeroShot:
         labels: class names, in the order of the scores.
         prototypes: float32 (classes, dim), rows of norm 1.
         temperature: divides the cosines; smaller is sharper.
+        prompts_sha256: identity of the classes and their prompts.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ZeroShot:
             )
         self.labels = tuple(classes)
         self.temperature = temperature
+        self.prompts_sha256 = prompts_sha256(classes)
         rows = [_prototype(bundle, label, prompts) for label, prompts in classes.items()]
         self.prototypes: NDArray[np.float32] = np.stack(rows).astype(np.float32)
 
@@ -101,9 +103,14 @@ class ZeroShot:
         )
         return cosines
 
-    def shares(self, cosines: NDArray[np.float64]) -> NDArray[np.float32]:
-        """softmax(cosine / temperature) over the classes, float32 like `cosines` (…, classes)."""
-        logits = cosines / self.temperature
+    def shares(
+        self, cosines: NDArray[np.float64], temperature: float | None = None
+    ) -> NDArray[np.float32]:
+        """softmax(cosine / temperature) over the classes, float32 like `cosines` (…, classes).
+
+        The temperature is that of the classes if None.
+        """
+        logits = cosines / (self.temperature if temperature is None else temperature)
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         shares: NDArray[np.float32] = (weights / weights.sum(axis=-1, keepdims=True)).astype(
             np.float32

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 from threading import Event, Thread
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensebind.calibration.sections import Provenance, ScoresSection, Threshold
 from sensebind.errors import ConfigError, InputError
 from sensebind.labelling import LabelConfig, Labeller, Smoothing, labelled
+from tests.support.calibrations import provenance
 from tests.support.spaces import classes, embedding
 
 PETS = classes("cat", "dog")
@@ -50,6 +54,37 @@ def test_what_no_class_fits_is_unknown() -> None:
     by_cosine = Labeller(PETS, LabelConfig(min_cosine=0.5))
     far = [embedding(i, *parts) for i, parts in enumerate([(1.0,), (0.3, 0.1, 1.0), (0.1, 1.0)])]
     assert [by_cosine.record(e).label for e in far] == ["cat", "unknown", "dog"]
+
+
+def worth(temperature: float = 0.2, **values: Any) -> dict[str, ScoresSection]:
+    """What the scores of "camera" are worth."""
+    section = ScoresSection(
+        provenance=msgspec.convert(provenance(), Provenance),
+        space_id="",
+        encoder_id="",
+        labels=PETS.labels,
+        temperature=temperature,
+        **{"prompts_sha256": PETS.prompts_sha256, **values},
+    )
+    return {"camera": section}
+
+
+def test_calibrated_scores_have_a_temperature_of_their_own() -> None:
+    labeller = Labeller(PETS, calibrated=worth(0.5))
+    sharp, other = Labeller(PETS), Labeller(PETS, calibrated=worth(0.5, prompts_sha256="other"))
+    window = embedding(0, 1.0, 0.5)
+    cosines = PETS.cosines(window.vector)
+    np.testing.assert_array_equal(labeller.record(window).scores, PETS.shares(cosines, 0.5))
+    np.testing.assert_array_equal(other.record(window).scores, sharp.record(window).scores)
+    elsewhere = embedding(0, 1.0, 0.5, stream="infra")
+    np.testing.assert_array_equal(labeller.record(elsewhere).scores, PETS.shares(cosines))
+
+
+def test_calibrated_thresholds_withhold_labels() -> None:
+    for_all = Labeller(PETS, calibrated=worth(unknown_threshold=Threshold(cosine=0.8)))
+    assert shown(for_all, 0.0, 0.5, 1.0) == ["cat", "unknown", "dog"]
+    for_cats = Labeller(PETS, calibrated=worth(thresholds={"cat": Threshold(cosine=0.99)}))
+    assert shown(for_cats, 0.0, 0.3, 0.7, 1.0) == ["cat", "unknown", "dog", "dog"]
 
 
 def test_unknown_is_left_with_a_margin() -> None:
@@ -164,6 +199,9 @@ def test_mistakes_are_named() -> None:
     unknown.labels = ("cat", "unknown")
     with pytest.raises(ConfigError, match=r"a class is called 'unknown'.*another name"):
         Labeller(unknown, LabelConfig(min_score=0.5))
+    calibrated = worth(unknown_threshold=Threshold(cosine=0.8))
+    with pytest.raises(ConfigError, match=r"or leave out min_score, min_cosine and thresholds"):
+        Labeller(unknown, calibrated=calibrated)
 
 
 @given(

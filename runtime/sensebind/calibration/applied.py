@@ -48,6 +48,7 @@ class StreamCalibration:
     Attributes:
         stream: its name; "" for none in particular.
         invalid: bool (h, w), pixels of depth frames that are never used; None for none.
+        unchecked: the sensor's serial number, if the stream's source does not tell its own.
     """
 
     stream: str = ""
@@ -58,6 +59,7 @@ class StreamCalibration:
     clock: ClockSection | None = None
     scores: ScoresSection | None = None
     invalid: NDArray[np.bool_] | None = None
+    unchecked: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -65,6 +67,9 @@ class StreamCalibration:
         kinds = (kind for kind in SECTIONS if kind != ScoresSection.KIND)
         return tuple(kind for kind in kinds if getattr(self, kind) is not None)
 
+
+Scores = dict[str, ScoresSection]
+"""What zero-shot scores are worth, by stream."""
 
 UNCALIBRATED = StreamCalibration()
 
@@ -130,13 +135,47 @@ class Calibration:
             self._check_serial(kind, stream, section, serial)
             if rate_hz:
                 check_rate(kind, stream, section.provenance.rate_hz, rate_hz)
+        known = {section.provenance.serial for section in found.values()}
         values: dict[str, Any] = {**found, "invalid": self.maps.get(stream)}
-        return StreamCalibration(stream, **values)
+        unchecked = "" if serial else ", ".join(sorted(known - {""}))
+        return StreamCalibration(stream, **values, unchecked=unchecked)
 
-    def unused(self, streams: Collection[str]) -> list[str]:
-        """Sections that belong to none of these streams, and those this version does not know."""
-        named = [f'[{kind}."{name}"]' for kind, name in self.sections if name not in streams]
-        return named + [f"[{kind}]" for kind in self.others if kind not in _MEASURED_ONLY]
+    def scores(self, run: Mapping[str, str], *, space_id: str, prompts_sha256: str) -> Scores:
+        """What scores are worth, by stream.
+
+        Args:
+            run: the streams that are scored, with the ids of their encoders.
+            space_id: of the bundle.
+            prompts_sha256: of the classes and their prompts.
+
+        Raises:
+            CalibrationError: if a stream's was found with other prompts or encoders.
+        """
+        found: dict[str, ScoresSection] = {}
+        for (_, stream), section in self.sections.items():
+            if isinstance(section, ScoresSection) and stream in run:
+                known = (section.space_id, section.encoder_id or run[stream])
+                if known != (space_id, run[stream]):
+                    raise CalibrationError(
+                        f'{self.path}: section [scores."{stream}"] was found with another bundle '
+                        f"(space {section.space_id:.12}, encoder {section.encoder_id:.12}; this "
+                        f"run's are {space_id:.12}, {run[stream]:.12}); calibrate the scores with "
+                        "this one, or remove the section"
+                    )
+                if section.prompts_sha256 != prompts_sha256:
+                    raise CalibrationError(
+                        f'{self.path}: section [scores."{stream}"] was found with other prompts '
+                        f"(of the classes {', '.join(section.labels)}); give those by --prompts, "
+                        "calibrate the scores with these, or remove the section"
+                    )
+                found[stream] = section
+        return found
+
+    def unused(self, applied: Mapping[str, Collection[str]]) -> list[str]:
+        """Sections other than those applied (kinds by stream), unknown kinds among them."""
+        left = [(kind, name) for kind, name in self.sections if kind not in applied.get(name, ())]
+        unknown = [f"[{kind}]" for kind in self.others if kind not in _MEASURED_ONLY]
+        return [f'[{kind}."{name}"]' for kind, name in left] + unknown
 
     def check_streams(self, streams: Collection[str]) -> None:
         """Refuse a file of which nothing belongs to a run.

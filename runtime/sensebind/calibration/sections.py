@@ -264,6 +264,12 @@ class ScoresSection(Section, frozen=True, kw_only=True, omit_defaults=True):
     thresholds: dict[str, Threshold] = {}
     unknown_threshold: Threshold | None = None
 
+    def __post_init__(self) -> None:
+        """Check that thresholds are of classes there are."""
+        Section.__post_init__(self)
+        if not self.thresholds.keys() <= set(self.labels):
+            raise ValueError(f"Expected classes of labels = {self.labels} - at `$.thresholds`")
+
 
 SECTIONS: dict[str, type[Section]] = {
     section.KIND: section

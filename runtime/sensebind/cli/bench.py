@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sensebind.cli import output
-from sensebind.cli.options import BackendOption, BundleOption, HopOption, JsonOption, ThreadsOption
+from sensebind.cli.options import (
+    BackendOption,
+    BundleOption,
+    CalibrationOption,
+    HopOption,
+    JsonOption,
+    ThreadsOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +32,7 @@ def bench(
         list[str] | None,
         typer.Option("--stream", metavar="TOPIC=MODALITY[,KEY=VALUE…]", help="As of `replay`."),
     ] = None,
+    calibration: CalibrationOption = None,
     hop: HopOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
@@ -55,7 +63,7 @@ def bench(
 
     if out is not None:
         check_place(out)
-    config = pipeline_config(stream or (), hop, backend, threads, None)
+    config = pipeline_config(stream or (), hop, backend, threads, None, calibration)
     with Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded:
         tell = output.note if json else output.say
         tell(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")

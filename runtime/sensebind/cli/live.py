@@ -10,6 +10,7 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    CalibrationOption,
     ChangeOption,
     ChangesOption,
     FusionOption,
@@ -75,6 +76,7 @@ def live(
         typer.Option("--stream", metavar="NAME=MODALITY[,KEY=VALUE…]", help="How a stream is read; "
                      "may be repeated. Keys as for replay."),
     ] = None,
+    calibration: CalibrationOption = None,
     hop: HopOption = None,
     out: OutOption = None,
     record: Annotated[
@@ -104,7 +106,7 @@ def live(
         return
     devices = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense)
     sources = devices.sources()
-    config = pipeline_config(stream or (), hop, backend, threads, None)
+    config = pipeline_config(stream or (), hop, backend, threads, None, calibration)
     shown = Wishes(stats, stats_out, trace, rerun)
     asked = describing_config(prompts, labels, joint, fusion, changes, change)
     wishes = LiveWishes(out, record, seconds, shown, asked)

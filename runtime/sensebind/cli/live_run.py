@@ -14,6 +14,7 @@ from sensebind.cli import output
 from sensebind.cli.describing import described_lines
 from sensebind.cli.live_view import LiveView, shown
 from sensebind.cli.report_text import (
+    calibration_lines,
     clock_lines,
     decision_lines,
     source_lines,
@@ -83,7 +84,8 @@ def run_live(
         )
         pipeline = stack.enter_context(Pipeline(loaded, config))
         output.say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        describer = Describer(wishes.asked, loaded, _changes(wishes.asked, pipeline, stack))
+        on_change = _changes(wishes.asked, pipeline, stack)
+        describer = Describer(wishes.asked, loaded, on_change, pipeline.calibration)
         recorder = stack.enter_context(Recorder(wishes.record)) if wishes.record else None
         watchers = stack.enter_context(watching(wishes.watching, pipeline, describer.labels))
         embeddings = pipeline.run(
@@ -122,6 +124,8 @@ def _consume(
             output.warning(f"{wishes.out} was not written: there was no embedding")
         return
     metadata = describer.begin(pipeline.metadata(None))
+    for line in calibration_lines(pipeline, metadata):
+        output.say(line)
     for note in describer.notes(metadata):
         output.warning(note)
     publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))

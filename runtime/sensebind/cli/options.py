@@ -50,6 +50,14 @@ ChangeOption = Annotated[
         help="What a change is: threshold (cosine distance), release, memory, refractory.",
     ),
 ]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="FILE.toml",
+        help="Apply what `sensebind calibrate` found of these sensors.",
+    ),
+]
 HopOption = Annotated[
     float | None, typer.Option("--hop", metavar="SECONDS", help="Time between windows.")
 ]

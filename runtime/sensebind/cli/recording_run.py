@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sensebind.bundle import Bundle
 from sensebind.cli import output
 from sensebind.cli.describing import described_lines
-from sensebind.cli.report_text import counted, decision_lines, source_lines, stream_lines
+from sensebind.cli.report_text import (
+    calibration_lines,
+    calibration_summary,
+    counted,
+    decision_lines,
+    source_lines,
+    stream_lines,
+)
 from sensebind.cli.watching import watching
 from sensebind.describing import Describer, DescribingConfig
 from sensebind.errors import InputError, SenseBindError
@@ -72,7 +79,7 @@ def write_recording(
         say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
         begin_s = time.perf_counter()
         with _changes(asked) as write:
-            describer = Describer(asked, loaded, write)
+            describer = Describer(asked, loaded, write, pipeline.calibration)
             with watching(wishes, pipeline, describer.labels) as watchers:
                 _record(pipeline, source, describer, out, say, watchers)
         seconds = time.perf_counter() - begin_s
@@ -98,6 +105,9 @@ def write_recording(
             "backend_reason": loaded.backend_reason,
             "source": {"name": source.name, "sha256": source.sha256()},
             "decisions": pipeline.decisions,
+            "calibration": calibration_summary(
+                pipeline, describer.metadata(pipeline.metadata(source))
+            ),
             "report": pipeline.report,
             "labels": labels,
             "joint": describer.joint,
@@ -126,6 +136,8 @@ def _record(
     if first is None:
         return
     metadata = describer.begin(pipeline.metadata(source))
+    for line in calibration_lines(pipeline, metadata):
+        say(line)
     for note in describer.notes(metadata):
         output.warning(note)
     try:

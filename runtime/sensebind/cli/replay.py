@@ -10,6 +10,7 @@ from sensebind.cli import output
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    CalibrationOption,
     ChangeOption,
     ChangesOption,
     FusionOption,
@@ -53,6 +54,7 @@ def replay(
     fusion: FusionOption = None,
     changes: ChangesOption = None,
     change: ChangeOption = None,
+    calibration: CalibrationOption = None,
     hop: HopOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
@@ -89,7 +91,7 @@ def replay(
         raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
     asked = describing_config(prompts, labels, joint, fusion, changes, change)
-    config = pipeline_config(stream or (), hop, backend, threads, order)
+    config = pipeline_config(stream or (), hop, backend, threads, order, calibration)
     limits = time_range(begin, end)
     wishes = Wishes(stats, stats_out, trace, rerun)
     wishes.check()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sensebind.pipeline import PipelineReport
+    from sensebind.pipeline import Pipeline, PipelineReport
+    from sensebind.records import RunMetadata
     from sensebind.sources.base import SourceReport
     from sensebind.sources.mapping import Decision
     from sensebind.stream_path import StreamReport
@@ -49,6 +50,37 @@ def decision_lines(decisions: Sequence[Decision]) -> Iterator[str]:
         reasons = Counter(decision.reason for decision in senseless)
         yield f"skips {counted(len(senseless), 'stream')} that cannot be encoded:"
         yield from (f"  {reason} ({count})" for reason, count in reasons.most_common())
+
+
+def calibration_lines(pipeline: Pipeline, run: RunMetadata) -> Iterator[str]:
+    """What of the calibration was applied to which stream, and what was not; once all are wired."""
+    calibration = pipeline.calibration
+    if calibration is None:
+        return
+    sensors = pipeline.calibrations()
+    for stream, kinds in run.calibrated.items():
+        yield f"calibrates {stream}: {', '.join(kinds)} (of {calibration.path})"
+        if unchecked := sensors[stream].unchecked:
+            yield (
+                f"  of the sensor with serial number {unchecked}; the source does not tell its "
+                "own, so this was not checked"
+            )
+    unused = calibration.unused(run.calibrated)
+    if unused:
+        yield f"not used of {calibration.path}: {', '.join(unused)}"
+
+
+def calibration_summary(pipeline: Pipeline, run: RunMetadata) -> dict[str, object] | None:
+    """The same for machines; None without a calibration."""
+    calibration = pipeline.calibration
+    if calibration is None:
+        return None
+    return {
+        "file": str(calibration.path),
+        "sha256": run.calibration,
+        "applied": run.calibrated,
+        "unused": calibration.unused(run.calibrated),
+    }
 
 
 def stream_lines(report: PipelineReport, labels: Mapping[str, Counter[str]]) -> Iterator[str]:

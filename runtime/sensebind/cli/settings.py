@@ -21,6 +21,7 @@ from sensebind.types import Modality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     Config = TypeVar("Config", bound=msgspec.Struct)
 
@@ -77,8 +78,9 @@ def pipeline_config(
     backend: str,
     threads: int | None,
     order: str | None,
+    calibration: Path | None = None,
 ) -> PipelineConfig:
-    """Build the configuration of a run.
+    """Build the configuration of a run; `calibration` is the file of that option.
 
     Raises:
         ConfigError: naming the option and what was expected.
@@ -90,7 +92,8 @@ def pipeline_config(
         name = str(error).rpartition("$.")[2].rstrip("`")
         option, value = name.removesuffix("_s"), values.get(name)
         raise ConfigError(f"--{option} is {value!r}, expected {_EXPECTED[name]}") from None
-    return msgspec.structs.replace(checked, streams=parse_streams(streams))
+    file = None if calibration is None else str(calibration)
+    return msgspec.structs.replace(checked, streams=parse_streams(streams), calibration=file)
 
 
 def config_of_options(option: str, text: str | None, config: type[Config]) -> Config:

@@ -54,7 +54,7 @@ def test_sections_of_a_stream(tmp_path: Path) -> None:
     assert imu.imu.accel_bias == (0.1, 0.2, 0.3)
     assert imu.microphone is None
     assert calibration.of_stream("/other", Modality.IMU).kinds == ()
-    assert calibration.unused({"/imu"}) == ['[microphone."/mic"]', "[radar]"]
+    assert calibration.unused({"/imu": ("imu", "clock")}) == ['[microphone."/mic"]', "[radar]"]
     assert calibration.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -180,3 +180,26 @@ def test_a_clocks_uncertainty_grows_away_from_its_reference() -> None:
     )
     assert clock.uncertainty_ns(0) == 3e6
     assert clock.uncertainty_ns(10**12) == pytest.approx(5e6)
+
+
+def scores_file(folder: Path, **values: Any) -> Calibration:
+    section = {**SCORES, "space_id": "s", "encoder_id": "e", "prompts_sha256": "p", **values}
+    return Calibration.load(write_calibration(folder, scores={"/imu": section}))
+
+
+def test_scores_are_of_one_set_of_prompts_and_encoder(tmp_path: Path) -> None:
+    calibration = scores_file(tmp_path, labels=["bump", "still"])
+    run = {"/imu": "e", "/mic": "m"}
+    found = calibration.scores(run, space_id="s", prompts_sha256="p")
+    assert list(found) == ["/imu"]
+    assert calibration.scores({"/mic": "m"}, space_id="s", prompts_sha256="q") == {}
+    with pytest.raises(CalibrationError, match=r"other prompts \(of the classes bump, still\)"):
+        calibration.scores(run, space_id="s", prompts_sha256="q")
+    for space_id, encoder_id in (("t", "e"), ("s", "f")):
+        with pytest.raises(CalibrationError, match=r"found with another bundle"):
+            calibration.scores({"/imu": encoder_id}, space_id=space_id, prompts_sha256="p")
+
+
+def test_thresholds_are_of_classes_there_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"thresholds = .*expected classes of labels = \('a',\)"):
+        scores_file(tmp_path, labels=["a"], thresholds={"b": {"cosine": 0.1}})
