@@ -2,19 +2,29 @@
 """`sensebind export`: a bundle from a finished training run."""
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from sensebind.errors import InputError
 from sensebind.specs import HalfSpec
 
+if TYPE_CHECKING:
+    from sensebind_engines.int8.export import Int8Made
+    from sensebind_engines.int8.quantise import Method
+
 export_app = typer.Typer(add_completion=False)
 
 
 @export_app.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training run.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|BUNDLE",
+            help="Folder of a finished training run; with --data a bundle to take over.",
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the bundle.")],
     name: Annotated[
         str | None, typer.Option(help="Name of the bundle; the folder's by default.")
@@ -30,8 +40,64 @@ def export(
     softmax: Annotated[
         str, typer.Option(metavar="fp32|fp16", help="Type of attention's softmax in them.")
     ] = "fp32",
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Add 8-bit graphs for CPUs, of encoders that stand it."),
+    ] = False,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="dynamic|static",
+            help="How their inputs are scaled: by what a run brings, or by what was seen.",
+        ),
+    ] = "dynamic",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="With --int8, for a bundle: a recording, a manifest, or 'sample', to measure on.",
+        ),
+    ] = None,
 ) -> None:
     """Export the encoders of a training run, with the towers they are bound to, as a bundle."""
+    from sensebind_engines.int8.quantise import Method
+
+    if method not in get_args(Method):
+        raise InputError(f"--method is {method!r}, expected dynamic or static")
+    chosen = cast("Method", method) if int8 else None
+    if data is None:
+        _export_run(Path(run), out, name, licence, fp16, softmax, chosen)
+    elif chosen is None or fp16:
+        raise InputError(
+            "--data is for --int8 alone: half graphs of a bundle are made with its run"
+        )
+    else:
+        _copy_bundle(run, out, data, chosen)
+
+
+def _copy_bundle(bundle: str, out: Path, data: str, method: "Method") -> None:
+    from sensebind.bundle_folder import open_bundle
+    from sensebind.cli import output
+    from sensebind_engines.int8.bundle import copy_with_int8
+
+    with output.progress("measuring") as advance:
+        done = copy_with_int8(open_bundle(bundle), out, data, method, advance)
+    for modality, made in done.made.items():
+        typer.echo(f"{modality}: {_int8_line(made)}")
+    for modality, reason in done.refused.items():
+        typer.echo(f"{modality}: stays FP32: {reason}")
+    typer.echo(f"wrote {out}; next: sensebind bench --bundle {out} --backend onnxruntime-int8")
+
+
+def _export_run(
+    run: Path,
+    out: Path,
+    name: str | None,
+    licence: str | None,
+    fp16: bool,
+    softmax: str,
+    int8: "Method | None",
+) -> None:
     from sensebind.cli import output
     from sensebind_engines.export.run import HalfAsked, export_run
     from sensebind_engines.half.islands import Softmax
@@ -40,11 +106,15 @@ def export(
         raise InputError(f"--softmax is {softmax!r}, expected fp32 or fp16")
     half = HalfAsked(cast("Softmax", softmax)) if fp16 else None
     with output.progress("exporting") as advance:
-        done = export_run(run, out, name=name, licence=licence, half=half, advance=advance)
+        done = export_run(
+            run, out, name=name, licence=licence, half=half, int8=int8, advance=advance
+        )
     for modality, difference in done.differences.items():
         typer.echo(f"{modality}: exported, max |ONNX Runtime - torch| {difference:.1e}")
     for modality, half_spec in done.halves.items():
         typer.echo(f"{modality}: {_half_line(half_spec)}")
+    for modality, made in done.int8.items():
+        typer.echo(f"{modality}: {_int8_line(made)}")
     if kept := [m.value for m in done.modalities if m not in done.differences]:
         typer.echo(f"{', '.join(kept)}: taken over as they are")
     typer.echo(f"wrote {out}; next: sensebind evaluate {out} DATA")
@@ -57,4 +127,14 @@ def _half_line(spec: HalfSpec) -> str:
         f"half: {spec.onnx}, largest value {spec.largest_activation:g} on {spec.rows} windows, "
         f"{len(spec.islands)} values and {spec.island_share:.1%} of the products kept FP32, "
         f"{strict} strictly rounded"
+    )
+
+
+def _int8_line(made: "Int8Made") -> str:
+    """What was found about an INT8 graph."""
+    spec = made.spec
+    return (
+        f"{spec.method} INT8: {spec.onnx}, {spec.product_share:.1%} of the products, cosine to "
+        f"FP32 at least {spec.least_cosine:.4f}, mean {spec.mean_cosine:.4f}, on {spec.rows} "
+        f"windows; {made.time_ratio:.2f} of FP32's time on this processor"
     )

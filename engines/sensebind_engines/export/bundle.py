@@ -70,8 +70,7 @@ class BundleDraft:
         spec = source.encoder(modality)
         listed = source.manifest.files
         names = [spec.onnx, *(n for n in [f"{spec.onnx}.data"] if n in listed)]
-        if spec.fp16 is not msgspec.UNSET:
-            names.append(spec.fp16.onnx)
+        names += [f.onnx for f in (spec.fp16, spec.int8) if f is not msgspec.UNSET]
         if isinstance(spec.preprocess, TextSpec):
             names.append(spec.preprocess.tokenizer)
         names += [name for name in listed if name.startswith(_NOTICES)]

@@ -17,6 +17,7 @@ from sensebind_engines.anchors.anchor import anchor_folder
 from sensebind_engines.export.bundle import new_bundle
 from sensebind_engines.export.encoder import TOKENIZER
 from sensebind_engines.half.calibration import training_features
+from sensebind_engines.int8.export import Int8Made, export_int8
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.training.graph import binding_graph
 from sensebind_engines.training.run_folder import RunFolder
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     from sensebind.specs import HalfSpec
     from sensebind_engines.export.bundle import BundleDraft
     from sensebind_engines.half.islands import Softmax
+    from sensebind_engines.int8.quantise import Method
     from sensebind_engines.models.encoder import Encoder
     from sensebind_engines.training.graph import BindingGraph
+
+INT8_ROWS = 128
+"""Items of the training data on which INT8 graphs are calibrated and measured."""
 
 OWN_LICENCE = "LicenseRef-unspecified"
 """Of a bundle whose weights are all the user's and who said nothing."""
@@ -55,12 +60,14 @@ class ExportedRun(NamedTuple):
         anchor: modalities whose towers name the space.
         differences: max |ONNX Runtime - torch| of each trained encoder.
         halves: manifest entries of the half graphs that were written.
+        int8: the INT8 graphs that were written.
     """
 
     modalities: tuple[Modality, ...]
     anchor: tuple[Modality, ...]
     differences: dict[Modality, float]
     halves: dict[Modality, HalfSpec]
+    int8: dict[Modality, Int8Made]
 
 
 def export_run(
@@ -70,6 +77,7 @@ def export_run(
     name: str | None = None,
     licence: str | None = None,
     half: HalfAsked | None = None,
+    int8: Method | None = None,
     advance: Callable[[float], None] | None = None,
 ) -> ExportedRun:
     """Write the bundle `out` from the finished run in the folder `run`.
@@ -85,11 +93,12 @@ def export_run(
         name: of the bundle; the folder's name if None.
         licence: of the bundle; that of its frozen towers if None.
         half: write half graphs of the trained encoders too; they need the training data once more.
+        int8: write INT8 graphs of them by this method; they need the data, too.
         advance: told the share done after each encoder.
 
     Raises:
         InputError: the run is not finished or damaged, or `out` exists.
-        BundleError: an exported graph differs from its encoder, or half loses its vectors.
+        BundleError: an exported graph differs from its encoder, or half or INT8 loses its vectors.
         SinkError: the bundle cannot be written.
     """
     folder = RunFolder(run)
@@ -99,6 +108,7 @@ def export_run(
     sources = _frozen_towers(graph)
     _require_same_towers(folder, sources)
     differences: dict[Modality, float] = {}
+    quantised: dict[Modality, Int8Made] = {}
     with new_bundle(out) as draft:
         adopted = _adopt(draft, sources, trained=set(configs))
         for modality in configs:
@@ -109,6 +119,12 @@ def export_run(
             if half is not None:
                 features = training_features(config, draft.encoders[modality], modality, half.rows)
                 draft.add_half(modality, features, half.softmax)
+            if int8 is not None:
+                spec = draft.encoders[modality]
+                features = training_features(config, spec, modality, INT8_ROWS)
+                made = export_int8(draft.folder / spec.onnx, features, int8)
+                draft.encoders[modality] = msgspec.structs.replace(spec, int8=made.spec)
+                quantised[modality] = made
             if advance is not None:
                 advance(len(differences) / len(configs))
         anchor = adopted or _own_anchor(tuple(draft.encoders))
@@ -124,7 +140,7 @@ def export_run(
             },
         )
     halves = {m: spec.fp16 for m, spec in draft.encoders.items() if spec.fp16 is not UNSET}
-    return ExportedRun(tuple(draft.encoders), anchor, differences, halves)
+    return ExportedRun(tuple(draft.encoders), anchor, differences, halves, quantised)
 
 
 def _frozen_towers(graph: BindingGraph) -> dict[Modality, BundleFolder]:
