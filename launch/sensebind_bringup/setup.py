@@ -19,12 +19,13 @@ setup(
     description="Launch files, parameters and a supervisor for SenseBind's ROS 2 node",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "fastdds.xml"]},
+    package_data={NAME: ["py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch", "*_launch.py")),
-        (f"share/{NAME}/config", files("config", "*.yaml")),
+        (f"share/{NAME}/config", files("config", "*.*")),
+        (f"share/{NAME}/config/streams", files("config/streams", "*.yaml")),
     ],
     zip_safe=False,
     entry_points={

@@ -116,9 +116,8 @@ def _replay(values: Values) -> Plan:
         namespace=node.namespace,
         arguments=("--node", node.node, "--out", values.text("out")),
         log_level=node.log_level,
-        after=after,
     )
-    return _plan(values, node, recorder, player)
+    return _plan(values, recorder, node, player)  # listening before the first embedding
 
 
 def _realsense(values: Values) -> Plan:

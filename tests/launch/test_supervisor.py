@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor with real processes that need no ROS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sensebind_bringup.plan import Plan, PlanError, Process
+from sensebind_bringup.supervisor import Supervisor, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WAITS = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: sys.exit(open({told!r}, "w").write("SIGINT") and 0))
+open({ready!r}, "w").close()  # a pipe: waits until somebody reads
+signal.pause()
+"""
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files are modules that a plan's processes can be."""
+    os.mkfifo(tmp_path / "ready")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def waits(folder: Path) -> Process:
+    """A process that ends when it is interrupted, and tells so."""
+    told, ready = str(folder / "told"), str(folder / "ready")
+    (folder / "waits.py").write_text(WAITS.format(told=told, ready=ready))
+    return Process("waits", module="waits")
+
+
+def ends(folder: Path, text: str, *, ends_run: bool = True) -> Process:
+    """A process that runs a text once the waiting one is there."""
+    wait = f"import os\nopen({str(folder / 'ready')!r}).close()\n"
+    (folder / "ends.py").write_text(wait + text)
+    return Process("ends", module="ends", ends_run=ends_run)
+
+
+def test_the_rest_is_interrupted_when_the_run_is_over(modules: Path) -> None:
+    plan = Plan(sys.executable, (waits(modules), ends(modules, "")))
+    assert Supervisor(plan).run() == 0
+    assert (modules / "told").read_text() == "SIGINT"
+
+
+def test_variables_of_the_plan_reach_the_processes(modules: Path) -> None:
+    text = f"open({str(modules / 'seen')!r}, 'w').write(os.environ['PROFILE'])"
+    plan = Plan(sys.executable, (waits(modules), ends(modules, text)), {"PROFILE": "ours.xml"})
+    assert Supervisor(plan).run() == 0
+    assert (modules / "seen").read_text() == "ours.xml"
+
+
+@pytest.mark.parametrize(("text", "ends_run"), [("raise SystemExit(3)", True), ("", False)])
+def test_a_process_that_ends_unasked_ends_the_run(
+    modules: Path, capfd: pytest.CaptureFixture[str], text: str, *, ends_run: bool
+) -> None:
+    plan = Plan(sys.executable, (waits(modules), ends(modules, text, ends_run=ends_run)))
+    assert Supervisor(plan).run() == 1
+    assert (modules / "told").read_text() == "SIGINT"
+    assert (
+        f"ends ended with status {3 if text else 0}, the rest is stopped" in capfd.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> None:
+    supervisor = Supervisor(Plan(sys.executable, (waits(modules),)))
+    before = signal.getsignal(number)
+
+    def interrupt() -> None:
+        (modules / "ready").read_text()
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert supervisor.run() == 0
+    thread.join()
+    assert (modules / "told").read_text() == "SIGINT"
+    assert signal.getsignal(number) is before
+
+
+def test_a_program_that_is_not_installed_is_told_before_anything_starts(modules: Path) -> None:
+    driver = Process("camera", package="no_such_camera", executable="node")
+    with pytest.raises(PlanError, match="camera needs the program node of the ROS package"):
+        Supervisor(Plan(sys.executable, (waits(modules), driver)))
+    assert not (modules / "told").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "'' is no plan; expected one of live, replay, realsense, several"),
+        (["fly"], "'fly' is no plan"),
+        (["live", "bundle=demo"], "'bundle=demo' is no argument"),
+        (["replay"], "bag is missing"),
+    ],
+)
+def test_wrong_words(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_arguments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "--show-args"]) == 0
+    listed = capsys.readouterr().out
+    assert "bag: recording" in listed
+    assert "(must be given)" in listed
+    assert "use_sim_time: take the time from /clock (default: 'true')" in listed
