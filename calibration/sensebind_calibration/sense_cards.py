@@ -112,6 +112,8 @@ def scores_card(stream: str, section: ScoresSection) -> str:
         rows.append(
             ("calibration error", f"{before} -> {_share(section.ece, section.ece_interval)}")
         )
+    if section.ece_perfect is not None:
+        rows.append(("a perfect one's", f"{section.ece_perfect:.1%} with so many windows"))
     thresholds = [("any class", section.unknown_threshold), *section.thresholds.items()]
     cells = [
         [label, f"{told.cosine:.4f}", _share(told.false_alarms, told.false_alarms_interval),

@@ -204,6 +204,7 @@ class ScoresSection(AppliedScores, frozen=True, kw_only=True, omit_defaults=True
         accuracy, accuracy_interval: share of the windows of classes that are labelled right.
         ece, ece_interval: expected calibration error with the temperature found, by
             cross-fitting; interval by bootstrap.
+        ece_perfect: what scores that are exactly right would show, of so few windows.
         ece_before, ece_before_interval: with `temperature_before`.
         temperature_before: what scores are made with by default.
         reliability: the diagram of the windows of classes.
@@ -219,6 +220,7 @@ class ScoresSection(AppliedScores, frozen=True, kw_only=True, omit_defaults=True
     accuracy_interval: Interval | None = None
     ece: float | None = None
     ece_interval: Interval | None = None
+    ece_perfect: float | None = None
     ece_before: float | None = None
     ece_before_interval: Interval | None = None
     temperature_before: Positive

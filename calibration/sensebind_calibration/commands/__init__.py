@@ -7,6 +7,7 @@ from sensebind_calibration.commands.allan import allan
 from sensebind_calibration.commands.depth import depth
 from sensebind_calibration.commands.imu import imu
 from sensebind_calibration.commands.microphone import microphone
+from sensebind_calibration.commands.scores import scores
 from sensebind_calibration.commands.show import show
 from sensebind_calibration.commands.thermal import thermal
 
@@ -16,4 +17,5 @@ app.command()(imu)
 app.command()(microphone)
 app.command()(depth)
 app.command()(thermal)
+app.command()(scores)
 app.command()(show)
