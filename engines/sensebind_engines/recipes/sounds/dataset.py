@@ -26,6 +26,7 @@ from sensebind_engines.recipes.sounds.credits import credits_text
 from sensebind_engines.recipes.sounds.events import EVENTS
 from sensebind_engines.recipes.sounds.instruments import INSTRUMENTS
 from sensebind_engines.recipes.sounds.renders import RATE_HZ, open_soundfont, render
+from sensebind_engines.recipes.sounds.wordings import MORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,6 +104,11 @@ def prompts() -> dict[str, tuple[str, ...]]:
     return {label: told.prompts for label, told in _CLASSES.items()}
 
 
+def texts(label: str) -> tuple[str, ...]:
+    """Wordings of training of a class."""
+    return (*_CLASSES[label].texts, *MORE[label])
+
+
 def plan() -> list[Made]:
     """Everything that is made, in a fixed order."""
     return [*_melodies(), *_occurrences()]
@@ -170,7 +176,11 @@ def _with_floor(sound: NDArray[np.float64], rng: np.random.Generator) -> NDArray
 
 def _recordings(out: Path, cache: Path, more: Mapping[str, str]) -> list[dict[str, object]]:
     splits = {**dict.fromkeys(TRAIN_FOLDS, "train"), **more}
-    rows = [row for label in SOUNDS for row in clip_rows(out, cache, label, splits)]
+    rows = [
+        {**row, "text": texts(label)}
+        for label in SOUNDS
+        for row in clip_rows(out, cache, label, splits)
+    ]
     return [row for row in rows for _ in range(REPEATS if row["split"] == "train" else 1)]
 
 
@@ -195,7 +205,7 @@ def _tested_as(made: Made) -> str:
 
 
 def _row(made: Made, name: str, split: str) -> dict[str, object]:
-    told = {"text": _CLASSES[made.label].texts, "label": made.label, "key": made.label}
+    told = {"text": texts(made.label), "label": made.label, "key": made.label}
     return {"audio": name, **told, "group": name.removesuffix(".flac"), "split": split}
 
 

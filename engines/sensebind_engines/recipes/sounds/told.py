@@ -8,8 +8,10 @@ SUMMARY = (
 )
 
 _KNOWN_FOLD = (
-    "Fold 4 of ESC-10 was measured before, for an encoder of ESC-10 alone, whose settings this one "
-    "began with; they were chosen on folds 1 to 3. Fold 5 was never used."
+    "Fold 4 of ESC-10 was measured for the third time: before, for an encoder of ESC-10 alone "
+    "(.908) and for the first version of this one (.808). What was changed since was chosen on "
+    "fold 3; that something was changed was not, so this figure is a little too good to be that "
+    "of recordings nobody has looked at. Fold 5 was never used."
 )
 
 _SHORT = (
@@ -27,19 +29,28 @@ LIMITS = (
     "A window with nothing but a pause counts as a window of its clip's class.",
 )
 
+_FIRST = (
+    "A first version had two wordings of training per class, sounds slowed by up to a tenth, and "
+    "700 steps. It named .808 of fold 4 and was not shown to beat the regression, so it was looked "
+    "into, on folds 1 and 2 against 3: asked in the wordings of training it named far more than in "
+    "others."
+)
 _CHOSEN = (
-    "Two encoders were trained on folds 1 and 2 of ESC-10 and the training parts, and measured on "
-    "fold 3 and on pitches and parameters that are neither trained nor tested. By clips, the one "
-    "without slowed sounds (700 steps) got .775 of the recordings, .786 of the instruments and "
-    ".690 of the events; the one with sounds slowed by up to a fifth (1000 steps) .713, .943, .810."
+    "Three encoders were then trained on folds 1 and 2 of ESC-10 and the training parts, one seed "
+    "of 900 steps each, and measured on fold 3 and on pitches and parameters that are neither "
+    "trained nor tested; by clips, recordings, instruments and events. Two wordings per class, "
+    "sounds also faster by up to a tenth, every recording six times: .750, .771, .595 (recordings "
+    "asked in the wordings of training .838). Six or seven wordings, recordings three times: .787, "
+    ".857, .738. The same heard by microphones of up to 6 dB of colour: .850, .857, .738. The "
+    "regression has .700 of those recordings and .595 of those events."
 )
 _FROZEN = (
-    "The final settings lie between them: sounds slowed by up to a tenth, every recording three "
-    "times, 700 steps. They were frozen without being measured first; training then had folds 1 "
-    "to 3 and everything choices were made on, and each seed was measured once on what is tested."
+    "The last of them was frozen, with 1200 steps for as many passes over what is now more data; "
+    "training then had folds 1 to 3 and everything choices were made on, and each seed was "
+    "measured once on what is tested."
 )
 
-CHOICES = (_CHOSEN, _FROZEN)
+CHOICES = (_FIRST, _CHOSEN, _FROZEN)
 
 FAILURES_RULE = (
     "The clips of ESC-10 fold 4 that the shipped encoder got wrong by the largest difference of "

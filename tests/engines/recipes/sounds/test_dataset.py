@@ -70,6 +70,7 @@ def test_every_class_is_trained_and_asked_with_other_words(built: Built) -> None
     asked = json.loads((built.out / "prompts.json").read_text())["audio"]
     trained = {row["label"]: row["text"] for row in built.final if row["split"] == "train"}
     assert asked.keys() == trained.keys() == prompts().keys()
+    assert min(len(set(texts)) for texts in trained.values()) >= 6
     learnt = {text for texts in trained.values() for text in texts}
     assert learnt.isdisjoint(text for wordings in asked.values() for text in wordings)
 
