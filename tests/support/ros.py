@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tests.support import bags
 from tests.support.ros_subscriber import Got
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from typing_extensions import Self
 
+    from tests.support.bags import Message
     from tests.support.ros_publisher import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,6 +191,39 @@ class Examiner:
     def _take(self, message: Any) -> None:
         for status in message.status:
             self.statuses[status.name] = status
+
+
+class Sender:
+    """Publishes serialized messages from the test's own process."""
+
+    def __init__(self, examiner: Examiner, topic: str, kind: str, *, reliable: bool = True) -> None:
+        from rclpy.event_handler import PublisherEventCallbacks
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+        package, _, name = kind.partition("/msg/")
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        self._examiner = examiner
+        self._publisher = examiner.node.create_publisher(
+            getattr(import_module(f"{package}.msg"), name),
+            topic,
+            QoSProfile(depth=2000, reliability=reliability),
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
+        )
+
+    def matched(self) -> Sender:
+        """Wait for a subscriber."""
+        self._examiner.until(lambda: self._publisher.get_subscription_count() > 0)
+        return self
+
+    def send(self, messages: Sequence[Message | bytes]) -> None:
+        """Publish, one after the other."""
+        for message in messages:
+            raw = message if isinstance(message, bytes) else bags.serialize(message)
+            self._publisher.publish(raw)
+
+    def close(self) -> None:
+        """Publish no more."""
+        self._examiner.node.destroy_publisher(self._publisher)
 
 
 class NodeUnderTest(Process):

@@ -177,13 +177,21 @@ def encoder_findings(
     return found
 
 
-def node_finding(state: str, problem: str, running: Running | None) -> Finding:
-    """The status of the node itself."""
+def node_finding(state: str, problem: str) -> Finding:
+    """The status of a node that is not active."""
     finding = Finding("node", message=state, values={"state": state})
     if problem:
         finding.worsen(Level.ERROR, problem)
-    if running is None:
-        return finding
+    return finding
+
+
+def active_finding(state: str, running: Running, clock_jumps: int, unpublished: int) -> Finding:
+    """The status of an active node itself."""
+    finding = node_finding(state, "")
+    finding.values["clock jumps"] = f"{clock_jumps}"
+    finding.values["not published"] = f"{unpublished}"
+    if unpublished:
+        finding.worsen(Level.WARN, f"{unpublished} embeddings could not be published")
     if running.failure:
         finding.worsen(Level.ERROR, f"the pipeline failed: {running.failure}")
     finding.values["runs"] = f"{running.runs}"

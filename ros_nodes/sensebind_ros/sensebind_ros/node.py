@@ -18,11 +18,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 
-from sensebind.errors import SenseBindError
+from sensebind.flow.incidents import told
 from sensebind_ros.active import Active
 from sensebind_ros.configured import Configured
 from sensebind_ros.diagnostics import Diagnostics
-from sensebind_ros.findings import Looking, encoder_findings, node_finding
+from sensebind_ros.findings import Looking, active_finding, encoder_findings, node_finding
 from sensebind_ros.parameters import Parameters
 from sensebind_ros.services import Services
 from sensebind_ros.settings import When
@@ -99,16 +99,13 @@ class SenseBindNode(LifecycleNode):
         """Do the work of a transition; if it fails, tell why and stay where we were."""
         try:
             work()
-        except SenseBindError as error:
-            self._problem = f"not {done}: {error}"
         except Exception as error:  # noqa: BLE001 - rclpy would swallow it
-            self._problem = f"not {done}: {type(error).__name__}: {error}"
-        else:
-            self._problem = ""
-            return SUCCESS
-        self.get_logger().error(self._problem)
-        self._tick()
-        return FAILURE
+            self._problem = f"not {done}: {told(error)}"
+            self.get_logger().error(self._problem)
+            self._tick()
+            return FAILURE
+        self._problem = ""
+        return SUCCESS
 
     def _configure(self, state: LifecycleState) -> None:
         configured = Configured(self, self._parameter_table.settings())
@@ -152,18 +149,29 @@ class SenseBindNode(LifecycleNode):
         self._ticking = self.create_timer(period_s, self._tick, clock=self._steady)
 
     def _tick(self) -> None:
-        """Tell how the node does."""
+        """Tell how the node does; what cannot be told is no reason to end."""
+        try:
+            self._tell()
+        except Exception as error:  # noqa: BLE001 - of whatever is looked at
+            self.get_logger().error(f"no diagnostics: {told(error)}", throttle_duration_sec=60.0)
+
+    def _tell(self) -> None:
         state = self._state_machine.current_state[1]
-        active, configured, looking = self._active, self._configured, self._looking
-        findings = [node_finding(state, self._problem, active.running if active else None)]
-        if active is not None and configured is not None and looking is not None:
-            active.running.end_outdated()
-            active.topics.resolve()
-            states = looking.states()
-            findings += looking.findings(states)
-            findings += encoder_findings(configured.bundle, configured.settings, states)
-            self._diagnostics.publish_streams(states, configured.encoders)
-        self._diagnostics.publish(findings)
+        if self._active is None or self._configured is None or self._looking is None:
+            self._diagnostics.publish([node_finding(state, self._problem)])
+            return
+        active, configured = self._active, self._configured
+        active.running.end_outdated()
+        active.topics.resolve()
+        states = self._looking.states()
+        self._diagnostics.publish(
+            [
+                active_finding(state, active.running, active.clock.jumps, active.unpublished),
+                *self._looking.findings(states),
+                *encoder_findings(configured.bundle, configured.settings, states),
+            ]
+        )
+        self._diagnostics.publish_streams(states, configured.encoders)
 
     def _allowed(self) -> When:
         """What changes of parameters are possible now."""

@@ -12,7 +12,6 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.parameter import Parameter as RosParameter
 
 from sensebind.errors import SenseBindError
 from sensebind_ros.settings import (
@@ -30,17 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rclpy.node import Node
+    from rclpy.parameter import Parameter as RosParameter
 
     Apply = Callable[[Settings, When], None]
 
 _INT64_MAX = (1 << 63) - 1
-_TYPES = {
-    "bool": RosParameter.Type.BOOL,
-    "int": RosParameter.Type.INTEGER,
-    "text": RosParameter.Type.STRING,
-}
-"""Kinds of fields that ROS can hold to one type. Numbers may be written as integers too, and the
-type of an empty list cannot be told."""
 
 
 class Parameters:
@@ -139,7 +132,7 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
         name=parameter.name,
         description=description,
         additional_constraints=field.expected,
-        dynamic_typing=_is_dynamic(parameter),
+        dynamic_typing=True,  # a whole number is a number, and our refusals say more than rclpy's
     )
     least, greatest = field.least, field.greatest
     if field.kind == "int" and (least is not None or greatest is not None):
@@ -163,11 +156,6 @@ def _fit(values: dict[str, object]) -> bool:
     except SenseBindError:
         return False
     return True
-
-
-def _is_dynamic(parameter: Parameter) -> bool:
-    field = parameter.field
-    return field.optional or field.required or field.kind not in _TYPES
 
 
 def _default(parameter: Parameter) -> object:

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's services: texts to vectors, and other prompts while it runs.
 
-A service answers when its texts are embedded, in a thread of their own; until then messages go on
-to be received.
+A service answers when its texts are embedded, in a thread of their own; until then the node goes on
+to receive messages.
 """
 
 from __future__ import annotations
 
 from array import array
-from concurrent.futures import wait
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sensebind.errors import InputError, SenseBindError
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future as RosFuture
+
+from sensebind.errors import InputError
+from sensebind.flow.incidents import told
 from sensebind.zero_shot import DEFAULT_TEMPERATURE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from rclpy.node import Node
@@ -24,9 +27,6 @@ if TYPE_CHECKING:
     from sensebind_ros.labels import Labels
 
     Value = TypeVar("Value")
-
-_STEP_S = 0.001
-"""How long the thread that receives messages looks for an answer at a time."""
 
 
 class Services:
@@ -47,6 +47,7 @@ class Services:
             space: the space_id and the length of its vectors.
             changed: told when other prompts are used.
         """
+        self._node = node
         self._labels = labels
         self._space = space
         self._changed = changed
@@ -54,18 +55,21 @@ class Services:
             kinds = import_module("sensebind_msgs.srv")
         except ImportError:
             return
-        node.create_service(kinds.EmbedText, "~/embed_text", self._embed_text)
-        node.create_service(kinds.SetPrompts, "~/set_prompts", self._set_prompts)
+        for kind, name, answer in (
+            (kinds.EmbedText, "~/embed_text", self._embed_text),
+            (kinds.SetPrompts, "~/set_prompts", self._set_prompts),
+        ):  # of their own groups: a service that waits holds up its group
+            node.create_service(kind, name, answer, callback_group=MutuallyExclusiveCallbackGroup())
 
     async def _embed_text(self, request: Any, response: Any) -> Any:  # noqa: ANN401
         try:
             labels = self._configured()
-            vectors = await _result(labels.embed(request.texts))
+            vectors = await _result(self._node, labels.embed(request.texts))
             response.space_id, response.dim = self._space()
             response.vectors = array("f", vectors.tobytes())
             response.success = True
-        except SenseBindError as error:
-            response.message = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            response.message = told(error)
         return response
 
     async def _set_prompts(self, request: Any, response: Any) -> Any:  # noqa: ANN401
@@ -74,7 +78,7 @@ class Services:
             if request.classes:
                 classes = _classes(request.classes)
                 temperature = request.temperature or DEFAULT_TEMPERATURE
-                embedded = await _result(labels.embed_classes(classes, temperature))
+                embedded = await _result(self._node, labels.embed_classes(classes, temperature))
                 labels.add(request.prompt_set, embedded, use=not request.add_only)
             else:
                 labels.use(request.prompt_set)
@@ -83,8 +87,8 @@ class Services:
             response.prompt_sets = list(in_use.names)
             response.success = True
             self._changed()
-        except SenseBindError as error:
-            response.message = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+            response.message = told(error)
         return response
 
     def _configured(self) -> Labels:
@@ -104,15 +108,10 @@ def _classes(messages: list[Any]) -> dict[str, list[str]]:
     return {each.label: list(each.prompts) or [each.label] for each in messages}
 
 
-class _Turn:
-    """Lets the executor do other things before it goes on here."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
-async def _result(future: Future[Value]) -> Value:
-    while not future.done():
-        wait([future], _STEP_S)
-        await _Turn()
+async def _result(node: Node, future: Future[Value]) -> Value:
+    """What comes of work in another thread; meanwhile the node's executor does other things."""
+    done = RosFuture(executor=node.executor)
+    done.add_done_callback(lambda _: None)  # so that the executor is woken for it
+    future.add_done_callback(done.set_result)
+    await done
     return future.result()

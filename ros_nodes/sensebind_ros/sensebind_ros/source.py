@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
 
+from sensebind.flow.incidents import told
 from sensebind.metrics.histogram import Histogram
 from sensebind.sources.base import LiveStreamInfo, SourceReport, StreamKind
 from sensebind.sources.messages.wire import DecodeError
@@ -131,6 +132,9 @@ class TopicSource:
             block = reader.block(data)
         except DecodeError as error:
             self._skip(topic, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - content of any kind costs its message only
+            self._skip(topic, told(error))
             return
         topic.note_frame(data)
         if block is None:

@@ -77,11 +77,15 @@ class Topics:
         What stands in the way of a topic is told as its `problem`.
         """
         for each in self._wanted:
-            each.topic.publishers = self._node.count_publishers(each.topic.name)
+            topic = each.topic
+            topic.publishers = self._node.count_publishers(topic.name)
             if each.subscription is None:
                 self._try(each)
-            elif each.info is not None:
-                self._look_again(each.info)
+                continue
+            if not topic.received:
+                topic.problem = self._other_type(topic)
+            if each.info is not None:
+                self._look_again(topic, each.info)
         return any(
             each.subscription is None or (each.info is not None and not each.info.topic.received)
             for each in self._wanted
@@ -135,6 +139,17 @@ class Topics:
                 self._node.get_logger().error(f"{topic.name}: {error}")
             topic.problem = str(error)
 
+    def _other_type(self, topic: Topic) -> str:
+        """That a topic is published with types that are not its own; "" if it is not."""
+        publishers = self._node.get_publishers_info_by_topic(topic.name)
+        types = sorted({each.topic_type for each in publishers})
+        if not types or topic.message_type in types:
+            return ""
+        return (
+            f"{topic.name!r} is published as {', '.join(types)}, not as {topic.message_type}; "
+            f"correct {topic.stream}.type, or leave it out"
+        )
+
     def _published_type(self, name: str) -> str:
         """The type that a topic is published with; "" if nobody does."""
         publishers = self._node.get_publishers_info_by_topic(name)
@@ -147,20 +162,21 @@ class Topics:
         if not kind or wanted.info is not None:
             return wanted.info
         name = wanted.config.info_topic or _beside(wanted.topic.name, kind)
-        topic = Topic(name, wanted.topic.stream, kind, wanted.topic.reader)
-        return self._subscribed(topic)
+        return self._subscribed(wanted.topic, Topic(name, wanted.topic.stream, kind))
 
-    def _subscribed(self, topic: Topic) -> _Info:
-        qos = describing_qos(self._node, topic.name)
-        return _Info(topic, qos, subscribe(self._node, topic, qos, lambda d: _learn(topic, d)))
+    def _subscribed(self, topic: Topic, info: Topic) -> _Info:
+        """Subscribe to `info`, which describes `topic`."""
+        qos = describing_qos(self._node, info.name)
+        learn = lambda data: _learn(topic, info, data)  # noqa: E731
+        return _Info(info, qos, subscribe(self._node, info, qos, learn))
 
-    def _look_again(self, info: _Info) -> None:
+    def _look_again(self, topic: Topic, info: _Info) -> None:
         """Ask a describing topic for what it keeps, if it turns out that it does."""
         if not info.topic.received:
             qos = describing_qos(self._node, info.topic.name)
             if (qos.durability, qos.reliability) != (info.qos.durability, info.qos.reliability):
                 self._node.destroy_subscription(info.subscription)
-                new = self._subscribed(info.topic)
+                new = self._subscribed(topic, info.topic)
                 info.qos, info.subscription = new.qos, new.subscription
 
 
@@ -207,11 +223,12 @@ def _ring_rate_hz(stream: StreamConfig, topic: TopicConfig) -> float:
     return topic.message_rate_hz or 0.0
 
 
-def _learn(topic: Topic, data: bytes) -> None:
+def _learn(topic: Topic, info: Topic, data: bytes) -> None:
+    """Take what a message of `info` says of `topic`."""
     assert topic.reader is not None
-    topic.received += 1
+    info.received += 1
     try:
         topic.reader.learn(data)
         topic.problem = ""
     except DecodeError as error:
-        topic.problem = str(error)
+        topic.problem = f"{info.name}: {error}"
