@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import math
+import time
+from contextlib import contextmanager
+from itertools import cycle
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pyrealsense2 as rs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +33,10 @@ class SoftRealSense:
         domain: of the stamps.
     """
 
-    def __init__(self, serial: str, *, global_time: bool = False) -> None:
+    def __init__(
+        self, serial: str, *, global_time: bool = False, size: tuple[int, int] = (WIDTH, HEIGHT)
+    ) -> None:
+        self._width = size[0]
         self.device = rs.software_device()
         self.device.register_info(rs.camera_info.name, "Soft camera")
         self.device.register_info(rs.camera_info.serial_number, serial)
@@ -42,8 +50,8 @@ class SoftRealSense:
             if global_time:
                 sensor.add_read_only_option(rs.option.global_time_enabled, 1.0)
         self._profiles = {
-            "depth": self._depth.add_video_stream(_video("depth", 1, "z16", 2), True),
-            "color": self._colour.add_video_stream(_video("color", 2, "rgb8", 3), True),
+            "depth": self._depth.add_video_stream(_video("depth", 1, "z16", 2, size), True),
+            "color": self._colour.add_video_stream(_video("color", 2, "rgb8", 3, size), True),
             "slow accel": self._motion.add_motion_stream(_motion("accel", 3, ACCEL_HZ // 4)),
             "accel": self._motion.add_motion_stream(_motion("accel", 4, ACCEL_HZ)),
             "gyro": self._motion.add_motion_stream(_motion("gyro", 5, GYRO_HZ)),
@@ -57,14 +65,14 @@ class SoftRealSense:
         number: int,
         milliseconds: float,
     ) -> None:
-        """Inject a frame of each, (HEIGHT, WIDTH) and (HEIGHT, WIDTH, 3)."""
+        """Inject a frame of each, (height, width) and (height, width, 3)."""
         for sensor, kind, pixels, size in (
             (self._depth, "depth", depth, 2),
             (self._colour, "color", colour, 3),
         ):
             frame = rs.software_video_frame()
             frame.pixels = pixels
-            frame.stride, frame.bpp = WIDTH * size, size
+            frame.stride, frame.bpp = self._width * size, size
             frame.profile = self._profiles[kind].as_video_stream_profile()
             self._kept.append(pixels)
             sensor.on_video_frame(self._told(frame, number, milliseconds))
@@ -94,6 +102,40 @@ class SoftRealSense:
         return frame
 
 
+@contextmanager
+def moving(
+    camera: SoftRealSense, pictures: Sequence[tuple[NDArray[np.uint16], NDArray[np.uint8]]]
+) -> Iterator[None]:
+    """While the block lasts, the camera sees these pictures at 15 Hz, over and over, and turns."""
+    ended = Event()
+
+    def move() -> None:
+        seen, turned, accelerated = 0, 0, 0
+        shown = cycle(pictures)
+        begin_s = time.monotonic()
+        while not ended.wait(0.02):
+            now_s = time.monotonic() - begin_s
+            while turned < now_s * GYRO_HZ:
+                at_s = turned / GYRO_HZ
+                camera.rotate((0.0, 0.3 * math.sin(at_s), 0.1), turned, 1000 * at_s)
+                turned += 1
+            while accelerated < now_s * ACCEL_HZ:
+                at_s = accelerated / ACCEL_HZ
+                camera.accelerate((math.sin(9 * at_s), -9.8, 0.5), accelerated, 1000 * at_s)
+                accelerated += 1
+            while seen < now_s * 15:
+                camera.see(*next(shown), seen, 1000 * seen / 15)
+                seen += 1
+
+    thread = Thread(target=move)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 class SoftContext:
     """What librealsense's context is asked, about these cameras."""
 
@@ -121,15 +163,16 @@ class _Removed:
         return device is self._device
 
 
-def _video(kind: str, uid: int, pixel_format: str, size: int) -> Any:
+def _video(kind: str, uid: int, pixel_format: str, depth: int, size: tuple[int, int]) -> Any:
+    width, height = size
     intrinsics = rs.intrinsics()
-    intrinsics.width, intrinsics.height = WIDTH, HEIGHT
-    intrinsics.ppx, intrinsics.ppy = WIDTH / 2, HEIGHT / 2
-    intrinsics.fx = intrinsics.fy = _FOCAL_PX
+    intrinsics.width, intrinsics.height = width, height
+    intrinsics.ppx, intrinsics.ppy = width / 2, height / 2
+    intrinsics.fx = intrinsics.fy = _FOCAL_PX * width / WIDTH
     intrinsics.model, intrinsics.coeffs = rs.distortion.none, [0.0] * 5
     stream = rs.video_stream()
     stream.type, stream.index, stream.uid = getattr(rs.stream, kind), 0, uid
-    stream.width, stream.height, stream.fps, stream.bpp = WIDTH, HEIGHT, 30, size
+    stream.width, stream.height, stream.fps, stream.bpp = width, height, 30, depth
     stream.fmt, stream.intrinsics = getattr(rs.format, pixel_format), intrinsics
     return stream
 
