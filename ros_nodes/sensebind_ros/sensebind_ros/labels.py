@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from sensebind.calibration import Calibration
 from sensebind.closing import Closing
 from sensebind.labelling import Labeller
 from sensebind.zero_shot import ZeroShot, parse_prompts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.bundle import Bundle
+    from sensebind.calibration.sections import ScoresSection
     from sensebind.labelling import LabelConfig
     from sensebind.records import Record
     from sensebind.types import Embedding
@@ -64,15 +66,17 @@ class Labels(Closing):
         """
         before, node = self._settings, settings.node
         sets, name = dict(self._sets), self._labeller.in_use
+        known = self._labeller.calibrated
         asked = (node.prompts, node.temperature)
         if before is None or asked != (before.node.prompts, before.node.temperature):
             sets.pop(FROM_PARAMETERS, None)
-            name = next(iter(sets), "")
+            name, known = next(iter(sets), ""), {}
             if node.prompts is not None:
                 classes = parse_prompts(node.prompts)
                 embedded = self.embed_classes(classes, node.temperature).result()
                 sets[FROM_PARAMETERS], name = embedded, FROM_PARAMETERS
-        self._take(sets, name, settings.labels)
+                known = self._worth(embedded, settings)
+        self._take(sets, name, settings.labels, known)
         self._settings = settings
 
     def embed(self, texts: Sequence[str]) -> Future[NDArray[np.float32]]:
@@ -92,7 +96,8 @@ class Labels(Closing):
             ConfigError: if a class is called "unknown" and labels may be withheld.
         """
         in_use = name if use or not self._sets else self._labeller.in_use
-        self._take({**self._sets, name: classes}, in_use, self._labeller.config)
+        before = self._labeller
+        self._take({**self._sets, name: classes}, in_use, before.config, before.calibrated)
 
     def use(self, name: str) -> None:
         """Go over to a set that was given before.
@@ -120,8 +125,28 @@ class Labels(Closing):
         """End the thread."""
         self._texts.shutdown(cancel_futures=True)
 
-    def _take(self, sets: dict[str, ZeroShot], in_use: str, config: LabelConfig) -> None:
-        labeller = Labeller(sets, config)
+    def _worth(self, classes: ZeroShot, settings: Settings) -> dict[str, ScoresSection]:
+        """What the streams' scores are worth, where a calibration tells."""
+        path = settings.pipeline.calibration
+        if path is None:
+            return {}
+        manifest = self._bundle.manifest
+        scored = {
+            name: manifest.encoder_id(stream.modality)
+            for name, stream in settings.pipeline.streams.items()
+        }
+        return Calibration.load(path).scores(
+            scored, space_id=manifest.space_id, prompts_sha256=classes.prompts_sha256
+        )
+
+    def _take(
+        self,
+        sets: dict[str, ZeroShot],
+        in_use: str,
+        config: LabelConfig,
+        known: dict[str, ScoresSection],
+    ) -> None:
+        labeller = Labeller(sets, config, known)
         if sets:
             labeller.use(in_use)
         with self._lock:

@@ -217,6 +217,11 @@ def make_reader(stream: str, message_type: str, config: StreamConfig) -> Reader:
     """
     sense = _sense(stream, message_type, config.modality)
     if sense.kind is StreamKind.SAMPLES:
+        if message_type != IMU:
+            raise ConfigError(
+                f"{stream}.type is {message_type!r}, half an IMU; name its two topics, accel_topic "
+                "and gyro_topic"
+            )
         return ImuReader(stream, sense)
     make = FrameReader if sense.kind is StreamKind.FRAMES else SoundReader
     return make(stream, sense, config)
@@ -257,8 +262,6 @@ def _sense(stream: str, message_type: str, modality: Modality) -> Sense:
             f"{stream}.type is {message_type!r}, which is not read as {modality}; expected one of "
             f"{fitting}"
         )
-    if sense.kind is StreamKind.SAMPLES and message_type != IMU and sense.halves == (None, None):
-        raise ConfigError(f"{stream}.type is {message_type!r}, expected {IMU}")
     return sense
 
 
