@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sensebind_calibration.sections import AllanSection, SensorNoise
 
 # Paul Tol's "high-contrast" scheme (SRON/EPS/TN/09-002, issue 3.2, 2021).
-_COLOURS = ("#004488", "#ddaa33", "#bb5566")
+COLOURS = ("#004488", "#ddaa33", "#bb5566")
 
 
 def draw_allan(path: Path, curve: AllanCurve, section: AllanSection, title: str) -> None:
@@ -41,7 +41,7 @@ def draw_allan(path: Path, curve: AllanCurve, section: AllanSection, title: str)
 def _panel(axes: Axes, curve: AllanCurve, rows: slice, noise: SensorNoise, title: str) -> None:
     taus_s = curve.taus_s
     for place, deviations in enumerate(curve.deviations[rows]):
-        colour = _COLOURS[place]
+        colour = COLOURS[place]
         density, walk = noise.noise_density[place], noise.random_walk[place]
         label = f"{'xyz'[place]}: N {density:.3g}/√Hz, least {noise.minimum[place]:.3g}"
         axes.loglog(taus_s, deviations, color=colour, linewidth=1.6, label=label)

@@ -108,8 +108,10 @@ def calibratedness(scores: Values, classes: Times) -> Calibratedness:
     drawn = rng.integers(0, len(best), (_RESAMPLED, len(best)))
     resampled = [_error(best[rows], right[rows]) for rows in drawn]
     perfect = [_error(best, rng.random(len(best)) < best) for _ in range(_RESAMPLED)]
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Calibratedness(_error(best, right), (float(low), float(high)), float(np.mean(perfect)))
+    # Resampling adds chance to chance, so its quantiles lie too high; its scatter is right.
+    error, half = _error(best, right), 1.96 * float(np.std(resampled))
+    interval = max(error - half, 0.0), min(error + half, 1.0)
+    return Calibratedness(error, interval, float(np.mean(perfect)))
 
 
 def reliability(scores: Values, before: Values, classes: Times) -> tuple[ReliabilityBin, ...]:

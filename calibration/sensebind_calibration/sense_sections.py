@@ -203,7 +203,7 @@ class ScoresSection(AppliedScores, frozen=True, kw_only=True, omit_defaults=True
         background: those of no class among them.
         accuracy, accuracy_interval: share of the windows of classes that are labelled right.
         ece, ece_interval: expected calibration error with the temperature found, by
-            cross-fitting; interval by bootstrap.
+            cross-fitting; interval by the bootstrap's scatter.
         ece_perfect: what scores that are exactly right would show, of so few windows.
         ece_before, ece_before_interval: with `temperature_before`.
         temperature_before: what scores are made with by default.
