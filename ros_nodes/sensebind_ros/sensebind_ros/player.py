@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -220,9 +220,12 @@ def _parser() -> ArgumentParser:
 
 
 def _at_least_0(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
     if not 0 <= value < float("inf"):
-        raise ValueError(text)
+        raise ArgumentTypeError(f"it is {text!r}, expected a number from 0 on")
     return value
 
 
