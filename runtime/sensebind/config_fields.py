@@ -145,6 +145,8 @@ def _union(name: str, kind: types.UnionType) -> ConfigField:
     texts = [part for part in parts if isinstance(part, types.StrType)]
     or_text = len(parts) > 1 and bool(texts)
     rest = [part for part in parts if not or_text or part not in texts]
+    if rest and all(isinstance(part, types.StructType) for part in rest):
+        rest = rest[:1]  # which one it is, a tag tells
     if len(rest) != 1:
         raise TypeError(f"field {name!r} is one of {parts!r}; one type, or it and a text, is meant")
     field = _typed(name, rest[0])

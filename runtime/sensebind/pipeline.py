@@ -33,7 +33,7 @@ from sensebind.version import __version__
 from sensebind.warmup import warm_front_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from sensebind.calibration import StreamCalibration
     from sensebind.clock import ReferenceClock
@@ -198,6 +198,15 @@ class Pipeline(Closing):
         """
         if self._run is not None:
             self._run.stop()
+
+    def set_policies(self, streams: Mapping[str, StreamConfig]) -> None:
+        """Change policy, queue, priority and deadline of streams while a live run goes on.
+
+        For other threads; without a run it does nothing.
+        """
+        run = self._run
+        if run is not None:
+            run.set_policies(streams)
 
     def queues(self) -> dict[str, int]:
         """What waits where in the present run: samples or blocks, windows; for other threads."""

@@ -25,6 +25,7 @@ from sensebind.cli import (
     recover,
     replay,
     search,
+    service,
     warmup,
 )
 from sensebind.errors import SenseBindError
@@ -39,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "replay": replay.replay,
     "live": live.live,
+    "run": service.run,
     "embed": embed.embed,
     "search": search.search,
     "bench": bench.bench,

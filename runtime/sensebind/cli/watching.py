@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sensebind.metrics.lines import SnapshotLines
-from sensebind.metrics.snapshot import ClockState, RunStats, StreamCounts
 from sensebind.metrics.table import live_table
 from sensebind.metrics.ticker import Ticker
 from sensebind.metrics.trace import TraceWriter
+from sensebind.run_state import run_stats
 from sensebind.sinks import check_place
 
 if TYPE_CHECKING:
@@ -92,42 +92,10 @@ def watching(
             watchers.views.append(view.show_window)
             watchers.records.append(view.show_record)
         if takers := _takers(wishes, stack):
-            stats = RunStats(
-                lambda: stream_counts(pipeline), pipeline.queues, lambda: clock_states(pipeline)
-            )
+            stats = run_stats(pipeline)
             watchers.observers.append(stats.observe)
             stack.enter_context(Ticker(stats.snapshot, takers))
         yield watchers
-
-
-def stream_counts(pipeline: Pipeline) -> dict[str, StreamCounts]:
-    """What became of the windows of each stream so far, and of samples no window could hold."""
-    return {
-        name: StreamCounts(
-            modality=stream.modality.value,
-            embedded=stream.embedded,
-            dropped={
-                **stream.dropped,
-                "failed": sum(stream.failed.values()),
-                "samples overrun": stream.overrun,
-            },
-        )
-        for name, stream in list(pipeline.report.streams.items())
-    }
-
-
-def clock_states(pipeline: Pipeline) -> dict[str, ClockState]:
-    """How well the clocks of the live sources of a run are known, by name."""
-    return {
-        name: ClockState(
-            observations=quality.observations,
-            drift_ppm=quality.drift_ppm,
-            drift_uncertainty_ppm=quality.drift_uncertainty_ppm,
-            spread_ms=quality.spread_ns / 1e6,
-            jumps=quality.jumps,
-        )
-        for name, quality in pipeline.clocks().items()
-    }
 
 
 def _takers(wishes: Wishes, stack: ExitStack) -> list[Taker]:

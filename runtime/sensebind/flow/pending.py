@@ -62,18 +62,18 @@ class Pending:
             priority: of the stream.
             deadline_ns: a window that has waited longer is dropped; None for never.
         """
-        self.priority = priority
-        self._policy: Policy = policy
-        self._longest = 1 if policy == "latest" else longest
-        self._deadline_ns = deadline_ns
+        self._obey(policy, longest, priority, deadline_ns)
         self._waiting: deque[Passage] = deque()
         self._served_ns = 0
 
     @classmethod
     def of(cls, stream: StreamConfig) -> Pending:
         """As a live stream is configured."""
-        deadline_ns = None if stream.deadline_s is None else round(stream.deadline_s * 1e9)
-        return cls(stream.policy or "latest", stream.queue, stream.priority, deadline_ns)
+        return cls(*_settings(stream))
+
+    def follow(self, stream: StreamConfig) -> None:
+        """Go on as a stream is configured now; for other threads."""
+        self._obey(*_settings(stream))
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -115,3 +115,15 @@ class Pending:
         """Nothing will become of those that wait."""
         while self._waiting:
             self._waiting.popleft().drop(cause)
+
+    def _obey(self, policy: Policy, longest: int, priority: int, deadline_ns: int | None) -> None:
+        self.priority = priority
+        self._policy: Policy = policy
+        self._longest = 1 if policy == "latest" else longest
+        self._deadline_ns = deadline_ns
+
+
+def _settings(stream: StreamConfig) -> tuple[Policy, int, int, int | None]:
+    """Policy, length, priority and deadline in ns of a live stream."""
+    deadline_ns = None if stream.deadline_s is None else round(stream.deadline_s * 1e9)
+    return stream.policy or "latest", stream.queue, stream.priority, deadline_ns

@@ -21,7 +21,7 @@ from sensebind.sources.base import StreamKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sensebind.config import Order, PipelineConfig
+    from sensebind.config import Order, PipelineConfig, StreamConfig
     from sensebind.encoder import Encoder
     from sensebind.flow.feeding import Tap, Times
     from sensebind.flow.incidents import Incidents
@@ -162,6 +162,13 @@ class Run(Closing):
     def stop(self) -> None:
         """End gracefully: no more is taken in, what was is encoded. Also in signal handlers."""
         self._results.put(Stop())
+
+    def set_policies(self, streams: Mapping[str, StreamConfig]) -> None:
+        """Change what becomes of live windows that nobody has time for, by stream."""
+        for lane in self._lanes:
+            if isinstance(lane, LiveLane) and lane.name in streams:
+                lane.pending.follow(streams[lane.name])
+        self._wake.set()
 
     def queues(self) -> dict[str, int]:
         """What waits where at present, by the names of lanes and parts."""

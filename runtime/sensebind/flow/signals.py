@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and SIGTERM end a live run gracefully."""
+"""Ctrl-C and SIGTERM end a live run gracefully; SIGHUP has a service look at its file again."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reloading_on_hangup(reload: Callable[[], None]) -> Iterator[None]:
+    """Call `reload` on each SIGHUP; for the main thread, as above."""
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reload())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot's service: one file that says what runs, and what keeps it running.
+
+config.py      The typed configuration: streams, what is said of them, devices, outputs, health.
+reading.py     From robot.toml to it, with errors that name key, value and what was expected.
+devices.py     From its devices to live sources.
+difference.py  What of a new configuration takes effect at once, and what restarts the run.
+outputs.py     Files of embeddings that are begun anew now and then, and finished after a crash.
+session.py     One run of the pipeline in a thread of its own.
+service.py     Sessions one after another: start, reload, stop.
+progress.py    Whether what waits is being done.
+health.py      The state of all that, in a file and at a loopback address.
+notify.py      The same for systemd, with a watchdog.
+"""

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of a robot's pipeline, in a thread of its own, whose wishes may change meanwhile."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from sensebind.describing import Describer
+from sensebind.errors import SenseBindError
+from sensebind.flow.incidents import Incidents, told
+from sensebind.pipeline import Pipeline
+from sensebind.robot.outputs import Outputs, remove_old, stamped
+from sensebind.run_state import run_stats
+from sensebind.sinks import check_output
+from sensebind.sinks.event_lines import appended_lines
+from sensebind.sinks.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sensebind.bundle import Bundle
+    from sensebind.changes import ChangeEvent
+    from sensebind.describing import ChangeSettings, Description
+    from sensebind.records import Record, RunMetadata
+    from sensebind.robot.config import RobotConfig
+    from sensebind.sources.base import LiveSource
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A new configuration that a session can take over at once; see `Session.prepare`."""
+
+    config: RobotConfig
+    description: Description
+
+
+class Session:
+    """Sources, pipeline, what is said of its embeddings, and where that goes.
+
+    Attributes:
+        config: what it was told last.
+        pipeline: the pipeline.
+        stats: watches its run.
+        latest: the newest record of each stream; for other threads.
+    """
+
+    def __init__(
+        self,
+        config: RobotConfig,
+        bundle: Bundle,
+        sources: Sequence[LiveSource],
+        on_begin: Callable[[Session], None],
+        on_end: Callable[[Session, BaseException | None], None],
+    ) -> None:
+        """Get ready; no device is opened before `start`.
+
+        Args:
+            config: what to do; its devices are not looked at.
+            bundle: the encoders; stays open.
+            sources: the devices.
+            on_begin: called when the streams are wired, in the session's thread.
+            on_end: called at the end, with why it came early.
+
+        Raises:
+            InputError: if something cannot be as it is configured.
+        """
+        self.config = config
+        check_places(config)
+        self.pipeline = Pipeline(bundle, config)
+        self.stats = run_stats(self.pipeline)
+        self.latest: dict[str, Record] = {}
+        self._incidents = Incidents(self.pipeline.report.incidents)
+        self._describer = Describer(config.describing, bundle, self._changed)
+        self._outputs = Outputs(config.output, self._incidents)
+        self._recorder = _recorder(config)
+        self._changes = ExitStack()
+        self._write_change = self._opened(config.changes)
+        self._sources = sources
+        self._on_begin = on_begin
+        self._on_end = on_end
+        self._run: RunMetadata | None = None
+        self._lock = Lock()
+        self._stopping = Event()
+        self._thread = Thread(target=self._work, name="session", daemon=True)
+
+    def start(self) -> None:
+        """Open the devices and begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End gracefully; what was received is still encoded and written."""
+        self._stopping.set()
+        self.pipeline.stop()
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+
+    def prepare(self, config: RobotConfig) -> Prepared:
+        """Get ready for another configuration that takes no new run; nothing changes yet.
+
+        Raises:
+            InputError: if something cannot be as it is configured.
+        """
+        check_places(config)
+        run = self._run if self._run is not None else self.pipeline.metadata()
+        return Prepared(config, self._describer.prepare(config.describing, run))
+
+    def use(self, prepared: Prepared) -> None:
+        """Go on with another configuration from the next record on; no window is lost."""
+        config, before = prepared.config, self.config
+        with self._lock:
+            self._publish(self._describer.use(prepared.description))
+            self.pipeline.set_policies(config.streams)
+            if config.changes != before.changes:
+                self._changes.close()
+                self._write_change = self._opened(config.changes)
+            same = config.describing == before.describing and config.output == before.output
+            if self._run is not None and not same:
+                self._outputs.begin(self._describer.metadata(self._run), config.output)
+            self.config = config
+
+    @property
+    def written(self) -> dict[str, int]:
+        """What became of the records that were to be written."""
+        report = self._outputs.report
+        return {"offered": report.offered, "written": report.written, "lost": report.lost}
+
+    def notes(self) -> list[str]:
+        """What the bundle's anchor knows nothing like, of the classes."""
+        with self._lock:
+            return [] if self._run is None else self._describer.notes(self._run)
+
+    def _work(self) -> None:
+        """The thread."""
+        error: BaseException | None = None
+        try:
+            embeddings = self.pipeline.run(
+                list(self._sources),
+                observers=[self.stats.observe],
+                recorder=self._recorder,
+                begun=self._begin,
+            )
+            for embedding in embeddings:
+                with self._lock:
+                    self._publish(self._describer.add(embedding))
+        except BaseException as caught:  # noqa: BLE001 - it belongs to the service
+            error = caught
+        try:
+            self._end()
+        except Exception as caught:  # noqa: BLE001 - the same
+            error = error or caught
+        self._on_end(self, error)
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._run = self.pipeline.metadata()
+            self._outputs.begin(self._describer.begin(self._run), self.config.output)
+        if self._stopping.is_set():
+            self.pipeline.stop()
+        self._on_begin(self)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._publish(self._describer.end())
+        self._outputs.close()
+        self._changes.close()
+        self.pipeline.close()
+        if self._recorder is not None and self.config.record is not None:
+            self._recorder.close()
+            remove_old(Path(self.config.record.file), self.config.record.keep)
+
+    def _publish(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self.latest[record.embedding.stream] = record
+            self._outputs.publish(record)
+
+    def _changed(self, event: ChangeEvent) -> None:
+        self._write_change(event)
+
+    def _opened(self, changes: ChangeSettings | None) -> Callable[[object], None]:
+        if changes is None:
+            return lambda _event: None
+        tell = partial(self._incidents.tell, f"sink {changes.file}")
+        try:
+            return self._changes.enter_context(appended_lines(changes.path, tell))
+        except SenseBindError as error:
+            self._incidents.tell(f"sink {changes.file}", told(error))
+            return lambda _event: None
+
+
+def check_places(config: RobotConfig) -> None:
+    """Check that what is to be written can be, before any work is done.
+
+    Raises:
+        InputError: naming the file and the fix.
+    """
+    from sensebind.sinks import check_place
+
+    if config.output is not None:
+        check_output(config.output.file)
+    for part in (config.record, config.changes, config.stats, config.health):
+        if part is not None and part.file is not None:
+            check_place(Path(part.file))
+
+
+def _recorder(config: RobotConfig) -> Recorder | None:
+    if config.record is None:
+        return None
+    return Recorder(stamped(Path(config.record.file)), compress=config.record.compress)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot's service that is killed: what it had written is whole after the next start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensebind.robot.outputs import finished_files
+from sensebind.sinks.reading import open_records
+from sensebind.sources import open_source
+from tests.support import bags
+from tests.support.running import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+SAFE_S = 2.0
+CONFIG = """
+bundle = "{bundle}"
+hop_s = 0.1
+
+[devices.drive]
+kind = "recording"
+path = "drive.mcap"
+
+[output]
+file = "out.parquet"
+
+[record]
+file = "raw.mcap"
+
+[health]
+file = "health.json"
+every_s = 0.1
+"""
+
+
+def robot(folder: Path, bundle: Path) -> Path:
+    """A robot.toml whose device is a recording of an IMU at 100 Hz."""
+    values = np.random.default_rng(0).normal(0, 1, (600, 6))
+    messages = [
+        bags.imu("/imu", 1_700_000_000_000_000_000 + i * 10_000_000, row.tolist())
+        for i, row in enumerate(values)
+    ]
+    bags.write_mcap(folder / "drive.mcap", messages)
+    path = folder / "robot.toml"
+    path.write_text(CONFIG.format(bundle=bundle))
+    return path
+
+
+def command(config: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "sensebind", "run", str(config), *more]
+
+
+def environment() -> dict[str, str]:
+    paths = [str(ROOT / name) for name in ("runtime", "engines", "calibration")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def embedded(folder: Path) -> Iterator[tuple[float, int]]:
+    """Now and then, how many windows the service says it has encoded."""
+    waiting = Event()
+    for _ in range(int(PATIENCE_S / 0.02)):
+        waiting.wait(0.02)
+        if (folder / "health.json").exists():
+            state = json.loads((folder / "health.json").read_text())
+            yield time.monotonic(), sum(s["embedded"] for s in state["streams"].values())
+
+
+def test_a_killed_service_loses_nothing_older_than_two_seconds(
+    tmp_path: Path, bundle_folder: Path
+) -> None:
+    config = robot(tmp_path, bundle_folder)
+    seen: list[tuple[float, int]] = []
+    with subprocess.Popen(command(config), env=environment(), stderr=subprocess.PIPE) as program:
+        for at_s, count in embedded(tmp_path):
+            seen.append((at_s, count))
+            first_s = next((at_s for at_s, count in seen if count), None)
+            if first_s is not None and at_s > first_s + SAFE_S + 1:
+                break
+        program.send_signal(signal.SIGKILL)
+        killed_s = time.monotonic()
+        assert program.wait() == -signal.SIGKILL
+    assert finished_files(tmp_path / "out.parquet") == []
+    again = subprocess.run(
+        command(config, "--seconds", "0.5"), env=environment(), capture_output=True, check=False
+    )
+    assert again.returncode == 0, again.stderr.decode()
+    safe = max(count for at_s, count in seen if at_s < killed_s - SAFE_S)
+    first = finished_files(tmp_path / "out.parquet")[0]
+    found = [record.embedding.grid_ns for record in open_records(first).records()]
+    assert len(found) >= safe > 0
+    assert set(np.diff(found)) == {100_000_000}
+    (raw, *_) = finished_files(tmp_path / "raw.mcap")
+    with open_source(raw) as recording:
+        assert [info.name for info in recording.streams() if info.name == "/imu"] == ["/imu"]
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_hangup_has_the_file_read_again_and_a_termination_ends_it(
+    tmp_path: Path, bundle_folder: Path
+) -> None:
+    config = robot(tmp_path, bundle_folder)
+    with subprocess.Popen(
+        command(config), env=environment(), stderr=subprocess.PIPE, text=True
+    ) as program:
+        next(count for _, count in embedded(tmp_path) if count)
+        config.write_text(config.read_text() + "[prompts]\na = ['a']\nb = ['b']\n")
+        program.send_signal(signal.SIGHUP)
+        assert program.stderr is not None
+        said = next(line for line in program.stderr if "without a gap" in line)
+        assert said.strip().endswith("prompts")
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(PATIENCE_S) == 0
+    labels = [open_records(p).metadata.labels for p in finished_files(tmp_path / "out.parquet")]
+    assert labels[0] == ()
+    assert labels[1:] in ([], [("a", "b")])
