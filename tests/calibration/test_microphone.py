@@ -12,11 +12,14 @@ import soundfile
 from sensebind.errors import InputError
 from sensebind.preprocess.spectrogram import mel_centres_hz
 from sensebind.specs import LogMelSpec
+from sensebind.types import UniformBlock
 from sensebind_calibration.chirp import chirps, latency_of
 from sensebind_calibration.levels import clipped, dbfs, measure_levels
 from sensebind_calibration.mel_range import measure_mel_range
 from sensebind_calibration.sampling_rate import true_rate
 from tests.calibration.test_commands import run
+from tests.support.bags import audio, audio_info, write_mcap
+from tests.support.recorded import MICROPHONE, Taken, record
 from tests.support.sounds import RATE_HZ, block_times, lowpassed, quiet_and_loud
 from tests.support.toml import read_toml
 
@@ -170,6 +173,40 @@ def test_the_command_measures_a_file(tmp_path: Path) -> None:
     assert section["provenance"]["rate_hz"] == RATE_HZ
     assert "true_rate_hz" not in section
     assert "-20 dBFS" in run("show", out)
+
+
+def test_a_recording_of_ours_tells_the_rate_by_arrival(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    samples = quiet_and_loud(rng, seconds=30)[:, np.newaxis]
+    counted_ns, seen_ns = block_times(rng, 75.0)
+    taken = []
+    for number, (device_ns, receive_ns) in enumerate(zip(counted_ns, seen_ns, strict=True)):
+        values = samples[160 * number : 160 * (number + 1)]
+        device = UniformBlock(MICROPHONE, int(device_ns) + 10**9, RATE_HZ, values)
+        mapped = UniformBlock(MICROPHONE, int(receive_ns), RATE_HZ, values)
+        taken.append(Taken(int(receive_ns), mapped, device))
+    record(tmp_path / "mic.mcap", taken)
+    out = tmp_path / "c.toml"
+    run("microphone", tmp_path / "mic.mcap", "--out", out)
+    section = read_toml(out)["microphone"][MICROPHONE]
+    assert section["rate_by"] == "arrival"
+    low, high = section["rate_ppm_interval"]
+    assert low <= 75 <= high
+    assert section["true_rate_hz"] == pytest.approx(RATE_HZ * (1 + 75e-6), abs=0.1)
+
+
+def test_a_bag_tells_the_rate_by_its_stamps(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    samples = quiet_and_loud(rng, seconds=30)
+    _, seen_ns = block_times(rng, -40.0)
+    parts = (samples * 32767).astype("<i2").reshape(-1, 160)
+    messages = [audio_info("/audio_info", int(seen_ns[0]), rate_hz=RATE_HZ)]
+    messages += [audio("/audio", int(seen_ns[number]), part) for number, part in enumerate(parts)]
+    out = tmp_path / "c.toml"
+    run("microphone", write_mcap(tmp_path / "ros.mcap", messages), "--out", out)
+    section = read_toml(out)["microphone"]["/audio"]
+    assert section["rate_by"] == "stamps"
+    assert section["rate_ppm"] == pytest.approx(-40, abs=3)
 
 
 def test_a_target_needs_something_loud(tmp_path: Path) -> None:
