@@ -11,15 +11,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, TensorProto, helper
+
+from sensebind.errors import BackendError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def graph_for_builder(path: Path) -> bytes | None:
-    """The graph respelled, with its weights inside; None where the file can be read as it is."""
-    model = onnx.load(str(path), load_external_data=False)
+    """The graph respelled, with its weights inside; None where the file can be read as it is.
+
+    Raises:
+        BackendError: the file is no ONNX graph.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except (OSError, DecodeError) as error:
+        raise BackendError(
+            f"cannot read the graph {path}: {error}; it was cut short or changed, copy the bundle "
+            "again"
+        ) from None
     stored = {w.name for w in model.graph.initializer if w.data_type == TensorProto.INT8}
     if not stored:
         return None

@@ -22,7 +22,7 @@ from sensebind.plans import (
     place_of,
     plans_folder,
 )
-from sensebind.storage import atomic_path, sha256_of_file
+from sensebind.storage import atomic_path, chosen_cache_folder, sha256_of_file
 from sensebind_engines.tensorrt.build import build_plan
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ def build_into_cache(
 def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]:
     """Keep other processes from building the same plan; remove what a killed one left."""
     place = place_of(target.key)
+    lasting = chosen_cache_folder()
+    if lasting is None or not place.is_relative_to(lasting):
+        # Others make do with a folder that ends with the process; this took minutes to make.
+        raise SinkError(
+            f"the cache {lasting or 'of this user, who has no home folder,'} cannot be written, "
+            "and a plan is to be kept; name another folder with SENSEBIND_CACHE"
+        )
     with _told(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.with_suffix(".lock"))

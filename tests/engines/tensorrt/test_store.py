@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, SinkError
-from sensebind.gpu import Gpu
+from sensebind.gpu import NO_GPU, Gpu
 from sensebind.plans import PLAN_NAME, find_plan, place_of, plans_folder
 from sensebind.storage import data_folder
 from sensebind.types import Modality
+from sensebind_engines.commands.engine import engine_app
 from sensebind_engines.tensorrt import store
 from sensebind_engines.tensorrt.build import Built
 from sensebind_engines.tensorrt.encoders import Target, target_of
@@ -140,6 +144,15 @@ def test_a_cache_that_cannot_be_written_is_named(builds: list[str], cache: Path)
         kept()
 
 
+def test_a_plan_is_not_built_for_a_cache_that_does_not_last(
+    builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSEBIND_CACHE", "/proc/read-only")
+    with pytest.raises(SinkError, match=r"/proc/read-only cannot be written.* SENSEBIND_CACHE"):
+        kept()
+    assert builds == []
+
+
 def test_a_full_disk_leaves_nothing(builds: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, _content: bytes) -> int:
         raise OSError(28, "No space left on device", str(self))
@@ -157,6 +170,21 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
         file.truncate(1000)
     with pytest.raises(BundleError, match=r"imu\.onnx"):
         target_of(open_bundle(copy), Modality.IMU, FLAVOUR, ORIN, BuildOptions(), "fp32")
+
+
+def test_without_a_gpu_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensorrt = SimpleNamespace(__version__="10.3.0.26")
+    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt)  # type: ignore[arg-type]
+    monkeypatch.setattr("sensebind.gpu.find_gpu", lambda: NO_GPU)
+    for command in ("build", "explain", "verify"):
+        done = CliRunner().invoke(engine_app, [command, "demo"])
+        assert "no GPU or driver was found here; run this on the robot" in str(done.exception)
+
+
+def test_without_tensorrt_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)  # type: ignore[arg-type]
+    done = CliRunner().invoke(engine_app, ["build", "demo"])
+    assert "TensorRT itself comes with JetPack" in str(done.exception)
 
 
 def test_half_is_not_made_up() -> None:

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sensebind.gpu import find_gpu
+
 _SOURCE = Path(__file__).with_name("driver.c")
 _NOT_SUPPORTED = 801
 """CUDA_ERROR_NOT_SUPPORTED"""
@@ -23,6 +25,8 @@ def missing() -> str | None:
     """Why the driver cannot be emulated here; None if it can."""
     if find_spec("pycuda") is None:
         return "pycuda is not installed (extra tensorrt)"
+    if find_gpu().name not in ("", "EMULATED GPU"):
+        return "a real driver is here, and a process can load only one"
     return None
 
 

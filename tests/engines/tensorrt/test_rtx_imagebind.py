@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ImageBind's towers, with random weights, through the real parser and builder of TensorRT for RTX.
+
+What is shown: our exports of that size are taken, in the types they state, and become plans of the
+size that these make. What is not: that a plan runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip(
+    "tensorrt_rtx_bindings", reason="TensorRT-RTX is not installed (extra tensorrt-rtx)"
+)
+pytest.importorskip("torch", reason="torch is not installed (extra train)")
+
+import msgspec
+import torch
+
+from sensebind.specs import TextSpec
+from sensebind.types import Modality
+from sensebind_engines.export.check import write_lean
+from sensebind_engines.export.onnx_export import export_lean
+from sensebind_engines.half.export import export_half
+from sensebind_engines.imagebind.layout import imagebind_config
+from sensebind_engines.models.build import build_encoder
+from sensebind_engines.models.config import Transformer, encoder_spec
+from sensebind_engines.tensorrt.build import build_plan
+from sensebind_engines.tensorrt.flavour import Flavour, open_flavour
+from sensebind_engines.tensorrt.network import promised
+from sensebind_engines.tensorrt.options import BuildOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sensebind.specs import TensorSpec
+
+OPTIONS = BuildOptions(compute_capabilities=("86",), batch=(1, 1, 4))
+SMALLER = [Modality.AUDIO, Modality.DEPTH, Modality.THERMAL, Modality.IMU]
+LARGER = [Modality.VISION, Modality.TEXT]
+
+
+@pytest.fixture(scope="module")
+def rtx() -> Flavour:
+    return open_flavour("tensorrt-rtx")
+
+
+def export(modality: Modality, folder: Path, blocks: int | None) -> tuple[Path, Path, Transformer]:
+    """The FP32 and the half graph of a tower, cut to `blocks` blocks unless that is None."""
+    torch.manual_seed(0)
+    config = imagebind_config(modality)
+    assert isinstance(config.network, Transformer)
+    if blocks is not None:
+        network = msgspec.structs.replace(config.network, blocks=blocks)
+        config = msgspec.structs.replace(config, network=network)
+    if modality is Modality.TEXT:
+        tokens = TextSpec(tokenizer="t.json", tokenizer_sha256="0" * 64, max_tokens=77)
+        config = msgspec.structs.replace(config, preprocess=tokens)
+    assert isinstance(config.network, Transformer)
+    spec = encoder_spec(config)
+    path = folder / spec.onnx
+    encoder = build_encoder(config).eval()
+    write_lean(export_lean(encoder, spec.inputs, spec.output.name), path)
+    del encoder
+    half = export_half(path, {tensor.name: _row(tensor, config.network) for tensor in spec.inputs})
+    return path, folder / half.onnx, config.network
+
+
+def _row(tensor: TensorSpec, network: Transformer) -> NDArray[np.float32 | np.int64]:
+    lengths = {"batch": 1, "tokens": network.context}
+    shape = tuple(n if isinstance(n, int) else lengths[n] for n in tensor.shape)
+    if tensor.dtype == "int64":
+        return np.ones(shape, np.int64)
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def build_both(modality: Modality, folder: Path, rtx: Flavour, blocks: int | None) -> None:
+    """Build both graphs and see that the plans are what was promised."""
+    full, half, network = export(modality, folder, blocks)
+    lengths = {"tokens": (1, 16, 77)}
+    sizes = []
+    for path, kind in ((full, "FLOAT"), (half, "HALF")):
+        built = build_plan(rtx, path, OPTIONS, lengths)
+        assert built.audit == promised(path)
+        # Attention's two products and the four layers of a block, at least.
+        assert built.audit["MATRIX_MULTIPLY"][kind] >= 6 * network.blocks
+        assert set(built.audit["NORMALIZATION"]) == set(built.audit["SOFTMAX"]) == {"FLOAT"}
+        weights = path.stat().st_size + _data_bytes(path)
+        assert 0.9 * weights < len(built.plan) < 1.3 * weights + 4e6
+        sizes.append(len(built.plan))
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def _data_bytes(path: Path) -> int:
+    data = path.with_name(f"{path.name}.data")
+    return data.stat().st_size if data.is_file() else 0
+
+
+@pytest.mark.parametrize("modality", SMALLER)
+def test_the_smaller_towers_become_plans(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
+    build_both(modality, tmp_path, rtx, None)
+
+
+@pytest.mark.parametrize("modality", LARGER)
+def test_two_blocks_of_the_larger_ones_do(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
+    build_both(modality, tmp_path, rtx, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modality", LARGER)
+def test_all_blocks_of_the_larger_ones_do(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
+    build_both(modality, tmp_path, rtx, None)
