@@ -174,7 +174,7 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_gpu_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     tensorrt = SimpleNamespace(__version__="10.3.0.26")
-    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt)
     monkeypatch.setattr("sensebind.gpu.find_gpu", lambda: NO_GPU)
     for command in ("build", "explain", "verify"):
         done = CliRunner().invoke(engine_app, [command, "demo"])
@@ -182,7 +182,7 @@ def test_without_a_gpu_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_without_tensorrt_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorrt", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     done = CliRunner().invoke(engine_app, ["build", "demo"])
     assert "TensorRT itself comes with JetPack" in str(done.exception)
 

@@ -58,9 +58,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An Orin with TensorRT and pycuda; tests take things away."""
     for module in (choice, engine):
         monkeypatch.setattr(module, "find_gpu", lambda: ORIN)
-    monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))
     pycuda = SimpleNamespace(__spec__=ModuleSpec("pycuda", None))
-    monkeypatch.setitem(sys.modules, "pycuda", pycuda)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pycuda", pycuda)
     return monkeypatch
 
 
@@ -110,7 +110,7 @@ def test_plans_for_more_than_one_machine(changes: dict[str, Any], fits: bool) ->
 
 def test_plans_of_tensorrt_rtx_are_for_generations() -> None:
     library, ada = Library("tensorrt-rtx", None, VERSION), Gpu("RTX 4090", "89", "13.0")
-    every = {"backend": "tensorrt-rtx", "gpu": "", "sm": "", "driver": ""}
+    every: dict[str, Any] = {"backend": "tensorrt-rtx", "gpu": "", "sm": "", "driver": ""}
     put(**every, options={"compute_capabilities": ["86"]})
     with pytest.raises(BackendError, match=r"for the GPU generations \['86'\], this is 89"):
         find_fitting(REQUEST, library, ada)
@@ -173,11 +173,11 @@ def test_auto_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_library_is_named_with_its_fix(machine: pytest.MonkeyPatch) -> None:
-    machine.setitem(sys.modules, "tensorrt", None)  # type: ignore[arg-type]
+    machine.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(MissingExtraError, match=r"sensebind\[tensorrt\]'; TensorRT itself comes"):
         open_library("tensorrt")
     # Stubs alone leave a folder that can be imported and has nothing in it.
-    machine.setitem(sys.modules, "tensorrt", SimpleNamespace())  # type: ignore[arg-type]
+    machine.setitem(sys.modules, "tensorrt", SimpleNamespace())
     with pytest.raises(MissingExtraError, match=r"TensorRT needs packages"):
         open_library("tensorrt")
     with pytest.raises(InputError, match=r"'cuda'; there are: tensorrt, tensorrt-rtx"):
@@ -202,7 +202,7 @@ def test_missing_pycuda_is_named_and_costs_auto_nothing(
     machine: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put()
-    machine.setitem(sys.modules, "pycuda.driver", None)  # type: ignore[arg-type]
+    machine.setitem(sys.modules, "pycuda.driver", None)
     with (
         Bundle.load("demo", backend="tensorrt", threads=1) as bundle,
         pytest.raises(MissingExtraError, match=r"Running plans .*pip install 'sensebind\[tenso"),
