@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensebind_calibration.cards import allan_card, imu_card
-from sensebind_calibration.sections import AllanSection, ImuSection
+from sensebind_calibration.clock_card import clock_card
+from sensebind_calibration.sections import AllanSection, ClockSection, ImuSection
 from sensebind_calibration.sense_cards import (
     depth_card,
     microphone_card,
@@ -44,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "microphone": Kind(MicrophoneSection, microphone_card),
     "depth": Kind(DepthSection, depth_card),
     "thermal": Kind(ThermalSection, thermal_card),
+    "clock": Kind(ClockSection, clock_card),
     "scores": Kind(ScoresSection, scores_card),
 }
 """By the table's name in the file, in the order they are shown."""

@@ -7,6 +7,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,11 @@ from sensebind.types import Modality, SampleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from sensebind.config import StreamConfig
-    from sensebind.sources.base import Source
+    from sensebind.sources.base import Source, StreamInfo
     from sensebind.sources.time_range import TimeRange
     from sensebind.types import Block
 
@@ -103,20 +103,36 @@ class Timing:
 
 
 @contextmanager
-def open_imu(path: Path, stream: str | None, limits: TimeRange | None) -> Iterator[ImuStream]:
+def opened(recording: Path | Source, limits: TimeRange | None) -> Iterator[Source]:
+    """Open a recording; one that was captured from live sources is open.
+
+    Raises:
+        SourceError: if it cannot be read.
+    """
+    if not isinstance(recording, Path):
+        yield recording
+        return
+    with open_source(recording, time_range=limits) as source:
+        yield source
+
+
+@contextmanager
+def open_imu(
+    recording: Path | Source, stream: str | None, limits: TimeRange | None
+) -> Iterator[ImuStream]:
     """Open the IMU of a recording; see `open_sense`."""
-    with open_sense(path, Modality.IMU, stream, limits) as found:
+    with open_sense(recording, Modality.IMU, stream, limits) as found:
         yield ImuStream(found.source, found.name, found.config, found.serial)
 
 
 @contextmanager
 def open_sense(
-    path: Path, modality: Modality, stream: str | None, limits: TimeRange | None
+    recording: Path | Source, modality: Modality, stream: str | None, limits: TimeRange | None
 ) -> Iterator[SenseStream]:
     """Open one sense of a recording.
 
     Args:
-        path: any recording `sensebind replay` reads.
+        recording: any recording `sensebind replay` reads, or what was captured live.
         modality: the sense.
         stream: "TOPIC" or "TOPIC=imu,unit=…,frame=…"; the one `replay` would take if None.
         limits: the part to read.
@@ -125,16 +141,58 @@ def open_sense(
         SourceError: if the recording cannot be read or lacks the stream.
         InputError: if it has no such sense.
     """
-    with open_source(path, time_range=limits) as source:
+    with opened(recording, limits) as source:
         infos = source.streams()
-        overrides = {}
-        if stream is not None:
-            named = any(info.name == stream for info in infos) or f"={modality}" not in stream
-            overrides = parse_streams([f"{stream}={modality}" if named else stream])
-        selected = map_streams(infos, [modality], overrides).selected
-        ((name, config),) = selected.items()
+        ((name, config),) = one_stream(infos, modality, stream).items()
         serial = next((info.serial for info in infos if info.name == name), "")
         yield SenseStream(source, name, config, serial)
+
+
+def one_stream(
+    infos: Sequence[StreamInfo], modality: Modality, stream: str | None
+) -> dict[str, StreamConfig]:
+    """The stream of a sense by its name, and how it is read.
+
+    Args:
+        infos: the streams there are.
+        modality: the sense.
+        stream: as `open_sense` takes it.
+
+    Raises:
+        SourceError: if there is no such stream.
+        InputError: if there is no such sense.
+    """
+    overrides = {}
+    if stream is not None:
+        named = any(info.name == stream for info in infos) or f"={modality}" not in stream
+        overrides = parse_streams([f"{stream}={modality}" if named else stream])
+    return map_streams(infos, [modality], overrides).selected
+
+
+def any_stream(infos: Sequence[StreamInfo], stream: str) -> dict[str, StreamConfig]:
+    """A stream of any sense by its name, and how it is read.
+
+    Args:
+        infos: the streams there are.
+        stream: "TOPIC", for the sense it is taken for, or "TOPIC=imu,unit=…".
+
+    Raises:
+        SourceError: if there is no such stream.
+        InputError: if its sense cannot be told.
+    """
+    senses = [modality for modality in Modality if modality is not Modality.TEXT]
+    if not any(info.name == stream for info in infos):
+        overrides = parse_streams([stream])
+        selected = map_streams(infos, senses, overrides).selected
+        return {name: selected[name] for name in overrides}
+    decisions = {each.stream: each for each in map_streams(infos, senses, {}).decisions}
+    modality = decisions[stream].modality
+    if modality is None:
+        raise InputError(
+            f"stream {stream!r} cannot be told to be a sense ({decisions[stream].reason}); say "
+            f"which: {stream}=imu, =audio, =depth, =vision or =thermal"
+        )
+    return one_stream(infos, modality, stream)
 
 
 def timing_of(stamps_ns: NDArray[np.int64]) -> Timing:

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+from sensebind.calibration.sections import ClockSection as AppliedClock
 from sensebind.calibration.sections import ImuSection as AppliedImu
 from sensebind.calibration.sections import Nine, Provenance, Triple
 
 Interval = tuple[float, float]
+Method = Literal["content", "stamps"]
 Intervals = tuple[Interval, Interval, Interval]
 
 
@@ -74,3 +78,23 @@ class ImuSection(AppliedImu, frozen=True, kw_only=True, omit_defaults=True):
     accel_residual_m_s2: float
     raw_residual_m_s2: float
     gyro_residual_rad: float | None = None
+
+
+class ClockSection(AppliedClock, frozen=True, kw_only=True, omit_defaults=True):
+    """`[clock."STREAM"]`, with what stands behind its numbers.
+
+    Attributes:
+        by: "content" by common events, "stamps" by when messages arrived.
+        determined: which of "offset" and "drift" the recording told; a drift it did not is 0.
+        matched: events, or parts of the recording, it stands on.
+        events: how many the stream and the reference have; empty by stamps.
+        scatter_ns: standard deviation of one of them.
+        rival: share of the best offset's events that the next best offset has; 0 by stamps.
+    """
+
+    by: Method
+    determined: tuple[str, ...]
+    matched: int
+    events: tuple[int, ...] = ()
+    scatter_ns: float
+    rival: float = 0.0

@@ -4,6 +4,7 @@
 import typer
 
 from sensebind_calibration.commands.allan import allan
+from sensebind_calibration.commands.clock import clock
 from sensebind_calibration.commands.depth import depth
 from sensebind_calibration.commands.imu import imu
 from sensebind_calibration.commands.microphone import microphone
@@ -17,5 +18,6 @@ app.command()(imu)
 app.command()(microphone)
 app.command()(depth)
 app.command()(thermal)
+app.command()(clock)
 app.command()(scores)
 app.command()(show)

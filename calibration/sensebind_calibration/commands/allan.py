@@ -6,13 +6,20 @@ from typing import Annotated
 
 import typer
 
+from sensebind_calibration.commands.devices import (
+    ImuSerialOption,
+    ImuUdpOption,
+    RealSenseOption,
+    RecordingOrNot,
+    SecondsOption,
+    recorded,
+)
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
     FromOption,
     JsonOption,
     OutOption,
-    RecordingArgument,
     SerialOption,
     StreamOption,
     TemperatureOption,
@@ -23,12 +30,16 @@ from sensebind_calibration.commands.options import (
 
 
 def allan(
-    recording: RecordingArgument,
+    recording: RecordingOrNot = None,
     out: OutOption = Path("calibration.toml"),
     stream: StreamOption = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the deviation.")
     ] = None,
+    imu_serial: ImuSerialOption = None,
+    imu_udp: ImuUdpOption = None,
+    realsense: RealSenseOption = None,
+    seconds: SecondsOption = 600.0,
     begin: FromOption = None,
     end: ToOption = None,
     serial: SerialOption = "",
@@ -43,14 +54,24 @@ def allan(
     rest.
     """
     from sensebind.cli import output
+    from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
+    from sensebind.types import Modality
     from sensebind_calibration.file import check_free
     from sensebind_calibration.imu_noise import doubts, measure_noise
-    from sensebind_calibration.recording import open_imu
+    from sensebind_calibration.recording import one_stream, open_imu
 
-    with open_imu(recording, stream, time_range(begin, end)) as imu:
-        name = named or imu.name
-        check_free(out, "allan", name, force=force)
+    devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
+
+    def check(stream: str) -> str:
+        check_free(out, "allan", named or stream, force=force)
+        return named or stream
+
+    read = recorded(
+        recording, devices, lambda infos: one_stream(infos, Modality.IMU, stream), check, seconds
+    )
+    with open_imu(read, stream, time_range(begin, end)) as imu:
+        name = check(imu.name)
         with output.progress(f"reading {imu.source.name}") as advance:
             section, curve = measure_noise(
                 imu, serial=serial, temperature_c=temperature, watch=watched(imu.source, advance)

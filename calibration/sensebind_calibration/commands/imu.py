@@ -7,13 +7,20 @@ from typing import Annotated
 import typer
 
 from sensebind.units import STANDARD_GRAVITY
+from sensebind_calibration.commands.devices import (
+    ImuSerialOption,
+    ImuUdpOption,
+    RealSenseOption,
+    RecordingOrNot,
+    SecondsOption,
+    recorded,
+)
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
     FromOption,
     JsonOption,
     OutOption,
-    RecordingArgument,
     SerialOption,
     StreamOption,
     TemperatureOption,
@@ -24,13 +31,17 @@ from sensebind_calibration.commands.options import (
 
 
 def imu(
-    recording: RecordingArgument,
+    recording: RecordingOrNot = None,
     out: OutOption = Path("calibration.toml"),
     stream: StreamOption = None,
     gravity: Annotated[
         float,
         typer.Option("--gravity", metavar="M_S2", min=9.7, max=9.9, help="|g| at this place."),
     ] = STANDARD_GRAVITY,
+    imu_serial: ImuSerialOption = None,
+    imu_udp: ImuUdpOption = None,
+    realsense: RealSenseOption = None,
+    seconds: SecondsOption = 120.0,
     begin: FromOption = None,
     end: ToOption = None,
     serial: SerialOption = "",
@@ -45,14 +56,24 @@ def imu(
     in between. The rests are found by themselves.
     """
     from sensebind.cli import output
+    from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
+    from sensebind.types import Modality
     from sensebind_calibration.file import check_free
     from sensebind_calibration.imu import calibrate_imu, doubts
-    from sensebind_calibration.recording import open_imu
+    from sensebind_calibration.recording import one_stream, open_imu
 
-    with open_imu(recording, stream, time_range(begin, end)) as found:
-        name = named or found.name
-        check_free(out, "imu", name, force=force)
+    devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
+
+    def check(stream: str) -> str:
+        check_free(out, "imu", named or stream, force=force)
+        return named or stream
+
+    read = recorded(
+        recording, devices, lambda infos: one_stream(infos, Modality.IMU, stream), check, seconds
+    )
+    with open_imu(read, stream, time_range(begin, end)) as found:
+        name = check(found.name)
         with output.progress(f"reading {found.source.name}") as advance:
             section = calibrate_imu(
                 found,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sensebind.sources.bags.containers import EVERYTHING, within
 from sensebind.sources.bags.mcap_file import McapFile
 from sensebind.sources.bags.ordering import Sequencer
+from sensebind.sources.bags.receipts import ReceiptKeeper
 from sensebind.sources.bags.realsense import DeviceStamped, metadata_topics
 from sensebind.sources.bags.recorded_topics import RecordedTopics
 from sensebind.sources.bags.topics import Topics
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sensebind.recording import RecordingMetadata
     from sensebind.sources.bags.containers import Container, Span
     from sensebind.sources.bags.decoding import Decoding
+    from sensebind.sources.bags.receipts import Receipts
     from sensebind.sources.bags.recorded_decoding import RecordedDecoding
     from sensebind.sources.base import SourceReport, StreamInfo
     from sensebind.sources.time_range import TimeRange
@@ -65,6 +67,21 @@ class BagSource(Session):
                     yield block
             finishing.end()
             self._progress = 1.0
+
+    def receipts(self, selected: dict[str, StreamConfig]) -> dict[str, Receipts]:
+        """Stamps and receive times of the messages of the selected streams.
+
+        Raises:
+            SourceError: if a stream is not there or not a sense, or the bag is damaged.
+        """
+        with self:
+            check_selection(self.streams(), selected)
+            assert self._container is not None
+            finishing = Finishing(selected, self.streams(), self.report)
+            kept = ReceiptKeeper()
+            for _ in self._ordered(self._decoding(selected, finishing), kept):
+                pass
+            return kept.receipts()
 
     @property
     def recorded(self) -> RecordingMetadata | None:

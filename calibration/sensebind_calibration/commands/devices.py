@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices in place of a recording, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sensebind.cli import output
+from sensebind.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sensebind.cli.live_devices import AskedDevices
+    from sensebind.config import StreamConfig
+    from sensebind.sources.base import StreamInfo
+    from sensebind_calibration.live import Captured, Choose
+
+RecordingOrNot = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[RECORDING]", help="Anything `sensebind replay` reads; or name a device."
+    ),
+]
+ImuSerialOption = Annotated[
+    str | None,
+    typer.Option("--imu-serial", metavar="DEVICE[@BAUD]", help="Read an IMU at a serial port."),
+]
+ImuUdpOption = Annotated[
+    str | None, typer.Option("--imu-udp", metavar="HOST:PORT", help="Read an IMU's UDP packets.")
+]
+MicOption = Annotated[
+    str | None, typer.Option("--mic", metavar="NAME|NUMBER", help="Listen to this microphone.")
+]
+CameraOption = Annotated[
+    str | None, typer.Option("--camera", metavar="N|DEVICE", help="Look through this camera.")
+]
+ThermalOption = Annotated[
+    str | None, typer.Option("--thermal", metavar="N|DEVICE", help="The same, a thermal one.")
+]
+RealSenseOption = Annotated[
+    str | None,
+    typer.Option("--realsense", metavar="SERIAL", help="Read this RealSense; 'default' for any."),
+]
+SecondsOption = Annotated[
+    float,
+    typer.Option("--seconds", metavar="S", min=1, max=3600, help="How long to read devices."),
+]
+
+
+def recorded(
+    recording: Path | None,
+    devices: AskedDevices,
+    choose: Choose,
+    check: Callable[[str], object],
+    seconds: float,
+) -> Path | Captured:
+    """The recording, or what the devices deliver in some seconds.
+
+    Args:
+        recording: None for devices.
+        devices: those that were named.
+        choose: the streams to keep of them, first the one to be calibrated.
+        check: raises if the section of that stream cannot be written; before the devices are read.
+        seconds: how long.
+
+    Raises:
+        InputError: if both or neither were given.
+        SourceError: if a device cannot be read.
+    """
+    from sensebind.cli.live_devices import AskedDevices
+    from sensebind_calibration.live import capture
+
+    named = devices != AskedDevices()
+    if (recording is None) is not named:
+        raise InputError(
+            f"a RECORDING ({recording}) and devices were given; give one of them"
+            if named
+            else "nothing was given to read; give a RECORDING, or a device such as --imu-serial "
+            "/dev/ttyUSB0 or --mic default"
+        )
+    if recording is not None:
+        return recording
+
+    def chosen(infos: Sequence[StreamInfo]) -> dict[str, StreamConfig]:
+        configs = choose(infos)
+        check(next(iter(configs)))
+        return configs
+
+    sources = devices.sources()
+    output.note(f"reading {' and '.join(each.name for each in sources)} for {seconds:g} s")
+    with output.progress("reading devices") as advance:
+        return capture(sources, chosen, seconds, advance)
