@@ -20,7 +20,7 @@ BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-pyth
   mcap-ros2-support safetensors onnx allantools
 CORE_TESTS := tests --ignore=tests/engines
 
-.PHONY: help demo test test-engines test-slow check bench ros clean
+.PHONY: help demo test test-engines test-slow test-ros check bench ros ros-demo clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -33,6 +33,9 @@ test: .venv/.dev ## core tests (at most ten minutes)
 
 test-engines: .venv-train/.train ## tests of the factory (installs torch, CPU build)
 	MUJOCO_GL=$${MUJOCO_GL:-egl} $(TRAIN_BIN)/python -m pytest tests/engines -m "not slow" -n auto -q
+
+test-ros: ros .venv-ros/.dev ## tests of the ROS node, with real processes over real DDS
+	$(ROS_ENV) $(ROS_BIN)/python -m pytest tests/ros_nodes tests/launch -m "not slow" -q
 
 test-slow: .venv-train/.train ## every test, the long ones too
 	MUJOCO_GL=$${MUJOCO_GL:-egl} $(TRAIN_BIN)/python -m pytest tests -n auto -q
@@ -51,6 +54,10 @@ bench: .venv-bench/.bench ## benchmarks, with pinned peers; results in benchmark
 
 ros: .venv-ros/.core ## ROS 2 and its messages in .venv-ros, without a ROS install (about two minutes)
 	@$(ROS_ENV) $(ROS_BIN)/python ros_nodes/build_messages.py --distro $(or $(ROS_DISTRO),kilted)
+
+ros-demo: ros ## the sample recording through real DDS; prints the labels another process receives
+	@$(ROS_ENV) ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DISTRO=$(or $(ROS_DISTRO),kilted) \
+	  $(ROS_BIN)/python -m sensebind_ros.demo
 
 clean: ## remove environments, builds and caches
 	rm -rf .venv .venv-train .venv-bench .venv-ros build dist demo-out benchmarks/results
@@ -87,6 +94,10 @@ clean: ## remove environments, builds and caches
 	@echo "Installing SenseBind into .venv-ros"
 	$(PYTHON) -m venv .venv-ros
 	$(ROS_ENV) $(ROS_BIN)/$(PIP) -e .
+	@touch $@
+
+.venv-ros/.dev: .venv-ros/.core
+	$(ROS_ENV) $(ROS_BIN)/$(PIP) -e '.[dev]' colcon-common-extensions
 	@touch $@
 
 # Debian and Ubuntu ship Python without venv and pip; say so before anything half-works.

@@ -19,6 +19,8 @@ from sensebind.types import Embedding, Fused, Modality
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from sensebind.sinks.base import Sink
 
     Key = tuple[str, str, int]
@@ -64,6 +66,51 @@ def embedding_of(message: Any) -> Embedding:  # noqa: ANN401
     )
 
 
+def scores_of(message: Any) -> NDArray[np.float32]:  # noqa: ANN401
+    """The scores of a sensebind_msgs/ZeroShot: float32 (labels,)."""
+    return np.array(message.scores, np.float32)
+
+
+class Pairs:
+    """Brings embeddings and their scores together, whichever comes first.
+
+    Attributes:
+        unmatched: messages whose other half did not come.
+    """
+
+    def __init__(self) -> None:
+        self.unmatched = 0
+        self._vectors: dict[Key, Any] = {}
+        self._scores: dict[Key, Any] = {}
+
+    def take_embedding(self, message: Any) -> tuple[Any, Any] | None:  # noqa: ANN401
+        """The pair that an Embedding completes."""
+        scores = self._other(message, self._scores, self._vectors)
+        return None if scores is None else (message, scores)
+
+    def take_scores(self, message: Any) -> tuple[Any, Any] | None:  # noqa: ANN401
+        """The pair that a ZeroShot completes."""
+        vector = self._other(message, self._vectors, self._scores)
+        return None if vector is None else (vector, message)
+
+    def close(self) -> None:
+        """Give up what waits."""
+        self.unmatched += len(self._vectors) + len(self._scores)
+        self._vectors.clear()
+        self._scores.clear()
+
+    def _other(self, message: Any, there: dict[Key, Any], waiting: dict[Key, Any]) -> Any:  # noqa: ANN401
+        """The other half of a message if it is there; else the message waits for it."""
+        key = message.stream, message.encoder_id, message.grid_ns
+        if key in there:
+            return there.pop(key)
+        waiting[key] = message
+        if len(waiting) > WAITING:
+            del waiting[next(iter(waiting))]
+            self.unmatched += 1
+        return None
+
+
 class Keeper:
     """Writes embeddings, with their scores where there are any; for one thread.
 
@@ -73,7 +120,6 @@ class Keeper:
     Attributes:
         files: written so far, the present one last.
         kept: records written.
-        unmatched: embeddings whose scores never came, and scores without their embedding.
     """
 
     def __init__(self, path: Path, node: str) -> None:
@@ -84,14 +130,18 @@ class Keeper:
         """
         self.files: list[Path] = []
         self.kept = 0
-        self.unmatched = 0
         self._path = check_output(path)
         self._node = node
         self._bundle: RunMetadata | None = None
         self._sink: Sink | None = None
         self._written: RunMetadata | None = None
-        self._vectors: dict[Key, tuple[Embedding, tuple[str, ...]]] = {}
-        self._scores: dict[Key, Any] = {}
+        self._pairs = Pairs()
+        self._early = 0
+
+    @property
+    def unmatched(self) -> int:
+        """Embeddings that were not kept, and scores without their embedding."""
+        return self._pairs.unmatched + self._early
 
     def take_bundle(self, message: Any) -> None:  # noqa: ANN401
         """Take what the node tells of its bundle and labels."""
@@ -99,24 +149,14 @@ class Keeper:
 
     def take_embedding(self, message: Any) -> None:  # noqa: ANN401
         """Take an embedding; it is kept when its scores are there, if there are to be any."""
-        key = message.stream, message.encoder_id, message.grid_ns
-        vector = embedding_of(message), tuple(message.members)
         if self._bundle is not None and not self._bundle.labels:
-            self._write(Record(vector[0], members=vector[1]), ())
-        elif key in self._scores:
-            self._join(vector, self._scores.pop(key))
+            self._write(Record(embedding_of(message), members=tuple(message.members)), ())
         else:
-            self._vectors[key] = vector
-            self._forget(self._vectors)
+            self._join(self._pairs.take_embedding(message))
 
     def take_scores(self, message: Any) -> None:  # noqa: ANN401
         """Take the scores of an embedding."""
-        key = message.stream, message.encoder_id, message.grid_ns
-        if key in self._vectors:
-            self._join(self._vectors.pop(key), message)
-        else:
-            self._scores[key] = message
-            self._forget(self._scores)
+        self._join(self._pairs.take_scores(message))
 
     def close(self) -> None:
         """Finish the file.
@@ -124,21 +164,21 @@ class Keeper:
         Raises:
             SinkError: if it cannot be written.
         """
-        self.unmatched += len(self._vectors) + len(self._scores)
-        self._vectors.clear()
-        self._scores.clear()
+        self._pairs.close()
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.close()
 
-    def _join(self, vector: tuple[Embedding, tuple[str, ...]], message: Any) -> None:  # noqa: ANN401
-        scores = np.array(message.scores, np.float32)
-        record = Record(vector[0], message.label, scores, members=vector[1])
-        self._write(record, tuple(message.labels))
+    def _join(self, pair: tuple[Any, Any] | None) -> None:
+        if pair is not None:
+            vector, scores = pair
+            members = tuple(vector.members)
+            record = Record(embedding_of(vector), scores.label, scores_of(scores), members=members)
+            self._write(record, tuple(scores.labels))
 
     def _write(self, record: Record, labels: tuple[str, ...]) -> None:
         if self._bundle is None:
-            self.unmatched += 1
+            self._early += 1
             return
         wanted = msgspec.structs.replace(self._bundle, labels=labels)
         if self._sink is None or wanted != self._written:
@@ -155,8 +195,3 @@ class Keeper:
             path = path.with_name(f"{path.stem}-{number}{path.suffix}")
         self.files.append(path)
         return open_live_sink(path, metadata)
-
-    def _forget(self, waiting: dict[Key, Any]) -> None:
-        if len(waiting) > WAITING:
-            del waiting[next(iter(waiting))]
-            self.unmatched += 1
