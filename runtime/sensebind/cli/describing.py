@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sensebind.changes import ChangeConfig
 from sensebind.cli.report_text import counted
 from sensebind.cli.settings import config_of_options
-from sensebind.describing import ChangeSettings, DescribingConfig, LabelSettings
+from sensebind.describing import ChangeSettings, LabelSettings
 from sensebind.errors import ConfigError
 from sensebind.fusion import FusionConfig
 from sensebind.sinks import check_place
@@ -20,37 +20,48 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.describing import Describer
+    from sensebind.robot.config import RobotConfig
 
 
-def describing_config(
+def described_config(
+    base: RobotConfig,
+    *,
     prompts: str | None,
     labels: str | None,
     joint: bool,
     fusion: str | None,
     changes: Path | None,
     change: str | None,
-) -> DescribingConfig:
-    """What is asked by the options of these names.
+) -> RobotConfig:
+    """A configuration with what the options of these names say instead.
+
+    Changes are written where the command line says, or nowhere: the file of a robot is the robot's.
 
     Raises:
         InputError: naming the option or file and the reason.
     """
-    label_settings = config_of_options("--labels", labels, LabelSettings)
-    if labels is not None and prompts is None:
-        raise ConfigError(f"--labels {labels!r} needs classes; give them with --prompts")
-    if change is not None and changes is None:
+    values: dict[str, Any] = {"changes": None}
+    if prompts is not None:
+        values["prompts"] = prompts
+    if labels is not None:
+        values["labels"] = config_of_options("--labels", labels, LabelSettings)
+        if prompts is None and base.prompts is None:
+            raise ConfigError(f"--labels {labels!r} needs classes; give them with --prompts")
+    if fusion is not None or joint:
+        values["fusion"] = config_of_options("--fusion", fusion, FusionConfig)
+    if joint and fusion is None and base.fusion is not None:
+        values["fusion"] = base.fusion
+    if changes is not None:
+        values["changes"] = _changes(base, changes, change)
+    elif change is not None:
         raise ConfigError(f"--change {change!r} needs a file; give it with --changes")
-    joined = joint or fusion is not None
-    return DescribingConfig(
-        prompts=prompts,
-        labels=label_settings,
-        fusion=config_of_options("--fusion", fusion, FusionConfig) if joined else None,
-        changes=None if changes is None else _changes(changes, change),
-    )
+    return msgspec.structs.replace(base, **values)
 
 
-def _changes(path: Path, options: str | None) -> ChangeSettings:
+def _changes(base: RobotConfig, path: Path, options: str | None) -> ChangeSettings:
     check_place(path)
+    if options is None and base.changes is not None:
+        return msgspec.structs.replace(base.changes, file=str(path))
     what = config_of_options("--change", options, ChangeConfig)
     return ChangeSettings(file=str(path), **msgspec.structs.asdict(what))
 

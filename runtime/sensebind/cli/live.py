@@ -8,11 +8,12 @@ import typer
 
 from sensebind.cli import output
 from sensebind.cli.options import (
-    BackendOption,
-    BundleOption,
+    BackendOrConfigOption,
+    BundleOrConfigOption,
     CalibrationOption,
     ChangeOption,
     ChangesOption,
+    ConfigOption,
     FusionOption,
     HopOption,
     JointOption,
@@ -64,7 +65,8 @@ def live(
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List the devices there are, and end.")
     ] = False,
-    bundle: BundleOption = "demo",
+    config: ConfigOption = None,
+    bundle: BundleOrConfigOption = None,
     prompts: PromptsOption = None,
     labels: LabelsOption = None,
     joint: JointOption = False,
@@ -86,7 +88,7 @@ def live(
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="S", help="End after so long.", min=0.1)
     ] = None,
-    backend: BackendOption = "auto",
+    backend: BackendOrConfigOption = None,
     threads: ThreadsOption = None,
     stats: StatsOption = False,
     stats_out: StatsOutOption = None,
@@ -94,21 +96,39 @@ def live(
     rerun: RerunOption = None,
 ) -> None:  # fmt: skip
     """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
-    from sensebind.cli.describing import describing_config
-    from sensebind.cli.live_devices import AskedDevices, device_lines
+    from sensebind.cli.describing import described_config
+    from sensebind.cli.live_devices import AskedDevices, device_lines, sources_asked_for
     from sensebind.cli.live_run import LiveWishes, run_live
-    from sensebind.cli.settings import pipeline_config
+    from sensebind.cli.settings import robot_config
     from sensebind.cli.watching import Wishes
+    from sensebind.robot.config import RobotConfig
+    from sensebind.robot.reading import read_robot_config
 
     if list_devices:
         for line in device_lines():
             typer.echo(line)
         return
-    devices = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense)
-    sources = devices.sources()
-    config = pipeline_config(stream or (), hop, backend, threads, None, calibration)
-    shown = Wishes(stats, stats_out, trace, rerun)
-    asked = describing_config(prompts, labels, joint, fusion, changes, change)
-    wishes = LiveWishes(out, record, seconds, shown, asked)
-    for line in run_live(sources, bundle, config, wishes):
+    told = robot_config(
+        RobotConfig() if config is None else read_robot_config(config),
+        bundle=bundle,
+        streams=stream or (),
+        hop_s=hop,
+        backend=backend,
+        threads=threads,
+        order=None,
+        calibration=calibration,
+    )
+    asked = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense)
+    sources = sources_asked_for(asked.devices() or told.devices)
+    told = described_config(
+        told,
+        prompts=prompts,
+        labels=labels,
+        joint=joint,
+        fusion=fusion,
+        changes=changes,
+        change=change,
+    )
+    wishes = LiveWishes(out, record, seconds, Wishes(stats, stats_out, trace, rerun))
+    for line in run_live(sources, told, wishes):
         output.say(line)

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError, SenseBindError
-from sensebind.sources.devices.camera import Camera, cameras
-from sensebind.sources.devices.imu_line_sources import imu_serial, imu_udp, serial_ports
-from sensebind.sources.devices.microphone import Microphone
+from sensebind.robot.device_config import (
+    CameraDevice,
+    ImuSerialDevice,
+    ImuUdpDevice,
+    MicrophoneDevice,
+    RealSenseDevice,
+)
+from sensebind.robot.devices import sources_of
+from sensebind.sources.devices.camera import cameras
+from sensebind.sources.devices.imu_line_sources import BAUD, serial_ports
 from sensebind.sources.devices.microphones import list_microphones, rates_of
-from sensebind.sources.devices.realsense import RealSense
 from sensebind.sources.devices.realsense_profiles import librealsense, realsense_cameras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from sensebind.robot.device_config import DeviceConfig
     from sensebind.sources.base import LiveSource
 
 
@@ -42,32 +49,76 @@ class AskedDevices:
     thermal: str | None = None
     realsense: str | None = None
 
+    def devices(self) -> dict[str, DeviceConfig]:
+        """The devices that were asked for, as a robot.toml would say it.
+
+        Raises:
+            InputError: if one cannot be as it was written.
+        """
+        found: dict[str, DeviceConfig] = {}
+        if self.mic is not None:
+            mic = None if self.mic == "default" else self.mic
+            found["mic"] = MicrophoneDevice(device=mic, rate_hz=self.mic_rate)
+        if self.imu_serial is not None:
+            found["imu_serial"] = serial_imu(self.imu_serial)
+        if self.imu_udp is not None:
+            found["imu_udp"] = udp_imu(self.imu_udp)
+        if self.camera is not None:
+            found["camera"] = CameraDevice(device=self.camera)
+        if self.thermal is not None:
+            found["thermal"] = CameraDevice(device=self.thermal, sense="thermal")
+        if self.realsense is not None:
+            serial = None if self.realsense == "default" else self.realsense
+            found["realsense"] = RealSenseDevice(serial=serial)
+        return found
+
     def sources(self) -> list[LiveSource]:
         """A source for each device that was asked for; nothing is opened.
 
         Raises:
             InputError: none was, or one cannot be as it was written.
         """
-        found: list[LiveSource] = []
-        if self.mic is not None:
-            mic = None if self.mic == "default" else self.mic
-            found.append(Microphone(mic, rate_hz=self.mic_rate))
-        if self.imu_serial is not None:
-            found.append(imu_serial(self.imu_serial))
-        if self.imu_udp is not None:
-            found.append(imu_udp(self.imu_udp))
-        if self.camera is not None:
-            found.append(Camera(self.camera))
-        if self.thermal is not None:
-            found.append(Camera(self.thermal, sense="thermal"))
-        if self.realsense is not None:
-            found.append(RealSense(None if self.realsense == "default" else self.realsense))
-        if not found:
-            raise InputError(
-                "no device was named; give --mic NAME (for instance --mic default), "
-                "--imu-serial DEVICE or another one, or look with --list-devices"
-            )
-        return found
+        return sources_asked_for(self.devices())
+
+
+def sources_asked_for(devices: Mapping[str, DeviceConfig]) -> list[LiveSource]:
+    """A source for each device; nothing is opened.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not devices:
+        raise InputError(
+            "no device was named; give --mic NAME (for instance --mic default), "
+            "--imu-serial DEVICE or another one, or look with --list-devices"
+        )
+    return sources_of(devices)
+
+
+def serial_imu(wish: str) -> ImuSerialDevice:
+    """The IMU of `DEVICE[@BAUD]`.
+
+    Raises:
+        InputError: if the rate is none.
+    """
+    port, _, baud = wish.partition("@")
+    if not baud:
+        return ImuSerialDevice(port=port)
+    if not baud.isdecimal():
+        raise InputError(f"the rate of {wish!r} is {baud!r}, expected a number: {port}@{BAUD}")
+    return ImuSerialDevice(port=port, baud=int(baud))
+
+
+def udp_imu(wish: str) -> ImuUdpDevice:
+    """The IMU of `HOST:PORT`, also as `udp://HOST:PORT` or just `PORT`.
+
+    Raises:
+        InputError: if there is no port in it.
+    """
+    host, _, port = wish.removeprefix("udp://").rpartition(":")
+    if not port.isdecimal():
+        raise InputError(f"{wish!r} names no UDP port; expected HOST:PORT, such as 0.0.0.0:5005")
+    return ImuUdpDevice(host=host.strip("[]") or "0.0.0.0", port=int(port))  # noqa: S104 - asked for
 
 
 def device_lines() -> Iterator[str]:

@@ -22,7 +22,7 @@ from sensebind.cli.report_text import (
     why_nothing,
 )
 from sensebind.cli.watching import Wishes, watching
-from sensebind.describing import Describer, DescribingConfig
+from sensebind.describing import Describer
 from sensebind.flow.incidents import Incidents
 from sensebind.flow.publishing import Publishing
 from sensebind.flow.signals import stopping_on_signals
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.cli.watching import Watchers
-    from sensebind.config import PipelineConfig
+    from sensebind.describing import ChangeSettings
     from sensebind.records import RunMetadata
+    from sensebind.robot.config import RobotConfig
     from sensebind.sources.base import LiveSource
     from sensebind.types import Embedding
 
@@ -51,23 +52,23 @@ class LiveWishes:
         record: file of the sensors.
         seconds: how long it lasts; until Ctrl-C if None.
         watching: statistics and the like.
-        asked: what is said of the embeddings.
     """
 
     out: Path | None = None
     record: Path | None = None
     seconds: float | None = None
     watching: Wishes = field(default_factory=Wishes)
-    asked: DescribingConfig = field(default_factory=DescribingConfig)
 
 
 def run_live(
-    sources: Sequence[LiveSource],
-    bundle: str,
-    config: PipelineConfig,
-    wishes: LiveWishes,
+    sources: Sequence[LiveSource], config: RobotConfig, wishes: LiveWishes
 ) -> Iterable[str]:
     """Encode until Ctrl-C, the end of the devices or of the time.
+
+    Args:
+        sources: the devices.
+        config: what to do with what they deliver; its devices, outputs and health are left out.
+        wishes: what to keep and show.
 
     Returns:
         lines that tell what became of every stream, sample and window.
@@ -80,12 +81,12 @@ def run_live(
     wishes.watching.check()
     with ExitStack() as stack:
         loaded = stack.enter_context(
-            Bundle.load(bundle, backend=config.backend, threads=config.threads)
+            Bundle.load(config.bundle, backend=config.backend, threads=config.threads)
         )
         pipeline = stack.enter_context(Pipeline(loaded, config))
         output.say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        on_change = _changes(wishes.asked, pipeline, stack)
-        describer = Describer(wishes.asked, loaded, on_change, pipeline.calibration)
+        on_change = _changes(config.changes, pipeline, stack)
+        describer = Describer(config.describing, loaded, on_change, pipeline.calibration)
         recorder = stack.enter_context(Recorder(wishes.record)) if wishes.record else None
         watchers = stack.enter_context(watching(wishes.watching, pipeline, describer.labels))
         embeddings = pipeline.run(
@@ -151,14 +152,14 @@ def _publishing(pipeline: Pipeline, metadata: RunMetadata, out: Path | None) -> 
 
 
 def _changes(
-    asked: DescribingConfig, pipeline: Pipeline, stack: ExitStack
+    changes: ChangeSettings | None, pipeline: Pipeline, stack: ExitStack
 ) -> Callable[[object], None]:
     """What keeps changes as they happen."""
-    if asked.changes is None:
+    if changes is None:
         return lambda _event: None
     incidents = Incidents(pipeline.report.incidents)
-    tell = partial(incidents.tell, f"sink {asked.changes.file}")
-    return stack.enter_context(appended_lines(asked.changes.path, tell))
+    tell = partial(incidents.tell, f"sink {changes.file}")
+    return stack.enter_context(appended_lines(changes.path, tell))
 
 
 def _recorded_lines(recorder: Recorder) -> Iterator[str]:

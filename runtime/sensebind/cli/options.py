@@ -9,6 +9,23 @@ import typer
 BundleOption = Annotated[
     str, typer.Option("--bundle", metavar="NAME|FOLDER", help="Bundle that holds the encoders.")
 ]
+BundleOrConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bundle",
+        metavar="NAME|FOLDER",
+        help="Bundle that holds the encoders.",
+        show_default="demo",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="ROBOT.toml",
+        help="Do as this robot is configured to; other options go before it. See docs/robot.md.",
+    ),
+]
 PromptsOption = Annotated[
     str | None,
     typer.Option(
@@ -67,6 +84,15 @@ OutOption = Annotated[
 ]
 BackendOption = Annotated[
     str, typer.Option("--backend", metavar="NAME", help="Engine backend; auto picks one.")
+]
+BackendOrConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Engine backend; auto picks one.",
+        show_default="auto",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,

@@ -20,7 +20,7 @@ from sensebind.cli.report_text import (
     stream_lines,
 )
 from sensebind.cli.watching import watching
-from sensebind.describing import Describer, DescribingConfig
+from sensebind.describing import Describer
 from sensebind.errors import InputError, SenseBindError
 from sensebind.pipeline import Pipeline
 from sensebind.sinks import open_sink
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.cli.watching import Watchers, Wishes
-    from sensebind.config import PipelineConfig
+    from sensebind.describing import ChangeSettings
+    from sensebind.robot.config import RobotConfig
     from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
 
@@ -42,9 +43,7 @@ if TYPE_CHECKING:
 def write_recording(
     bags: Sequence[Path],
     limits: TimeRange | None,
-    bundle: str,
-    config: PipelineConfig,
-    asked: DescribingConfig,
+    config: RobotConfig,
     out: Path,
     wishes: Wishes,
     *,
@@ -55,9 +54,8 @@ def write_recording(
     Args:
         bags: the recordings.
         limits: the part of them to read; None for all.
-        bundle: name or folder of the bundle.
-        config: streams, backend, order.
-        asked: what to say of the embeddings.
+        config: bundle, streams, order, and what to say of the embeddings; its devices, outputs and
+            health are left out.
         out: the file to write.
         wishes: what else to show.
         quiet: tell nothing on stdout.
@@ -73,13 +71,13 @@ def write_recording(
     say = _nothing if quiet else output.say
     with (
         open_source(bags, time_range=limits) as source,
-        Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded,
+        Bundle.load(config.bundle, backend=config.backend, threads=config.threads) as loaded,
         Pipeline(loaded, config) as pipeline,
     ):
         say(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
         begin_s = time.perf_counter()
-        with _changes(asked) as write:
-            describer = Describer(asked, loaded, write, pipeline.calibration)
+        with _changes(config.changes) as write:
+            describer = Describer(config.describing, loaded, write, pipeline.calibration)
             with watching(wishes, pipeline, describer.labels) as watchers:
                 _record(pipeline, source, describer, out, say, watchers)
         seconds = time.perf_counter() - begin_s
@@ -111,7 +109,7 @@ def write_recording(
             "report": pipeline.report,
             "labels": labels,
             "joint": describer.joint,
-            "changes": describer.changes if asked.changes is not None else None,
+            "changes": describer.changes if config.changes is not None else None,
         }
 
 
@@ -155,9 +153,11 @@ def _record(
         raise
 
 
-def _changes(asked: DescribingConfig) -> AbstractContextManager[Callable[[object], None]]:
+def _changes(
+    changes: ChangeSettings | None,
+) -> AbstractContextManager[Callable[[object], None]]:
     """What keeps changes."""
-    return nullcontext(_nothing) if asked.changes is None else written_lines(asked.changes.path)
+    return nullcontext(_nothing) if changes is None else written_lines(changes.path)
 
 
 def _nothing(_what: object) -> None:

@@ -8,11 +8,12 @@ import typer
 
 from sensebind.cli import output
 from sensebind.cli.options import (
-    BackendOption,
-    BundleOption,
+    BackendOrConfigOption,
+    BundleOrConfigOption,
     CalibrationOption,
     ChangeOption,
     ChangesOption,
+    ConfigOption,
     FusionOption,
     HopOption,
     JointOption,
@@ -37,7 +38,8 @@ def replay(
                        "read as one, in order of time."),
     ],
     out: OutOption = None,
-    bundle: BundleOption = "demo",
+    config: ConfigOption = None,
+    bundle: BundleOrConfigOption = None,
     stream: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,7 +58,7 @@ def replay(
     change: ChangeOption = None,
     calibration: CalibrationOption = None,
     hop: HopOption = None,
-    backend: BackendOption = "auto",
+    backend: BackendOrConfigOption = None,
     threads: ThreadsOption = None,
     order: Annotated[
         str | None,
@@ -79,10 +81,12 @@ def replay(
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera, microphone and IMU."""
-    from sensebind.cli.describing import describing_config
+    from sensebind.cli.describing import described_config
     from sensebind.cli.recording_run import write_recording
-    from sensebind.cli.settings import pipeline_config
+    from sensebind.cli.settings import robot_config
     from sensebind.cli.watching import Wishes
+    from sensebind.robot.config import RobotConfig
+    from sensebind.robot.reading import read_robot_config
     from sensebind.sinks import check_output
     from sensebind.sources.time_range import time_range
 
@@ -90,11 +94,28 @@ def replay(
         example = f"--out {bags[0].stem}.parquet"
         raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
-    asked = describing_config(prompts, labels, joint, fusion, changes, change)
-    config = pipeline_config(stream or (), hop, backend, threads, order, calibration)
+    told = robot_config(
+        RobotConfig() if config is None else read_robot_config(config),
+        bundle=bundle,
+        streams=stream or (),
+        hop_s=hop,
+        backend=backend,
+        threads=threads,
+        order=order,
+        calibration=calibration,
+    )
+    told = described_config(
+        told,
+        prompts=prompts,
+        labels=labels,
+        joint=joint,
+        fusion=fusion,
+        changes=changes,
+        change=change,
+    )
     limits = time_range(begin, end)
     wishes = Wishes(stats, stats_out, trace, rerun)
     wishes.check()
-    summary = write_recording(bags, limits, bundle, config, asked, out, wishes, quiet=json)
+    summary = write_recording(bags, limits, told, out, wishes, quiet=json)
     if json:
         output.show_json(summary)

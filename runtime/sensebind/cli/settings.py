@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
@@ -22,6 +22,8 @@ from sensebind.types import Modality
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sensebind.robot.config import RobotConfig
 
     Config = TypeVar("Config", bound=msgspec.Struct)
 
@@ -94,6 +96,34 @@ def pipeline_config(
         raise ConfigError(f"--{option} is {value!r}, expected {_EXPECTED[name]}") from None
     file = None if calibration is None else str(calibration)
     return msgspec.structs.replace(checked, streams=parse_streams(streams), calibration=file)
+
+
+def robot_config(
+    base: RobotConfig,
+    *,
+    bundle: str | None,
+    streams: Sequence[str],
+    hop_s: float | None,
+    backend: str | None,
+    threads: int | None,
+    order: str | None,
+    calibration: Path | None,
+) -> RobotConfig:
+    """A configuration with what the command line says instead; None where it says nothing.
+
+    Raises:
+        ConfigError: naming the option and what was expected.
+    """
+    given = {"hop_s": hop_s, "backend": backend, "threads": threads, "order": order}
+    said = pipeline_config(streams, hop_s, backend or "auto", threads, order, calibration)
+    values: dict[str, Any] = {
+        n: getattr(said, n) for n, value in given.items() if value is not None
+    }
+    if calibration is not None:
+        values["calibration"] = said.calibration
+    if bundle is not None:
+        values["bundle"] = bundle
+    return msgspec.structs.replace(base, streams=base.streams | said.streams, **values)
 
 
 def config_of_options(option: str, text: str | None, config: type[Config]) -> Config:

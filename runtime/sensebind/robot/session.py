@@ -75,7 +75,9 @@ class Session:
         self.stats = run_stats(self.pipeline)
         self.latest: dict[str, Record] = {}
         self._incidents = Incidents(self.pipeline.report.incidents)
-        self._describer = Describer(config.describing, bundle, self._changed)
+        self._describer = Describer(
+            config.describing, bundle, self._changed, self.pipeline.calibration
+        )
         self._outputs = Outputs(config.output, self._incidents)
         self._recorder = _recorder(config)
         self._changes = ExitStack()

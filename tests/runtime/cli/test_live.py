@@ -12,11 +12,20 @@ import pytest
 import soundfile
 
 from sensebind import cli
-from sensebind.cli.describing import describing_config
+from sensebind.cli.live_devices import AskedDevices, serial_imu, udp_imu
 from sensebind.cli.live_run import LiveWishes, run_live
 from sensebind.cli.live_view import LiveView
-from sensebind.config import PipelineConfig
+from sensebind.describing import ChangeSettings, LabelSettings
+from sensebind.errors import InputError
 from sensebind.records import Record
+from sensebind.robot.config import RobotConfig
+from sensebind.robot.device_config import (
+    CameraDevice,
+    ImuSerialDevice,
+    ImuUdpDevice,
+    MicrophoneDevice,
+    RealSenseDevice,
+)
 from sensebind.sources import open_source
 from sensebind.sources.paced import PacedSource
 from sensebind.types import Embedding, Modality
@@ -42,9 +51,13 @@ def test_what_is_heard_is_kept_and_replayed(
     out, record = tmp_path / "live.parquet", tmp_path / "live.mcap"
     source = PacedSource(open_source(sound), factor=4)
     prompts, labels, changes = "a dog,rain", "temperature=0.5", tmp_path / "changes.jsonl"
-    asked = describing_config(prompts, labels, False, None, changes, None)
-    wishes = LiveWishes(out, record, asked=asked)
-    lines = list(run_live([source], str(bundle_folder), PipelineConfig(), wishes))
+    config = RobotConfig(
+        bundle=str(bundle_folder),
+        prompts=prompts,
+        labels=LabelSettings(temperature=0.5),
+        changes=ChangeSettings(file=str(changes)),
+    )
+    lines = list(run_live([source], config, LiveWishes(out, record)))
     assert any(line.endswith(f" in {changes}") for line in lines)
     assert changes.exists()
     assert any(line.startswith(f"recorded in {record}: sound.wav 96000") for line in lines)
@@ -66,10 +79,53 @@ def test_a_run_without_a_window_tells_why(
     soundfile.write(sound, np.zeros(RATE_HZ, np.float32), RATE_HZ)
     out = tmp_path / "out.parquet"
     source = PacedSource(open_source(sound), factor=100)
-    lines = list(run_live([source], str(bundle_folder), PipelineConfig(), LiveWishes(out)))
+    lines = list(run_live([source], RobotConfig(bundle=str(bundle_folder)), LiveWishes(out)))
     assert "sound.wav: no embedding, as what was delivered fills no window" in "\n".join(lines)
     assert f"{out} was not written: there was no embedding" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_devices_are_read_as_a_robots_are() -> None:
+    asked = AskedDevices("default", 16_000.0, "/dev/ttyUSB0@921600", "5005", "0", "1", "default")
+    assert asked.devices() == {
+        "mic": MicrophoneDevice(rate_hz=16_000.0),
+        "imu_serial": ImuSerialDevice(port="/dev/ttyUSB0", baud=921_600),
+        "imu_udp": ImuUdpDevice(host="0.0.0.0", port=5005),
+        "camera": CameraDevice(device="0"),
+        "thermal": CameraDevice(device="1", sense="thermal"),
+        "realsense": RealSenseDevice(),
+    }
+    assert [type(source).__name__ for source in asked.sources()] == [
+        "Microphone", "ImuSerial", "ImuUdp", "Camera", "Camera", "RealSense",
+    ]  # fmt: skip
+
+
+def test_addresses_of_imus_are_read() -> None:
+    assert serial_imu("/dev/ttyUSB0") == ImuSerialDevice(port="/dev/ttyUSB0", baud=115_200)
+    assert udp_imu("udp://0.0.0.0:5005") == ImuUdpDevice(host="0.0.0.0", port=5005)
+    assert udp_imu("[::1]:5005") == ImuUdpDevice(host="::1", port=5005)
+    with pytest.raises(InputError, match=r"rate of '/dev/ttyUSB0@fast' is 'fast', expected a num"):
+        serial_imu("/dev/ttyUSB0@fast")
+    with pytest.raises(InputError, match="'robot' names no UDP port; expected HOST:PORT"):
+        udp_imu("robot")
+
+
+def test_a_robots_file_brings_devices_and_wishes(
+    sound: Path, bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot = tmp_path / "robot.toml"
+    robot.write_text(
+        f'bundle = "{bundle_folder}"\nprompts = "a dog,rain"\n[devices.mic]\nkind = "recording"\n'
+        f'path = "{sound.name}"\nfactor = 4\nrepeat = false\n[output]\nfile = "robot.parquet"\n'
+        '[changes]\nfile = "changes.jsonl"\n'
+    )
+    out = tmp_path / "live.jsonl"
+    assert cli.run(["live", "--config", str(robot), "--prompts", "a,b", "--out", str(out)]) == 0
+    assert "sound.wav: " in capsys.readouterr().out
+    assert '"labels":["a","b"]' in out.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "live.jsonl", "robot.toml", "sound.wav",
+    ]  # fmt: skip
 
 
 def test_a_device_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:

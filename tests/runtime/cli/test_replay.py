@@ -52,6 +52,34 @@ def test_a_camera_is_read_as_clips(
     assert window["length_s"] == 0.4
 
 
+def test_a_robots_file_says_how_and_options_go_before_it(
+    run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    robot, out = tmp_path / "robot.toml", tmp_path / "drive.jsonl"
+    robot.write_text(
+        f'bundle = "{bundle_folder}"\nhop_s = 0.5\nprompts = "a cat,a dog"\n[streams."/imu"]\n'
+        'modality = "imu"\npriority = 3\n[fusion]\nmin_streams = 1\n[labels]\nmin_cosine = 0.99\n'
+        '[devices.mic]\nkind = "microphone"\n[output]\nfile = "robot.parquet"\n'
+        '[changes]\nfile = "changes.jsonl"\nthreshold = 0.001\nrefractory_s = 0.0\n'
+    )
+    ran = run("replay", recording, "--config", robot, "--out", out)
+    assert ran.code == 0, ran.err
+    metadata = json.loads(out.read_text().splitlines()[0])["metadata"]
+    assert metadata["labels"] == ["a cat", "a dog"]
+    assert {w["hop_s"] for w in metadata["windows"].values()} == {0.5}
+    assert "joint: " in ran.out
+    assert re.search(r"labels: unknown \d+", ran.out)
+    changes = tmp_path / "told.jsonl"
+    ran = run("replay", recording, "--config", robot, "--out", out, "--hop", "0.1", "--prompts",
+              "a,b", "--changes", changes)  # fmt: skip
+    assert ran.code == 0, ran.err
+    metadata = json.loads(out.read_text().splitlines()[0])["metadata"]
+    assert metadata["labels"] == ["a", "b"]
+    assert metadata["windows"]["/imu"]["hop_s"] == 0.1
+    assert changes.read_text()
+    assert not (tmp_path / "changes.jsonl").exists()
+
+
 def test_it_tells_decisions_counts_and_speed(
     run: Run, recording: Path, bundle_folder: Path, tmp_path: Path
 ) -> None:

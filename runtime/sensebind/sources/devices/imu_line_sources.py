@@ -272,32 +272,6 @@ def serial_ports() -> dict[str, str]:
     return {port.device: str(port.description) for port in sorted(comports())}
 
 
-def imu_serial(wish: str) -> ImuSerial:
-    """The IMU of `DEVICE[@BAUD]`.
-
-    Raises:
-        SourceError: the rate is no number.
-    """
-    port, _, baud = wish.partition("@")
-    if not baud:
-        return ImuSerial(port)
-    if not baud.isdecimal():
-        raise SourceError(f"the rate of {wish!r} is {baud!r}, expected a number: {port}@{BAUD}")
-    return ImuSerial(port, int(baud))
-
-
-def imu_udp(wish: str) -> ImuUdp:
-    """The IMU of `HOST:PORT`, also as `udp://HOST:PORT` or just `PORT`.
-
-    Raises:
-        SourceError: there is no port in it.
-    """
-    host, _, port = wish.removeprefix("udp://").rpartition(":")
-    if not port.isdecimal():
-        raise SourceError(f"{wish!r} names no UDP port; expected HOST:PORT, such as 0.0.0.0:5005")
-    return ImuUdp(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - asked for
-
-
 def _pyserial() -> ModuleType:
     try:
         import serial

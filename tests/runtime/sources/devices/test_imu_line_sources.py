@@ -21,8 +21,6 @@ from sensebind.sources.devices.imu_line_sources import (
     STREAM,
     ImuSerial,
     ImuUdp,
-    imu_serial,
-    imu_udp,
 )
 from sensebind.types import Modality
 from tests.support.ears import Ears
@@ -182,18 +180,6 @@ def test_addresses_that_cannot_be_listened_on_are_named() -> None:
         ImuUdp("192.0.2.1", 5005).start(SELECTED, ears.take, ears.fail)
     with pytest.raises(SourceError, match="UDP port is 70000, expected 0 to 65535"):
         ImuUdp("127.0.0.1", 70_000).streams()
-
-
-def test_wishes_are_read() -> None:
-    assert imu_serial("/dev/ttyUSB0")._baud == 115_200
-    assert imu_serial("/dev/ttyUSB0@921600")._baud == 921_600
-    assert imu_udp("udp://0.0.0.0:5005").address == ("0.0.0.0", 5005)
-    assert imu_udp("5005").address == ("0.0.0.0", 5005)
-    assert imu_udp("[::1]:5005").address == ("::1", 5005)
-    with pytest.raises(SourceError, match=r"rate of '/dev/ttyUSB0@fast' is 'fast', expected a num"):
-        imu_serial("/dev/ttyUSB0@fast")
-    with pytest.raises(SourceError, match="'robot' names no UDP port; expected HOST:PORT"):
-        imu_udp("robot")
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
