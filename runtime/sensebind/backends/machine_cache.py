@@ -26,7 +26,7 @@ from sensebind.storage import chosen_cache_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 2
+FORMAT = 1
 _CPU_INFO = Path("/proc/cpuinfo")
 _FEATURE_LINES = ("flags", "Features")  # x86 and Arm
 _PART = ".part"

@@ -107,3 +107,18 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: str
     replay: Replay
     live: Live | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One recording on several backends.
+
+    Attributes:
+        results: of those that ran, in the order asked for.
+        least_cosines: by backend and stream, the smallest cosine of a window's vector to that of
+            the first backend that ran.
+        not_run: why others did not, by backend.
+    """
+
+    results: list[BenchResult]
+    least_cosines: dict[str, dict[str, float]]
+    not_run: dict[str, str]

@@ -2,13 +2,12 @@
 """`sensebind bench`: how fast a recording is encoded on this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from sensebind.cli import output
 from sensebind.cli.options import (
-    BackendOption,
     BundleOption,
     CalibrationOption,
     HopOption,
@@ -17,10 +16,14 @@ from sensebind.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from sensebind.bench.results import BenchResult
+    from sensebind.bench.results import BenchResult, Comparison
+    from sensebind.config import PipelineConfig
     from sensebind.metrics.histogram import Summary
+    from sensebind.sources.base import Source
+
+    Found = TypeVar("Found", BenchResult, Comparison)
 
 
 def bench(
@@ -34,7 +37,12 @@ def bench(
     ] = None,
     calibration: CalibrationOption = None,
     hop: HopOption = None,
-    backend: BackendOption = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            "--backend", metavar="NAME[,NAME…]", help="Engine backend; several are compared."
+        ),
+    ] = "auto",
     threads: ThreadsOption = None,
     windows: Annotated[
         int, typer.Option("--windows", metavar="N", help="Windows to measure in the replay.")
@@ -53,9 +61,8 @@ def bench(
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Measure a recording: windows per second, each stage's percentiles, the fastest live run."""
-    import msgspec
-
-    from sensebind.bench import bench as measure
+    from sensebind.bench import bench as measure_bundle
+    from sensebind.bench.compare import compare
     from sensebind.bundle import Bundle
     from sensebind.cli.settings import pipeline_config
     from sensebind.sinks import check_place
@@ -63,12 +70,19 @@ def bench(
 
     if out is not None:
         check_place(out)
-    config = pipeline_config(stream or (), hop, backend, threads, None, calibration)
-    with Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded:
-        tell = output.note if json else output.say
+    configs = [
+        pipeline_config(stream or (), hop, name.strip(), threads, None, calibration)
+        for name in backend.split(",")
+    ]
+    config, tell = configs[0], output.note if json else output.say
+
+    def open_recording() -> "Source":
+        return open_source(recording)
+
+    def measure(loaded: Bundle, config: "PipelineConfig") -> "BenchResult":
         tell(f"bundle {loaded.name}, backend {loaded.backend} ({loaded.backend_reason})")
-        result = measure(
-            lambda: open_source(recording),
+        return measure_bundle(
+            open_recording,
             loaded,
             config,
             windows=windows,
@@ -76,12 +90,44 @@ def bench(
             bound_ms=bound,
             tell=tell,
         )
+
+    if len(configs) > 1:
+        names = [each.backend for each in configs]
+        comparison = compare(open_recording, bundle, config, names, measure, tell)
+        _finish(comparison, out, json, _show_comparison)
+        return
+    with Bundle.load(bundle, backend=config.backend, threads=config.threads) as loaded:
+        result = measure(loaded, config)
+    _finish(result, out, json, _show)
+
+
+def _finish(found: "Found", out: Path | None, json: bool, show: "Callable[[Found], None]") -> None:
+    import msgspec
+
     if out is not None:
-        out.write_bytes(msgspec.json.encode(result) + b"\n")
+        out.write_bytes(msgspec.json.encode(found) + b"\n")
     if json:
-        output.show_json(result)
+        output.show_json(found)
     else:
-        _show(result)
+        show(found)
+
+
+def _show_comparison(found: "Comparison") -> None:
+    results = found.results
+    rows: list[list[object]] = [
+        ["precision", *(result.precision for result in results)],
+        ["windows per second", *(round(result.replay.windows_per_s) for result in results)],
+    ]
+    for stream in results[0].replay.latency:
+        times = (result.replay.latency[stream]["infer"].p50_ms for result in results)
+        rows.append([f"{stream}: infer, p50 ms", *(round(ms, 2) for ms in times)])
+    for stream in results[0].replay.latency:
+        cosines = (least.get(stream) for least in found.least_cosines.values())
+        told = ("-" if cosine is None else f"{cosine:.5f}" for cosine in cosines)
+        rows.append([f"{stream}: least cosine to the first", *told])
+    output.say("\n" + output.table(["", *(result.backend for result in results)], rows))
+    for name, reason in found.not_run.items():
+        output.say(f"{name}: NOT RUN: {reason}")
 
 
 def _show(result: "BenchResult") -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
 
-from sensebind.bench.results import BenchResult
+from sensebind.bench.results import BenchResult, Comparison
 from sensebind.metrics.times import STAGES
 from tests.support.bags import imu, write_mcap
 
@@ -125,3 +126,37 @@ def test_a_recording_that_gives_nothing_is_refused(
     ran = run("bench", short, "--bundle", bundle_folder)
     assert ran.code == 2
     assert "no window of short.mcap became an embedding: none was complete, so give" in ran.err
+
+
+def test_several_backends_are_compared(
+    run: Run,
+    recording: Path,
+    bundle_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    out = tmp_path / "bench.json"
+    options = ("--bundle", bundle_folder, "--windows", 30, "--trial", 0, "--out", out)
+    ran = run("bench", recording, "--backend", "onnxruntime,openvino,auto", *options)
+    assert ran.code == 0, ran.err
+    found = msgspec.json.decode(out.read_bytes(), type=Comparison)
+    assert [result.backend for result in found.results] == ["onnxruntime", "onnxruntime"]
+    assert found.least_cosines["auto"] == pytest.approx({"/camera": 1, "/imu": 1}, abs=1e-6)
+    assert list(found.not_run) == ["openvino"]
+    assert "sensebind[openvino]" in found.not_run["openvino"]
+    assert re.search(r"/imu: infer, p50 ms +[\d.]+ +[\d.]+\n", ran.out)
+    assert re.search(r"/imu: least cosine to the first +1.00000 +1.00000\n", ran.out)
+    assert "openvino: NOT RUN: " in ran.out
+
+
+def test_where_no_backend_runs_the_reason_is_told(
+    run: Run, recording: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    ran = run("bench", recording, "--bundle", bundle_folder, "--backend", "openvino,openvino")
+    assert ran.code == 2
+    assert "sensebind[openvino]" in ran.err
+    ran = run("bench", recording, "--bundle", bundle_folder, "--backend", "onnxruntime,cuda")
+    assert ran.code == 2
+    assert "--backend is 'cuda', expected one of" in ran.err
