@@ -118,6 +118,12 @@ def doubts(section: ScoresSection, windows: Windows, false_alarms: float) -> Ite
             f"stays {section.temperature:g}; give at least {FEWEST_LABELLED} that do not overlap, "
             f"of {_FEWEST_CLASSES} classes"
         )
+    interval = section.temperature_interval
+    if interval is not None and interval[0] < section.temperature_before < interval[1]:
+        yield (
+            f"the temperature of before, {section.temperature_before:g}, fits the windows as well: "
+            "they show no difference from it; more windows may"
+        )
     if "unknown_threshold" not in section.determined:
         yield (
             f'{section.background} windows of no class tell no threshold of "unknown" at '

@@ -17,6 +17,7 @@ from sensebind.records import Record
 from sensebind.sinks import open_sink
 from sensebind.sinks.base import finishing
 from sensebind.zero_shot import DEFAULT_TEMPERATURE, ZeroShot, prompts_sha256
+from sensebind_calibration.recording import dated
 from sensebind_calibration.score_fit import (
     calibratedness,
     fit_temperature,
@@ -24,7 +25,14 @@ from sensebind_calibration.score_fit import (
     share_interval,
     shares,
 )
-from sensebind_calibration.score_windows import RecordsOf, read_truth, read_windows, records_of
+from sensebind_calibration.score_windows import (
+    RecordsOf,
+    Windows,
+    read_truth,
+    read_windows,
+    records_of,
+)
+from sensebind_calibration.scores import calibrate_scores, doubts
 from sensebind_calibration.thresholds import (
     class_threshold,
     fewest_negatives,
@@ -275,6 +283,7 @@ def test_false_alarms_are_as_many_as_told() -> None:
     assert np.mean(held) >= 0.92
 
 
+@pytest.mark.slow
 def test_errors_shrink_with_the_root_of_the_windows() -> None:
     def spread(count: int) -> float:
         values = [
@@ -284,3 +293,13 @@ def test_errors_shrink_with_the_root_of_the_windows() -> None:
         return float(np.std(np.log(values)))
 
     assert 1.4 < spread(100) / spread(400) < 2.8  # 2 = sqrt(4), known to 14 % of 100 instances each
+
+
+def test_a_temperature_like_the_one_before_is_told() -> None:
+    for temperature, alike in ((DEFAULT_TEMPERATURE, True), (0.02, False)):
+        cosines, classes = drawn(np.random.default_rng(5), 300, temperature)
+        windows = Windows(np.zeros((300, 8), np.float32), classes, "/mic", "", "", 1.0, 0, 0)
+        origin = dated("r", "", readings=300, duration_s=1.0)
+        section = calibrate_scores(windows, cosines, list("abcde"), "", origin)
+        told = " ".join(doubts(section, windows, 0.05))
+        assert ("fits the windows as well" in told) is alike
