@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sensebind export`: a bundle from a finished training run."""
+"""`sensebind export`: a bundle from a finished training run, or from another bundle."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -10,8 +10,15 @@ from sensebind.errors import InputError
 from sensebind.specs import HalfSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from sensebind_engines.export.derived import Derived
+    from sensebind_engines.half.islands import Softmax
     from sensebind_engines.int8.export import Int8Made
     from sensebind_engines.int8.quantise import Method
+
+    Told = TypeVar("Told")
 
 export_app = typer.Typer(add_completion=False)
 
@@ -55,7 +62,7 @@ def export(
         str | None,
         typer.Option(
             metavar="DATA",
-            help="With --int8, for a bundle: a recording, a manifest, or 'sample', to measure on.",
+            help="For a bundle in place of a run: a recording, a manifest or 'sample' to measure.",
         ),
     ] = None,
 ) -> None:
@@ -67,26 +74,50 @@ def export(
     chosen = cast("Method", method) if int8 else None
     if data is None:
         _export_run(Path(run), out, name, licence, fp16, softmax, chosen)
-    elif chosen is None or fp16:
-        raise InputError(
-            "--data is for --int8 alone: half graphs of a bundle are made with its run"
-        )
+    elif fp16 == int8:
+        raise InputError("--data copies a bundle with either --fp16 or --int8 graphs; give one")
+    elif chosen is not None:
+        _copy_with_int8(run, out, data, chosen)
     else:
-        _copy_bundle(run, out, data, chosen)
+        _copy_with_half(run, out, data, softmax)
 
 
-def _copy_bundle(bundle: str, out: Path, data: str, method: "Method") -> None:
+def _copy_with_int8(bundle: str, out: Path, data: str, method: "Method") -> None:
     from sensebind.bundle_folder import open_bundle
     from sensebind.cli import output
     from sensebind_engines.int8.bundle import copy_with_int8
 
     with output.progress("measuring") as advance:
         done = copy_with_int8(open_bundle(bundle), out, data, method, advance)
+    _tell(done, _int8_line)
+    typer.echo(f"wrote {out}; next: sensebind bench --bundle {out} --backend onnxruntime-int8")
+
+
+def _copy_with_half(bundle: str, out: Path, data: str, softmax: str) -> None:
+    from sensebind.bundle_folder import open_bundle
+    from sensebind.cli import output
+    from sensebind_engines.half.bundle import copy_with_half
+
+    chosen = _softmax(softmax)
+    with output.progress("measuring") as advance:
+        done = copy_with_half(open_bundle(bundle), out, data, chosen, advance)
+    _tell(done, _half_line)
+    typer.echo(f"wrote {out}; next, on the robot: sensebind engine build {out}")
+
+
+def _tell(done: "Derived[Told]", line: "Callable[[Told], str]") -> None:
     for modality, made in done.made.items():
-        typer.echo(f"{modality}: {_int8_line(made)}")
+        typer.echo(f"{modality}: {line(made)}")
     for modality, reason in done.refused.items():
         typer.echo(f"{modality}: stays FP32: {reason}")
-    typer.echo(f"wrote {out}; next: sensebind bench --bundle {out} --backend onnxruntime-int8")
+
+
+def _softmax(name: str) -> "Softmax":
+    from sensebind_engines.half.islands import Softmax
+
+    if name not in get_args(Softmax):
+        raise InputError(f"--softmax is {name!r}, expected fp32 or fp16")
+    return cast("Softmax", name)
 
 
 def _export_run(
@@ -100,11 +131,9 @@ def _export_run(
 ) -> None:
     from sensebind.cli import output
     from sensebind_engines.export.run import HalfAsked, export_run
-    from sensebind_engines.half.islands import Softmax
 
-    if softmax not in get_args(Softmax):
-        raise InputError(f"--softmax is {softmax!r}, expected fp32 or fp16")
-    half = HalfAsked(cast("Softmax", softmax)) if fp16 else None
+    chosen = _softmax(softmax)
+    half = HalfAsked(chosen) if fp16 else None
     with output.progress("exporting") as advance:
         done = export_run(
             run, out, name=name, licence=licence, half=half, int8=int8, advance=advance

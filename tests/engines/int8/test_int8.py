@@ -24,13 +24,13 @@ from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BundleError, InputError
 from sensebind.types import Modality
 from sensebind_engines.commands.export import export_app
+from sensebind_engines.evaluation.features import features_of
 from sensebind_engines.export.encoder import export_encoder
 from sensebind_engines.half.strict import cosines
 from sensebind_engines.int8 import bundle as int8_bundle
 from sensebind_engines.int8 import export as int8_export
 from sensebind_engines.int8.bundle import copy_with_int8
 from sensebind_engines.int8.export import export_int8
-from sensebind_engines.int8.features import features_of
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.sizes import default_config
 
@@ -186,8 +186,9 @@ def test_random_weights_are_refused(bundle_folder: Path, tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["--int8", "--method", "other"], r"--method is 'other', expected dynamic or static"),
-        (["--data", "sample"], r"--data is for --int8 alone"),
-        (["--data", "sample", "--int8", "--fp16"], r"--data is for --int8 alone"),
+        (["--data", "sample"], r"--data copies a bundle with either --fp16 or --int8"),
+        (["--data", "sample", "--int8", "--fp16"], r"either --fp16 or --int8 graphs; give one"),
+        (["--data", "sample", "--fp16", "--softmax", "x"], r"--softmax is 'x', expected fp32"),
     ],
 )
 def test_options_that_do_not_fit_are_named(
