@@ -15,6 +15,7 @@ from sensebind.types import Modality
 from sensebind_ros.keeping import WAITING, Keeper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DIM = 4
@@ -81,6 +82,7 @@ def test_scores_join_their_embedding_whichever_comes_first(
 ) -> None:
     keeper = Keeper(tmp_path / "e.parquet", "/sensebind")
     keeper.take_bundle(bundle("bump", "still"))
+    order: list[tuple[Callable[[Any], None], Callable[[int], Any]]]
     order = [(keeper.take_embedding, embedding), (keeper.take_scores, scores)]
     for take, make in order[::-1] if scores_first else order:
         for number in (1, 0, 2):
@@ -93,7 +95,8 @@ def test_scores_join_their_embedding_whichever_comes_first(
     assert file.metadata.labels == ("bump", "still")
     for record in file.records():
         assert record.label == "still"
-        np.testing.assert_allclose(record.scores, [1 / 3, 2 / 3], rtol=1e-6)
+        assert record.scores is not None
+        assert record.scores.tolist() == pytest.approx([1 / 3, 2 / 3], rel=1e-6)
 
 
 def test_other_labels_begin_another_file(tmp_path: Path) -> None:

@@ -80,10 +80,8 @@ def test_every_message_arrives_as_it_was_recorded(tmp_path: Path, examiner: Exam
         "/depth": raw(examiner, Image, "/depth", **reliable()),
     }
     with player(tmp_path, recorded, "--rate", "10") as process:
-        for topic, messages in expected.items():
-            examiner.until(
-                lambda t=topic, m=messages: len(got[t]) >= len(m), lambda: process.errors
-            )
+        total = len(recorded)
+        examiner.until(lambda: sum(map(len, got.values())) >= total, lambda: process.errors)
         assert ended(examiner, process) == 0
         assert got == expected
         assert f"{len(recorded)} messages were played" in process.errors
