@@ -23,6 +23,7 @@ _KEPT_SIGMAS = 3.0
 _KEPT_VARIANCE = 0.9733  # of a normal distribution cut off there
 _MAD = 1.4826
 _LEAST_SCATTER_NS = 1.0
+_TOLD = 1.5  # three standard errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class ClockLine:
 
     @property
     def drifts(self) -> bool:
-        """Whether the drift is told from none."""
-        return abs(self.slope) > self.slope_half
+        """Whether the drift is told from none; a false one spoils the offset of later runs."""
+        return abs(self.slope) > _TOLD * self.slope_half
 
 
 def fit_line(

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from sensebind.backends import INT8, open_engine, resolve_backend
 from sensebind.bundle_folder import BundleFolder, open_bundle
+from sensebind.calibration import UNCALIBRATED
 from sensebind.closing import Closing
 from sensebind.encoder import Encoder
 from sensebind.errors import BundleError, InputError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.manifest import Manifest
     from sensebind.preprocess.text import TextPreprocessor
 
@@ -170,6 +172,7 @@ class Bundle(Closing):
         *,
         rate_hz: float | None = None,
         stamps_ns: NDArray[np.int64] | None = None,
+        calibration: StreamCalibration = UNCALIBRATED,
     ) -> NDArray[np.float32]:
         """Encode data at hand in one call.
 
@@ -182,6 +185,7 @@ class Bundle(Closing):
                 full scale 1 or int16; for IMU values (n, 6) in m/s² and rad/s, body axes.
             rate_hz: sample rate of a waveform or of IMU values.
             stamps_ns: int64 (n,) stamps of IMU values, instead of `rate_hz`.
+            calibration: of the sensor that the data is from.
 
         Returns:
             float32 (k, dim), rows of norm 1: one per text, picture, or window of the samples
@@ -190,6 +194,7 @@ class Bundle(Closing):
 
         Raises:
             InputError: naming what cannot be used.
+            CalibrationError: if the data is not from the sensor that was calibrated.
             BundleError: if the bundle lacks the modality.
         """
         modality = _modality(modality)
@@ -198,8 +203,8 @@ class Bundle(Closing):
                 raise InputError(f"a text is a {type(data).__name__}, expected a string or a list")
             return self.encode_text([data] if isinstance(data, str) else data)
         encoder = self.encoder(modality)
-        preprocessor = encoder.preprocessor()
-        windows = one_shot_windows(modality, encoder.spec, data, rate_hz, stamps_ns)
+        preprocessor = encoder.preprocessor(None, calibration)
+        windows = one_shot_windows(modality, encoder.spec, data, rate_hz, stamps_ns, calibration)
         return np.concatenate([encoder.encode([preprocessor.prepare(w).features]) for w in windows])
 
     def close(self) -> None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
 
+from sensebind.calibration import UNCALIBRATED, Correction
 from sensebind.config import StreamConfig
 from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
@@ -21,6 +22,7 @@ from sensebind.types import Frame, Modality, SampleBlock, UniformBlock, Window
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensebind.calibration import StreamCalibration
     from sensebind.cutting import TimedBlock
     from sensebind.specs import EncoderSpec
 
@@ -36,6 +38,7 @@ def one_shot_windows(
     data: object,
     rate_hz: float | None,
     stamps_ns: NDArray[np.int64] | None,
+    calibration: StreamCalibration = UNCALIBRATED,
 ) -> list[Window]:
     """Cut data into at least one window of `modality`; `Bundle.encode` says what data may be.
 
@@ -46,9 +49,9 @@ def one_shot_windows(
         values = _imu_values(data)
         stamps = _imu_stamps(len(values), rate_hz, stamps_ns)
         _refuse_unusable(stamps, values, spec)
-        return _block_windows(spec, modality, SampleBlock(_STREAM, stamps, values))
+        return _block_windows(spec, modality, SampleBlock(_STREAM, stamps, values), calibration)
     if modality is Modality.AUDIO and stamps_ns is None:
-        return _block_windows(spec, modality, _waveform(data, rate_hz))
+        return _block_windows(spec, modality, _waveform(data, rate_hz), calibration)
     if rate_hz is not None or stamps_ns is not None:
         raise InputError(
             f"rate_hz and stamps_ns mean nothing for {modality.value!r}; leave them out"
@@ -131,8 +134,11 @@ def _picture_window(frame: Frame) -> Window:
     return Window(_STREAM, 0, 0, 0, 0, 1.0, nothing, np.empty((0, 0)), (frame,))
 
 
-def _block_windows(spec: EncoderSpec, modality: Modality, block: TimedBlock) -> list[Window]:
+def _block_windows(
+    spec: EncoderSpec, modality: Modality, block: TimedBlock, calibration: StreamCalibration
+) -> list[Window]:
     """Windows that begin at the first sample and every hop after it, while samples last."""
+    block = cast("TimedBlock", Correction(calibration).apply(block))
     begin_ns = int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
     cut = cut_blocks(spec, StreamConfig(modality=modality), [block], begin_ns)
     if not cut.windows:

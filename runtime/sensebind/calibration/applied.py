@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,23 @@ class Calibration:
         values: dict[str, Any] = {**found, "invalid": self.maps.get(stream)}
         unchecked = "" if serial else ", ".join(sorted(known - {""}))
         return StreamCalibration(stream, **values, unchecked=unchecked)
+
+    def of_sense(self, modality: Modality) -> StreamCalibration:
+        """The sections of the only stream of a sense, for data of no stream; clocks left out.
+
+        Raises:
+            CalibrationError: if there are several.
+        """
+        streams = [name for (_, name), s in self.sections.items() if s.MODALITY is modality]
+        if len(streams) > 1:
+            raise CalibrationError(
+                f"{self.path} has sections of several {modality.value} streams "
+                f"({', '.join(map(repr, streams))}), and data without a stream does not tell "
+                "which; give a file with one of them"
+            )
+        if not streams:
+            return UNCALIBRATED
+        return replace(self.of_stream(streams[0], modality), clock=None, scores=None)
 
     def scores(self, run: Mapping[str, str], *, space_id: str, prompts_sha256: str) -> Scores:
         """What scores are worth, by stream.

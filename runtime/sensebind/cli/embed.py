@@ -10,6 +10,7 @@ import typer
 from sensebind.cli.options import (
     BackendOption,
     BundleOption,
+    CalibrationOption,
     JsonOption,
     OutOption,
     PromptsOption,
@@ -53,12 +54,14 @@ def embed(
     out: OutOption = None,
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
+    calibration: CalibrationOption = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures, sounds, IMU tables and texts; print a table or write a file."""
     from sensebind.bundle import Bundle
+    from sensebind.calibration import Calibration
     from sensebind.cli.inputs import find_items
     from sensebind.cli.items_run import embed_items
     from sensebind.sinks import check_output
@@ -71,7 +74,14 @@ def embed(
             "there is nothing to embed; give files, folders, - or --text, for example: "
             "sensebind embed photo.jpg --text 'a dog'"
         )
+    known = None if calibration is None else Calibration.load(calibration)
     with Bundle.load(bundle, backend=backend, threads=threads) as loaded:
         embed_items(
-            loaded, items, prompts=prompts, clips=clips is Clips.IMAGEBIND, out=out, json=json
+            loaded,
+            items,
+            prompts=prompts,
+            clips=clips is Clips.IMAGEBIND,
+            out=out,
+            json=json,
+            calibration=known,
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from sensebind.calibration import UNCALIBRATED
 from sensebind.cli import output
 from sensebind.cli.one_file import embed_item
 from sensebind.cli.report_text import counted
@@ -18,13 +21,14 @@ from sensebind.version import __version__
 from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sensebind.bundle import Bundle
+    from sensebind.calibration import Calibration, StreamCalibration
     from sensebind.cli.inputs import Item
     from sensebind.records import Record
-    from sensebind.types import Embedding
+    from sensebind.types import Embedding, Modality
 
 _SHOWN_VALUES = 4
 
@@ -37,6 +41,7 @@ def embed_items(
     clips: bool,
     out: Path | None,
     json: bool,
+    calibration: Calibration | None = None,
 ) -> None:
     """Embed items and write or print their records.
 
@@ -47,16 +52,30 @@ def embed_items(
         clips: see `embed_item`.
         out: the file to write; None to print.
         json: print what a .jsonl file would hold, or a summary if a file is written.
+        calibration: of the sensors that the items are from.
 
     Raises:
         InputError: if an item the user named cannot be embedded, or none can.
         SinkError: if the file cannot be written.
     """
     zero_shot = ZeroShot(bundle, parse_prompts(prompts)) if prompts is not None else None
-    metadata = _metadata(bundle, items, zero_shot.labels if zero_shot else ())
+    sensors = {
+        modality: calibration.of_sense(modality)
+        for modality in {item.modality for item in items}
+        if calibration is not None
+    }
+    metadata = msgspec.structs.replace(
+        _metadata(bundle, items, zero_shot.labels if zero_shot else ()),
+        calibration=calibration.sha256 if calibration is not None else "",
+        calibrated={
+            item.name: kinds
+            for item in items
+            if item.modality in sensors and (kinds := sensors[item.modality].kinds)
+        },
+    )
     # The bar and results on one terminal would spoil each other.
     with output.progress("embedding", shown=out is not None) as advance:
-        embeddings = _embeddings(bundle, items, clips, advance)
+        embeddings = _embeddings(bundle, items, clips, sensors, advance)
         records = _at_least_one((labelled(e, zero_shot) for e in embeddings), len(items))
         if out is not None:
             count = _write(records, out, metadata)
@@ -71,12 +90,17 @@ def embed_items(
 
 
 def _embeddings(
-    bundle: Bundle, items: Sequence[Item], clips: bool, advance: output.Advance
+    bundle: Bundle,
+    items: Sequence[Item],
+    clips: bool,
+    sensors: Mapping[Modality, StreamCalibration],
+    advance: output.Advance,
 ) -> Iterator[Embedding]:
     """All embeddings; a bad file found in a folder is skipped, one the user named ends the run."""
     for done, item in enumerate(items, start=1):
         try:
-            yield from embed_item(bundle, item, clips=clips)
+            known = sensors.get(item.modality, UNCALIBRATED)
+            yield from embed_item(bundle, item, clips=clips, calibration=known)
         except InputError as error:
             message = str(error) if item.name in str(error) else f"{item.name}: {error}"
             if item.named:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from sensebind.calibration import UNCALIBRATED, Correction
 from sensebind.cli import output
 from sensebind.cli.timed_file import read_blocks, span_ns, starting_at
 from sensebind.config import StreamConfig
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensebind.bundle import Bundle
+    from sensebind.calibration import StreamCalibration
     from sensebind.cli.inputs import Item
     from sensebind.cutting import TimedBlock
 
@@ -29,13 +31,20 @@ IMAGEBIND_CLIPS = 3
 """Clips per file in ImageBind's loaders; clip i starts at i * (duration - length) / clips."""
 
 
-def embed_item(bundle: Bundle, item: Item, *, clips: bool) -> Iterator[Embedding]:
+def embed_item(
+    bundle: Bundle,
+    item: Item,
+    *,
+    clips: bool,
+    calibration: StreamCalibration = UNCALIBRATED,
+) -> Iterator[Embedding]:
     """Embed one item: one vector, or one per window of a file that lasts some time.
 
     Args:
         bundle: what encodes it.
         item: what to embed.
         clips: give one vector for ImageBind's three clips of a file instead of one per window.
+        calibration: of the sensor that the item is from.
 
     Raises:
         InputError: naming the file and what is wrong with it.
@@ -44,11 +53,14 @@ def embed_item(bundle: Bundle, item: Item, *, clips: bool) -> Iterator[Embedding
     if item.path is None:
         yield _still(bundle, item, bundle.encode_text([item.name])[0])
     elif item.modality not in (Modality.IMU, Modality.AUDIO):
-        yield _still(bundle, item, bundle.encode(item.modality, item.path)[0])
+        vectors = bundle.encode(item.modality, item.path, calibration=calibration)
+        yield _still(bundle, item, vectors[0])
     else:
-        blocks = read_blocks(item.name, item.path)
+        correction = Correction(calibration)
+        read = read_blocks(item.name, item.path)
+        blocks = [cast("TimedBlock", correction.apply(block)) for block in read]
         lasting = _mean_of_clips if clips else _all_windows
-        yield from lasting(bundle, item, blocks)
+        yield from lasting(bundle, item, blocks, calibration)
 
 
 def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding:
@@ -57,23 +69,33 @@ def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding
     return Embedding(item.name, item.modality, 0, 0, 0, 0, 1.0, 1.0, encoder_id, vector)
 
 
-def _all_windows(bundle: Bundle, item: Item, blocks: list[TimedBlock]) -> Iterator[Embedding]:
-    return _windows(bundle, item, blocks, span_ns(blocks)[0])
+def _all_windows(
+    bundle: Bundle, item: Item, blocks: list[TimedBlock], calibration: StreamCalibration
+) -> Iterator[Embedding]:
+    return _windows(bundle, item, blocks, span_ns(blocks)[0], calibration)
 
 
-def _mean_of_clips(bundle: Bundle, item: Item, blocks: list[TimedBlock]) -> Iterator[Embedding]:
+def _mean_of_clips(
+    bundle: Bundle, item: Item, blocks: list[TimedBlock], calibration: StreamCalibration
+) -> Iterator[Embedding]:
     """The normalised mean of ImageBind's clips; its span reaches from the first to the last."""
     begin_ns, end_ns = span_ns(blocks)
     spare_ns = max(end_ns - begin_ns - _length_ns(bundle, item.modality), 0)
     starts_ns = [begin_ns + i * spare_ns // IMAGEBIND_CLIPS for i in range(IMAGEBIND_CLIPS)]
-    clips = [next(_windows(bundle, item, starting_at(blocks, s), s)) for s in starts_ns]
+    clips = [
+        next(_windows(bundle, item, starting_at(blocks, s), s, calibration)) for s in starts_ns
+    ]
     mean = np.stack([clip.vector for clip in clips]).mean(axis=0, dtype=np.float64)
     vector: NDArray[np.float32] = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
     yield replace(clips[-1], start_ns=clips[0].start_ns, vector=vector)
 
 
 def _windows(
-    bundle: Bundle, item: Item, blocks: list[TimedBlock], begin_ns: int
+    bundle: Bundle,
+    item: Item,
+    blocks: list[TimedBlock],
+    begin_ns: int,
+    calibration: StreamCalibration,
 ) -> Iterator[Embedding]:
     """Embeddings of the windows that begin at `begin_ns` and every hop after it."""
     encoder = bundle.encoder(item.modality)
@@ -87,7 +109,7 @@ def _windows(
         )
     if cut.counters.gap:
         output.warning(f"{item.name}: windows without a vector: {cut.counters.gap} gap")
-    preprocessor = encoder.preprocessor(stream)
+    preprocessor = encoder.preprocessor(stream, calibration)
     for window in cut.windows:
         yield encoder.embed(window, preprocessor.prepare(window))
 

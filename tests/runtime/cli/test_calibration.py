@@ -7,11 +7,14 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import sensebind as sb
+from sensebind.calibration import Calibration
 from sensebind.zero_shot import prompts_sha256
 from tests.support.calibrations import IDENTITY, write_calibration
+from tests.support.imu_noise import imu_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,3 +109,27 @@ def test_a_file_that_is_none(
               "--calibration", tmp_path / "none.toml")  # fmt: skip
     assert ran.code == 2
     assert "none.toml cannot be read" in ran.err.replace("\n", "")
+
+
+def test_files_are_embedded_as_those_of_the_calibrated_sensor(
+    run: Run, bundle_folder: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 1, (150, 6))
+    raw = np.add(true, (*IMU["accel_bias"], *IMU["gyro_bias"]))
+    table = imu_table(tmp_path / "drive.parquet", raw)
+    path = write_calibration(tmp_path, imu={"/imu": IMU})
+    ran = run("embed", table, "--bundle", bundle_folder, "--calibration", path, "--json")
+    assert ran.code == 0, ran.err
+    head, *records = [json.loads(line) for line in ran.out.splitlines()]
+    assert head["metadata"]["calibrated"] == {str(table): ["imu"]}
+    with sb.Bundle.load(bundle_folder) as bundle:
+        expected = bundle.encode("imu", true, rate_hz=100)
+        known = Calibration.load(path).of_sense(sb.Modality.IMU)
+        found = bundle.encode("imu", raw, rate_hz=100, calibration=known)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose([row["vector"] for row in records], expected, atol=1e-5)
+    two = write_calibration(tmp_path, imu={"/imu": IMU, "/other": IMU})
+    ran = run("embed", table, "--bundle", bundle_folder, "--calibration", two)
+    assert ran.code == 2
+    assert "sections of several imu streams ('/imu', '/other')" in ran.err.replace("\n", " ")
