@@ -15,7 +15,7 @@ ROS_BIN := .venv-ros/bin
 ROS_ENV := env -u AMENT_PREFIX_PATH -u PYTHONPATH -u LD_LIBRARY_PATH -u RMW_IMPLEMENTATION
 PIP := python -m pip install --disable-pip-version-check -q
 CHECKED := pyproject.toml .ci/constraints-train.txt
-BENCHMARKS := $(filter-out __init__ _%,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ _% ros,$(basename $(notdir $(wildcard benchmarks/*.py))))
 BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-python-headless \
   mcap-ros2-support safetensors onnx allantools
 CORE_TESTS := tests --ignore=tests/engines

@@ -94,14 +94,18 @@ class Process:
 
     def ask(self, line: str = "") -> str:
         """Write a line, if any, and read one."""
-        assert self.popen.stdin is not None
         assert self.popen.stdout is not None
         if line:
-            self.popen.stdin.write(f"{line}\n")
-            self.popen.stdin.flush()
+            self.write(line)
         answer = self.popen.stdout.readline().strip()
         assert answer, self.errors
         return answer
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(f"{line}\n")
+        self.popen.stdin.flush()
 
     @property
     def errors(self) -> str:
@@ -317,12 +321,26 @@ class NodeUnderTest(Process):
         def hint() -> str:
             return f"{of}: {self.status(of)}\n{self.errors}"
 
-        self._examiner.until(lambda: bool(self.status(of)) and fits(self.status(of)), hint)
+        def told() -> bool:
+            assert self.popen.poll() is None, self.errors
+            status = self.status(of)
+            return bool(status) and fits(status)
+
+        self._examiner.until(told, hint)
         return self.status(of)
 
     def until_received(self, stream: str, count: int) -> dict[str, str]:
         """Wait until so many messages of a stream were received."""
         return self.until_status(stream, lambda s: int(s.get("messages", 0)) >= count)
+
+    def until_counted(self, stream: str, count: int) -> dict[str, str]:
+        """Wait until so many messages of a stream were received or lost by the middleware."""
+
+        def all_told(status: dict[str, str]) -> bool:
+            told = (status.get("messages", "0"), status.get("lost by the middleware", "0"))
+            return sum(map(int, told)) >= count
+
+        return self.until_status(stream, all_told)
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
         return self._examiner.call(kind, f"{self.name}/{service}", request)

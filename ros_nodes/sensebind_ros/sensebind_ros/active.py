@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
 from sensebind_ros.clock import RosTime
+from sensebind_ros.inputs import Inputs
 from sensebind_ros.running import Running
 from sensebind_ros.topics import Topics, make_source
 
@@ -47,7 +48,8 @@ class Active(Closing):
         self._configured = configured
         self.clock = RosTime(node.get_clock(), self._log.warning)
         source = make_source(settings, self.clock.now_ns)
-        self.topics = Topics(node, settings, source)
+        self._inputs = Inputs(node)
+        self.topics = Topics(node, self._inputs, settings, source)
         record = settings.node.record
         self.running = Running(
             configured.bundle,
@@ -72,9 +74,15 @@ class Active(Closing):
         self.running.change(settings.pipeline)
         self.topics.configure(settings)
 
+    def look(self) -> bool:
+        """Look for topics and events; whether some topic is not there yet."""
+        self._inputs.count_events()
+        return self.topics.resolve()
+
     def close(self) -> None:
         """Subscribe to nothing any more; what came before is still encoded and published."""
-        self.topics.close()
+        self._inputs.close()
+        self.topics.end()
         if not self.running.stop():
             self._log.error("the pipeline did not end in time and was left behind")
         self.clock.close()

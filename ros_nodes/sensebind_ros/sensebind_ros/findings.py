@@ -207,7 +207,8 @@ def _stream_values(state: StreamState, rates: tuple[float, float]) -> dict[str, 
     for topic in state.topics:
         values[f"topic {topic.name}"] = topic.message_type or "type not known yet"
         values[f"publishers of {topic.name}"] = f"{topic.publishers}"
-        values |= _percentiles(f"delay of {topic.name}", topic.delay.summary())
+        values |= _percentiles(f"delay of {topic.name}", topic.take_delay().summary())
+        values |= _percentiles(f"delay of {topic.name} ever", topic.past_delay.summary())
         values[f"liveliness changes of {topic.name}"] = f"{topic.liveliness}"
         values[f"incompatible publishers of {topic.name}"] = f"{topic.incompatible}"
     values |= {

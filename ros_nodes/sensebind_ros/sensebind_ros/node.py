@@ -123,7 +123,7 @@ class SenseBindNode(LifecycleNode):
         super().on_activate(state)
         self._active = active
         self._looking = Looking(self._configured.settings, active.topics.all, active.running)
-        if active.topics.resolve():
+        if active.look():
             self._search = self.create_timer(_LOOK_S, self._look, clock=self._steady)
 
     def _stop(self) -> None:
@@ -136,7 +136,7 @@ class SenseBindNode(LifecycleNode):
 
     def _look(self) -> None:
         """Subscribe to topics that have come up."""
-        if self._active is None or not self._active.topics.resolve():
+        if self._active is None or not self._active.look():
             self._end_search()
 
     def _end_search(self) -> None:
@@ -162,7 +162,7 @@ class SenseBindNode(LifecycleNode):
             return
         active, configured = self._active, self._configured
         active.running.end_outdated()
-        active.topics.resolve()
+        active.look()
         states = self._looking.states()
         self._diagnostics.publish(
             [

@@ -45,7 +45,8 @@ class Topic:
         skipped: messages that were not used, by cause.
         lost: messages that the middleware says it lost.
         frame_id: of the newest message.
-        delay: from a message's stamp until its block was in the ring.
+        delay: from a message's stamp until its block was in the ring, since the last look.
+        past_delay: the same before that.
         heard_ns: when the newest message came, by the monotonic clock; 0 before the first.
         problem: why there are no messages; "" if nothing is known.
         liveliness: how often its publishers came or went.
@@ -62,6 +63,7 @@ class Topic:
     lost: int = 0
     frame_id: str = ""
     delay: Histogram = field(default_factory=Histogram)
+    past_delay: Histogram = field(default_factory=Histogram)
     heard_ns: int = 0
     problem: str = ""
     liveliness: int = 0
@@ -72,6 +74,12 @@ class Topic:
     def skip(self, cause: str) -> None:
         """Count a message that was not used."""
         self.skipped[cause] = self.skipped.get(cause, 0) + 1
+
+    def take_delay(self) -> Histogram:
+        """Delays since the last look; what another thread records meanwhile is counted next."""
+        recent, self.delay = self.delay, Histogram()
+        self.past_delay.merge(recent)
+        return recent
 
     def note_frame(self, data: bytes) -> None:
         """Take the frame id of a message that could be read; it rarely changes."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subscribing to topics: raw messages, queues sized in seconds, and every event counted."""
+"""How topics are subscribed to: raw messages, queues sized in seconds, every event counted."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
+__all__ = [
+    "SubscriptionEventCallbacks",
+    "UnsupportedEventTypeError",
+    "describing_qos",
+    "event_counters",
+    "message_class",
+    "queue_depth",
+    "sensor_qos",
+    "take_plain",
+]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
-    from rclpy.subscription import Subscription
 
     from sensebind_ros.configs import TopicConfig
     from sensebind_ros.source import Topic
@@ -87,37 +97,17 @@ def describing_qos(node: Node, name: str) -> QoSProfile:
     )
 
 
-def subscribe(node: Node, topic: Topic, qos: QoSProfile, take: Take) -> Subscription:
-    """Subscribe to a topic whose type is known; `take` gets the bytes of plain CDR.
-
-    Raises:
-        InputError: if its type is not installed.
-    """
-    kind = message_class(topic.message_type)
+def take_plain(kind: type, take: Take) -> Take:
+    """A callback of a raw subscription that hands over plain CDR, whatever comes."""
 
     def take_raw(data: bytes) -> None:
         take(data if is_plain(data) else plain_cdr(deserialize_message(data, kind)))
 
-    def make(handlers: dict[str, Any]) -> Subscription:
-        return node.create_subscription(
-            kind,
-            topic.name,
-            take_raw,
-            qos,
-            event_callbacks=SubscriptionEventCallbacks(**handlers),
-            raw=True,
-        )
-
-    handlers = _handlers(topic)
-    try:
-        return make(handlers)
-    except UnsupportedEventTypeError:  # not every middleware tells of losses
-        del handlers["message_lost"]
-        return make(handlers)
+    return take_raw
 
 
-def _handlers(topic: Topic) -> dict[str, Any]:
-    """What counts the events of a subscription."""
+def event_counters(topic: Topic) -> dict[str, Callable[[Any], None]]:
+    """What counts the events of a topic, by the name rclpy has for them."""
 
     def incompatible(event: Any) -> None:  # noqa: ANN401
         topic.incompatible += event.total_count_change

@@ -14,17 +14,17 @@ from sensebind.sources.messages.wire import DecodeError
 from sensebind.types import Modality
 from sensebind_ros.reading import KINDS, make_half_reader, make_reader
 from sensebind_ros.source import Topic, TopicSource, stream_info
-from sensebind_ros.subscriptions import describing_qos, sensor_qos, subscribe
+from sensebind_ros.subscriptions import describing_qos, sensor_qos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
-    from rclpy.subscription import Subscription
 
     from sensebind.config import StreamConfig
     from sensebind_ros.configs import TopicConfig
+    from sensebind_ros.inputs import Inputs, Subscribed
     from sensebind_ros.settings import Settings
 
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -39,7 +39,7 @@ class _Wanted:
     stream: StreamConfig
     half: Half | None = None
     joiner: ImuJoiner | None = None
-    subscription: Subscription | None = None
+    subscribed: Subscribed | None = None
     info: _Info | None = None
 
 
@@ -49,7 +49,7 @@ class _Info:
 
     topic: Topic
     qos: QoSProfile
-    subscription: Subscription
+    subscribed: Subscribed
 
 
 class Topics:
@@ -60,10 +60,11 @@ class Topics:
         all: the topics, of all streams.
     """
 
-    def __init__(self, node: Node, settings: Settings, source: TopicSource) -> None:
+    def __init__(self, node: Node, inputs: Inputs, settings: Settings, source: TopicSource) -> None:
         """Subscribe to nothing yet."""
         self.source = source
         self._node = node
+        self._inputs = inputs
         self._wanted = [
             each
             for name, config in settings.topics.items()
@@ -79,7 +80,7 @@ class Topics:
         for each in self._wanted:
             topic = each.topic
             topic.publishers = self._node.count_publishers(topic.name)
-            if each.subscription is None:
+            if each.subscribed is None:
                 self._try(each)
                 continue
             if not topic.received:
@@ -87,7 +88,7 @@ class Topics:
             if each.info is not None:
                 self._look_again(topic, each.info)
         return any(
-            each.subscription is None or (each.info is not None and not each.info.topic.received)
+            each.subscribed is None or (each.info is not None and not each.info.topic.received)
             for each in self._wanted
         )
 
@@ -98,13 +99,9 @@ class Topics:
             if each.topic.reader is not None:
                 each.topic.reader.configure(each.stream)
 
-    def close(self) -> None:
-        """Subscribe to nothing any more, and count what was not joined."""
+    def end(self) -> None:
+        """Count what was not joined; nothing is received any more."""
         for each in self._wanted:
-            for subscription in (each.subscription, each.info and each.info.subscription):
-                if subscription is not None:
-                    self._node.destroy_subscription(subscription)
-            each.subscription = each.info = None
             if each.half is Half.ROTATION and each.joiner is not None:
                 each.joiner.flush()
                 for cause, count in each.joiner.lost.items():
@@ -127,8 +124,7 @@ class Topics:
                 )
             topic.reader = reader
             wanted.info = self._described(wanted)
-            wanted.subscription = subscribe(
-                self._node,
+            wanted.subscribed = self._inputs.subscribe(
                 topic,
                 sensor_qos(config, wanted.stream.modality),
                 lambda data: self.source.receive(topic, data),
@@ -168,16 +164,16 @@ class Topics:
         """Subscribe to `info`, which describes `topic`."""
         qos = describing_qos(self._node, info.name)
         learn = lambda data: _learn(topic, info, data)  # noqa: E731
-        return _Info(info, qos, subscribe(self._node, info, qos, learn))
+        return _Info(info, qos, self._inputs.subscribe(info, qos, learn))
 
     def _look_again(self, topic: Topic, info: _Info) -> None:
         """Ask a describing topic for what it keeps, if it turns out that it does."""
         if not info.topic.received:
             qos = describing_qos(self._node, info.topic.name)
             if (qos.durability, qos.reliability) != (info.qos.durability, info.qos.reliability):
-                self._node.destroy_subscription(info.subscription)
+                self._inputs.unsubscribe(info.subscribed)
                 new = self._subscribed(topic, info.topic)
-                info.qos, info.subscription = new.qos, new.subscription
+                info.qos, info.subscribed = new.qos, new.subscribed
 
 
 def make_source(settings: Settings, now_ns: Callable[[], int]) -> TopicSource:
