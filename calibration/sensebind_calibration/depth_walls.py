@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,6 @@ from sensebind_calibration.sense_sections import DepthSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -70,7 +70,10 @@ def see_wall(
         InputError: if it holds no depth, or too few frames of it.
     """
     with open_sense(part.recording, Modality.DEPTH, stream, part.limits) as found:
-        facts = depth_camera(part.recording, found.name)
+        recording = part.recording
+        facts = DepthCamera()
+        if isinstance(recording, Path):
+            facts = depth_camera(recording, found.name)
         config = found.config
         camera = facts.camera if config.focal_px is None else None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensebind.errors import InputError
+from sensebind.grid import NS_PER_S
 from sensebind_calibration.plot import COLOURS
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-    from sensebind_calibration.sections import AllanSection, ImuSection, SensorNoise
+    from sensebind_calibration.sections import (
+        AllanSection,
+        ClockSection,
+        ImuSection,
+        SensorNoise,
+    )
     from sensebind_calibration.sense_sections import (
         DepthSection,
         MicrophoneSection,
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 _BLUE, _YELLOW, _RED = COLOURS
 _GREY = "#888888"
 _ZERO_CELSIUS_K = 273.15
+_HOURS = 8.0
 
 
 def draw_allan_section(figure: SubFigure, section: AllanSection, _folder: Path) -> None:
@@ -128,6 +135,25 @@ def draw_thermal(figure: SubFigure, section: ThermalSection, _folder: Path) -> N
     left.set_xlabel("°C")
 
 
+def draw_clock(figure: SubFigure, section: ClockSection, _folder: Path) -> None:
+    """What the offset becomes in the hours to come, and how well it is known then."""
+    shift, known = figure.subplots(1, 2)
+    hours = np.linspace(0, _HOURS, 50)
+    after_ns = (hours * 3600 * NS_PER_S).astype(np.int64)
+    offset_ms = (section.offset_ns + section.slope * after_ns) / 1e6
+    half_ms = (
+        np.array([section.uncertainty_ns(section.reference_ns + int(n)) for n in after_ns]) / 1e6
+    )
+    shift.plot(hours, offset_ms - offset_ms[0], color=_BLUE)
+    lost = offset_ms - offset_ms[0]
+    shift.fill_between(hours, lost - half_ms, lost + half_ms, color=_BLUE, alpha=0.2)
+    shift.set_title("drift of the offset, ms")
+    known.plot(hours, half_ms, color=_RED)
+    known.set_title("half of its 95 % interval, ms")
+    for axes in (shift, known):
+        axes.set_xlabel("hours after it was measured")
+
+
 def draw_scores(figure: SubFigure, section: ScoresSection, _folder: Path) -> None:
     """Reliability diagram, and least cosines by class."""
     diagram, limits = figure.subplots(1, 2)
@@ -160,6 +186,7 @@ DRAWINGS: dict[str, Callable[[SubFigure, Any, Path], None]] = {
     "microphone": draw_microphone,
     "depth": draw_depth,
     "thermal": draw_thermal,
+    "clock": draw_clock,
     "scores": draw_scores,
 }
 """What draws which kind of section; the folder is that of the file."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
 
 
@@ -20,12 +21,12 @@ class Known(NamedTuple):
     """A part of a recording, and what is known of it.
 
     Attributes:
-        recording: the file or folder.
+        recording: the file or folder, or what was captured from a device.
         value: what is known; None if nothing was told.
         limits: the part; None for all of it.
     """
 
-    recording: Path
+    recording: Path | Source
     value: float | None
     limits: TimeRange | None
 
@@ -54,6 +55,20 @@ def known_parts(recordings: Sequence[Path], texts: Sequence[str], option: str) -
         )
     pairs = zip(recordings, told, strict=True)
     return [Known(recording, value, limits) for recording, (value, limits) in pairs]
+
+
+def known_values(texts: Sequence[str], option: str) -> list[float]:
+    """Values without parts.
+
+    Raises:
+        InputError: if a text is none.
+    """
+    told = [_parsed(text, option) for text in texts]
+    if any(limits for _, limits in told):
+        raise InputError(
+            f"{option} has parts (@FROM..TO), which only recordings have; leave them out"
+        )
+    return [value for value, _ in told]
 
 
 def _parsed(text: str, option: str) -> tuple[float, TimeRange | None]:

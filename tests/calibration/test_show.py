@@ -17,7 +17,7 @@ from sensebind_calibration.file import add_section
 from sensebind_calibration.recording import dated
 from sensebind_calibration.score_windows import Windows
 from sensebind_calibration.scores import calibrate_scores
-from sensebind_calibration.sections import ImuSection
+from sensebind_calibration.sections import ClockSection, ImuSection
 from tests.calibration.test_commands import run
 from tests.calibration.test_scores import drawn
 from tests.calibration.test_thermal import recorded
@@ -71,6 +71,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         accel_residual_m_s2=0.01, raw_residual_m_s2=0.1,
     )  # fmt: skip
     add_section(out, "imu", "/imu", imu)
+    clock = ClockSection(
+        provenance=ORIGIN, reference="/imu", offset_ns=12_000_000, reference_ns=10**18,
+        drift_ppm=20.0, offset_interval_ns=1e6, drift_interval_ppm=2.0, by="stamps",
+        determined=("offset", "drift"), matched=40, scatter_ns=1e6,
+    )  # fmt: skip
+    add_section(out, "clock", "/mic", clock)
     return out
 
 
@@ -91,7 +97,7 @@ def test_every_kind_is_shown_drawn_and_paged(file: Path, tmp_path: Path) -> None
 def test_a_run_takes_the_whole_file(file: Path) -> None:
     loaded = Calibration.load(file)
     assert {kind for kind, _ in loaded.sections} == {
-        "microphone", "depth", "thermal", "scores", "imu"
+        "microphone", "depth", "thermal", "scores", "imu", "clock"
     }  # fmt: skip
     assert loaded.others == ("allan",)
 

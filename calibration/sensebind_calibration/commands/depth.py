@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sensebind_calibration.commands.devices import (
+    RealSenseOption,
+    SecondsOption,
+    captured_one_by_one,
+)
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
@@ -17,14 +22,17 @@ from sensebind_calibration.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sensebind_calibration.depth_walls import Wall
+    from sensebind_calibration.known import Known
 
 
 def depth(
     recordings: Annotated[
-        list[Path],
-        typer.Argument(metavar="RECORDING…", help="A bare wall, from one or more distances."),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[RECORDING…]", help="A bare wall, from one or more distances."),
+    ] = None,
     distance: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,6 +50,8 @@ def depth(
         float,
         typer.Option("--tape-error", metavar="METRES", min=0, max=0.1, help="Of the distances."),
     ] = 0.002,
+    realsense: RealSenseOption = None,
+    seconds: SecondsOption = 5.0,
     out: OutOption = Path("calibration.toml"),
     stream: Annotated[
         str | None,
@@ -62,20 +72,26 @@ def depth(
     Put it on a tripod before a bare wall that fills its picture, three seconds from each of two
     distances or more, and measure them.
     """
-    from sensebind.cli import output
+    from sensebind.errors import InputError
     from sensebind_calibration.depth import doubts
     from sensebind_calibration.depth_walls import calibrate_depth, see_wall
     from sensebind_calibration.file import check_free
     from sensebind_calibration.known import Known, known_parts
 
-    parts = known_parts(recordings, distance or [], "--distance")
+    def check(stream: str) -> str:
+        check_free(out, "depth", named or stream, force=force)
+        return named or stream
+
+    if (realsense is None) is not bool(recordings):
+        raise InputError("give either RECORDINGs or --realsense SERIAL ('default' for any)")
+    if realsense is not None:
+        parts = _live_parts(realsense, distance or [], stream, check, seconds)
+    else:
+        parts = known_parts(recordings or [], distance or [], "--distance")
     walls: list[Wall] = []
     for part in parts:
-        with output.progress(f"reading {part.recording.name}") as advance:
-            walls.append(see_wall(part, stream, advance))
-        if len(walls) == 1:
-            name = named or walls[0].stream
-            check_free(out, "depth", name, force=force)
+        walls.append(_seen(part, stream))
+        name = check(walls[0].stream)
     seen = None if scene is None else see_wall(Known(scene, None, None), stream)
     section = calibrate_depth(
         walls,
@@ -87,3 +103,36 @@ def depth(
     )
     told = [*dict.fromkeys(note for wall in walls for note in wall.notes), *doubts(section)]
     conclude(out, "depth", name, section, told, force=force, json=json)
+
+
+def _seen(part: "Known", stream: str | None) -> "Wall":
+    from sensebind.cli import output
+    from sensebind_calibration.depth_walls import see_wall
+
+    with output.progress(f"reading {part.recording.name}") as advance:
+        return see_wall(part, stream, advance)
+
+
+def _live_parts(
+    realsense: str,
+    distances: list[str],
+    stream: str | None,
+    check: "Callable[[str], str]",
+    seconds: float,
+) -> "list[Known]":
+    """What the camera sees from each distance."""
+    from sensebind.cli.live_devices import AskedDevices
+    from sensebind.types import Modality
+    from sensebind_calibration.known import Known, known_values
+    from sensebind_calibration.recording import one_stream
+
+    values: list[float | None] = [*known_values(distances, "--distance")] or [None]
+    wishes = [
+        "let the camera look at a bare wall" + ("" if v is None else f" {v:g} m away")
+        for v in values
+    ]
+    devices = AskedDevices(realsense=realsense)
+    found = captured_one_by_one(
+        devices, lambda infos: one_stream(infos, Modality.DEPTH, stream), check, seconds, wishes
+    )
+    return [Known(each, value, None) for each, value in zip(found, values, strict=True)]

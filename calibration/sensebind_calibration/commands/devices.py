@@ -51,6 +51,37 @@ SecondsOption = Annotated[
 ]
 
 
+def captured_one_by_one(
+    devices: AskedDevices,
+    choose: Choose,
+    check: Callable[[str], object],
+    seconds: float,
+    wishes: Sequence[str],
+) -> list[Captured]:
+    """What devices deliver after each wish was met, which the user tells by Enter.
+
+    Args:
+        devices: those that were named.
+        choose: the stream to keep of them.
+        check: raises if its section cannot be written; before anything is asked.
+        seconds: how long each time.
+        wishes: what the user shall do first, at least one.
+
+    Raises:
+        SourceError: if a device cannot be read.
+    """
+    from sensebind_calibration.live import capture
+
+    sources = devices.sources()
+    check(next(iter(choose([info for source in sources for info in source.streams()]))))
+    found = []
+    for wish in wishes:
+        typer.prompt(f"{wish}, then press Enter", default="", show_default=False, err=True)
+        with output.progress(f"reading for {seconds:g} s") as advance:
+            found.append(capture(sources, choose, seconds, advance))
+    return found
+
+
 def recorded(
     recording: Path | None,
     devices: AskedDevices,

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sensebind_calibration.commands.devices import (
+    SecondsOption,
+    ThermalOption,
+    captured_one_by_one,
+)
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
@@ -18,27 +23,32 @@ from sensebind_calibration.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensebind_calibration.known import Known
     from sensebind_calibration.thermal import Heat
 
 
 def thermal(
     recordings: Annotated[
-        list[Path],
-        typer.Argument(metavar="RECORDING…", help="Things of two or more known temperatures."),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[RECORDING…]", help="Things of two or more known temperatures."),
+    ] = None,
     celsius: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--celsius",
             metavar="CELSIUS[@FROM..TO]",
             help="Temperature of what fills the middle of the picture, for each recording in "
             "order, or for parts of one (seconds after its begin).",
         ),
-    ],
+    ] = None,
     error: Annotated[
         float,
         typer.Option("--error", metavar="KELVIN", min=0, max=20, help="Of the temperatures told."),
     ] = 0.3,
+    camera: ThermalOption = None,
+    seconds: SecondsOption = 10.0,
     out: OutOption = Path("calibration.toml"),
     stream: Annotated[
         str | None,
@@ -60,19 +70,31 @@ def thermal(
     seconds each.
     """
     from sensebind.cli import output
+    from sensebind.errors import InputError
     from sensebind.types import Modality
     from sensebind_calibration.file import check_free
     from sensebind_calibration.known import known_parts
     from sensebind_calibration.recording import open_sense
     from sensebind_calibration.thermal import calibrate_thermal, doubts, feel
 
+    def check(stream: str) -> str:
+        check_free(out, "thermal", named or stream, force=force)
+        return named or stream
+
+    if not celsius:
+        raise InputError("give --celsius for each of the things, two temperatures at least")
+    if (camera is None) is not bool(recordings):
+        raise InputError("give either RECORDINGs or --thermal DEVICE")
+    if camera is not None:
+        parts = _live_parts(camera, celsius, stream, check, seconds)
+    else:
+        parts = known_parts(recordings or [], celsius, "--celsius")
     seen: list[Heat] = []
     notes: list[str] = []
-    for part in known_parts(recordings, celsius, "--celsius"):
+    for part in parts:
         assert part.value is not None
         with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
-            name = named or found.name
-            check_free(out, "thermal", name, force=force)
+            name = check(found.name)
             serial = serial or found.serial
             with output.progress(f"reading {found.source.name}") as advance:
                 blocks = watched(found.source, advance)(found.blocks())
@@ -82,3 +104,25 @@ def thermal(
     section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
     told = [*dict.fromkeys(notes), *doubts(section)]
     conclude(out, "thermal", name, section, told, force=force, json=json)
+
+
+def _live_parts(
+    camera: str,
+    celsius: list[str],
+    stream: str | None,
+    check: "Callable[[str], str]",
+    seconds: float,
+) -> "list[Known]":
+    """What the camera sees of each temperature."""
+    from sensebind.cli.live_devices import AskedDevices
+    from sensebind.types import Modality
+    from sensebind_calibration.known import Known, known_values
+    from sensebind_calibration.recording import one_stream
+
+    values = known_values(celsius, "--celsius")
+    wishes = [f"fill the middle of the picture with what has {v:g} degrees Celsius" for v in values]
+    devices = AskedDevices(thermal=camera)
+    found = captured_one_by_one(
+        devices, lambda infos: one_stream(infos, Modality.THERMAL, stream), check, seconds, wishes
+    )
+    return [Known(each, value, None) for each, value in zip(found, values, strict=True)]
