@@ -67,9 +67,9 @@ class ConfigField:
             return f"one of {', '.join(self.choices)}"
         phrases = []
         if self.least is not None:
-            phrases.append(f"{'above' if self.above_least else 'at least'} {self.least:g}")
+            phrases.append(f"{'above' if self.above_least else 'at least'} {self.least:.15g}")
         if self.greatest is not None:
-            phrases.append(f"{'below' if self.below_greatest else 'at most'} {self.greatest:g}")
+            phrases.append(f"{'below' if self.below_greatest else 'at most'} {self.greatest:.15g}")
         return ", ".join(phrases)
 
 

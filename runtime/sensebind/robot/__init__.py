@@ -9,6 +9,7 @@ outputs.py     Files of embeddings that are begun anew now and then, and finishe
 session.py     One run of the pipeline in a thread of its own.
 service.py     Sessions one after another: start, reload, stop.
 progress.py    Whether what waits is being done.
+keys.py        The keys of the file as tables, for its page.
 health.py      The state of all that, in a file and at a loopback address.
 notify.py      The same for systemd, with a watchdog.
 """

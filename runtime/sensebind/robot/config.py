@@ -20,13 +20,13 @@ class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     Attributes:
         file: name of the files, ending in .parquet, .jsonl or .mcap; the time (UTC) at which each
             was begun is put before the suffix.
-        rotate_s: a file is finished, and the next one begun, after so long; when the service ends
-            if None.
+        rotate_s: a file is finished, and the next one begun, after so long; 0 for when a run ends
+            only.
         keep: finished files to keep, the newest ones; all if None.
     """
 
     file: str
-    rotate_s: Annotated[float, Meta(ge=1, le=31_536_000)] | None = 3600.0
+    rotate_s: Annotated[float, Meta(ge=0, le=2_592_000)] = 3600.0
     keep: Annotated[int, Meta(ge=1)] | None = None
 
 

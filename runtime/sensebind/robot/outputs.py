@@ -153,8 +153,8 @@ class Outputs(Closing):
     def _opened(self, config: OutputConfig) -> Publishing:
         path, metadata = Path(config.file), self._metadata
         assert metadata is not None
-        endless = config.rotate_s is None
-        self._until_s = float("inf") if endless else time.monotonic() + (config.rotate_s or 0)
+        endless = config.rotate_s == 0
+        self._until_s = float("inf") if endless else time.monotonic() + config.rotate_s
 
         names = [_reserved(path)]  # now, so that names are in the order of the records
 

@@ -52,7 +52,7 @@ def test_names_tell_the_time_and_are_new(tmp_path: Path) -> None:
 
 
 def test_other_metadata_begin_another_file_and_no_record_is_lost(tmp_path: Path) -> None:
-    config = OutputConfig(file=str(tmp_path / "a.parquet"), rotate_s=None)
+    config = OutputConfig(file=str(tmp_path / "a.parquet"), rotate_s=0)
     with Outputs(config, Incidents([])) as out:
         out.begin(METADATA, config)
         for index in range(3):

@@ -99,7 +99,7 @@ MISTAKES = {
     "prompts = 'p.toml'": r"robot\.toml: cannot read the prompts in .*p\.toml: No such file",
     "[prompts]\ndog = 'a dog'": r'prompts\.dog is "a dog", expected a list of texts; change it',
     "[fusion]\nconfidence = {audio = -1}": r"fusion\.confidence\.audio is -1, expected a",
-    "[output]\nfile = 'a.parquet'\nrotate_s = 0": r"output\.rotate_s is 0, expected a number, at",
+    "[output]\nfile = 'a.parquet'\nrotate_s = -1": r"output\.rotate_s is -1, expected a number, at",
     "[health]\nport = 70000": r"health\.port is 70000, expected a whole number, at least 0, at m",
     "[": r"robot\.toml is not TOML: .*; mend that place",
 }
