@@ -21,7 +21,7 @@ from sensebind_calibration.camera_info import DepthCamera, depth_camera
 from sensebind_calibration.depth import Seen, dead_pixels, fit_depth, range_limits, summary
 from sensebind_calibration.depth_view import DepthView, look
 from sensebind_calibration.recording import dated, joined_sha256, open_sense
-from sensebind_calibration.sense_sections import DepthSection
+from sensebind_calibration.sense_sections import DepthSection, PlaneView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -118,29 +118,14 @@ def calibrate_depth(
         SinkError: if the map cannot be written.
     """
     seen = [wall.seen for wall in walls]
-    sizes = {each.view.measured.shape for each in seen}
-    if len(sizes) > 1:
-        raise InputError(
-            f"the recordings have frames of {sorted(size[::-1] for size in sizes)} pixels, "
-            "expected one size: record all with the same settings"
-        )
+    height, width = _size(seen)
     views = [summary(each) for each in seen]
     good = [each for each, view in zip(seen, views, strict=True) if view.distance_m is not None]
-    if not good:
-        filled = max(view.filled for view in views)
-        raise InputError(
-            f"{filled:.0%} of the middle of the picture is measured, expected 80 % at least in one "
-            "recording: the wall is too near, too far, too dark or shines; go to a distance that "
-            "the camera is made for"
-        )
+    _check_measured(views, good)
     fit = fit_depth(good, tape_error_m)
     near_m, far_m = range_limits(views)
     dead = dead_pixels(good)
-    height, width = next(iter(sizes))
-    edges = [each.view for each in seen] + ([scene.seen.view] if scene else [])
-    edge_count, flying = (sum(getattr(v, name) for v in edges) for name in ("edges", "flying"))
-    pixels = sum(view.pixels for view in edges)
-    invalid = None if dead is None or not dead.any() else write_map(out, dead)
+    edges, flying = _edges([*seen, scene.seen] if scene else seen)
     return DepthSection(
         provenance=_origin(walls, serial, temperature_c),
         scale=fit.scale,
@@ -153,15 +138,44 @@ def calibrate_depth(
         raw_residual_m=fit.raw_residual_m,
         min_range_m=near_m,
         max_range_m=far_m,
-        invalid=invalid,
+        invalid=None if dead is None or not dead.any() else write_map(out, dead),
         invalid_pixels=0 if dead is None else int(dead.sum()),
-        edges=edge_count / pixels,
-        flying=flying / edge_count if edge_count else 0.0,
+        edges=edges,
+        flying=flying,
         focal_px=good[0].view.camera.focal_px or None,
         baseline_m=walls[0].facts.baseline_m,
         width=width,
         height=height,
     )
+
+
+def _size(seen: Sequence[Seen]) -> tuple[int, ...]:
+    """Height and width of the frames, which are all alike."""
+    sizes = {each.view.measured.shape for each in seen}
+    if len(sizes) > 1:
+        raise InputError(
+            f"the recordings have frames of {sorted(size[::-1] for size in sizes)} pixels, "
+            "expected one size: record all with the same settings"
+        )
+    return sizes.pop()
+
+
+def _check_measured(views: Sequence[PlaneView], good: Sequence[Seen]) -> None:
+    if not good:
+        filled = max(view.filled for view in views)
+        raise InputError(
+            f"{filled:.0%} of the middle of the picture is measured, expected 80 % at least in one "
+            "recording: the wall is too near, too far, too dark or shines; go to a distance that "
+            "the camera is made for"
+        )
+
+
+def _edges(seen: Sequence[Seen]) -> tuple[float, float]:
+    """Share of the measured pixels at edges of depth, and of these those that hang in the air."""
+    edges, flying, pixels = (
+        sum(getattr(each.view, name) for each in seen) for name in ("edges", "flying", "pixels")
+    )
+    return edges / pixels, flying / edges if edges else 0.0
 
 
 def write_map(out: Path, dead: NDArray[np.bool_]) -> InvalidMap:

@@ -145,15 +145,48 @@ def calibrate_thermal(
         InputError: if they tell no calibration, telling why and what to do.
     """
     true = np.array([heat.true_k for heat in seen])
+    means = [batch_mean(heat.means) for heat in seen]
+    read = np.array([mean.value for mean in means])
+    errors = np.array([(mean.high - mean.low) / 2 / _QUANTILE for mean in means])
+    line = _fit(seen, read, true, errors, error_k)
+    left = line.scale * read + line.offset_k - true
+    return ThermalSection(
+        provenance=dated(
+            ", ".join(dict.fromkeys(heat.recording for heat in seen)),
+            joined_sha256([heat.sha256 for heat in seen]),
+            readings=sum(len(heat.means) for heat in seen),
+            duration_s=sum(heat.end_ns - heat.begin_ns for heat in seen) / NS_PER_S,
+            serial=serial,
+            temperature_c=temperature_c,
+        ),
+        scale=line.scale,
+        scale_interval=_about(line.scale, line.scale_half),
+        offset_k=line.offset_k,
+        offset_interval=_about(line.offset_k, line.offset_half),
+        views=tuple(map(_view, seen, read, errors)),
+        range_k=(float(true.min()), float(true.max())),
+        residual_k=float(np.sqrt(np.mean(left**2))) if len(seen) > 2 else None,
+        raw_residual_k=float(np.sqrt(np.mean((read - true) ** 2))),
+    )
+
+
+class _Line(NamedTuple):
+    """kelvin = scale · read + offset, and half of the 95 % intervals."""
+
+    scale: float
+    offset_k: float
+    scale_half: float
+    offset_half: float
+
+
+def _fit(seen: Sequence[Heat], read: Values, true: Values, errors: Values, error_k: float) -> _Line:
+    """A line through what was read, weighted by the errors of both."""
     if np.ptp(true) < _LEAST_APART_K:
         raise InputError(
             f"{len(seen)} temperatures that differ by {np.ptp(true):.3g} K were told, expected two "
             f"and more that differ by {_LEAST_APART_K:g} K: ice in water (0 °C) and hot water, for "
             "example"
         )
-    means = [batch_mean(heat.means) for heat in seen]
-    read = np.array([mean.value for mean in means])
-    errors = np.array([(mean.high - mean.low) / 2 / _QUANTILE for mean in means])
     slope = float(np.polyfit(read, true, 1)[0]) if np.ptp(read) > 0 else 0.0
     _check(seen, read, slope)
     weights = 1 / np.maximum(np.hypot(slope * errors, error_k), 1e-9)
@@ -165,36 +198,19 @@ def calibrate_thermal(
 
     solved = least_squares(off, [slope, float(true.mean())], x_scale=[slope, 1.0])
     covariance, quantile = uncertainty(solved.jac, solved.fun, known_scale=True)
-    scale, offset = float(solved.x[0]), float(solved.x[1] - solved.x[0] * centre)
     shift = np.array([-centre, 1.0])
     halves = quantile * np.sqrt([covariance[0, 0], shift @ covariance @ shift])
-    left = scale * read + offset - true
-    return ThermalSection(
-        provenance=dated(
-            ", ".join(dict.fromkeys(heat.recording for heat in seen)),
-            joined_sha256([heat.sha256 for heat in seen]),
-            readings=sum(len(heat.means) for heat in seen),
-            duration_s=sum(heat.end_ns - heat.begin_ns for heat in seen) / NS_PER_S,
-            serial=serial,
-            temperature_c=temperature_c,
-        ),
-        scale=scale,
-        scale_interval=_about(scale, float(halves[0])),
-        offset_k=offset,
-        offset_interval=_about(offset, float(halves[1])),
-        views=tuple(
-            HeatView(
-                read_k=float(value),
-                error_k=float(error),
-                true_k=heat.true_k,
-                uniformity_k=heat.spread,
-                frames=len(heat.means),
-            )
-            for heat, value, error in zip(seen, read, errors, strict=True)
-        ),
-        range_k=(float(true.min()), float(true.max())),
-        residual_k=float(np.sqrt(np.mean(left**2))) if len(seen) > 2 else None,
-        raw_residual_k=float(np.sqrt(np.mean((read - true) ** 2))),
+    scale, height = map(float, solved.x)
+    return _Line(scale, height - scale * centre, float(halves[0]), float(halves[1]))
+
+
+def _view(heat: Heat, read_k: float, error_k: float) -> HeatView:
+    return HeatView(
+        read_k=float(read_k),
+        error_k=float(error_k),
+        true_k=heat.true_k,
+        uniformity_k=heat.spread,
+        frames=len(heat.means),
     )
 
 
