@@ -255,3 +255,66 @@ def test_a_file_of_other_streams_is_refused(bundle: Bundle, tmp_path: Path) -> N
         pytest.raises(CalibrationError, match=r'\[microphone\."/audio"\].*streams: \'imu\''),
     ):
         list(pipeline.run(BlockSource(imu_blocks(600))))
+
+
+def test_blocks_of_ones_own_program_are_calibrated(bundle: Bundle, tmp_path: Path) -> None:
+    config = PipelineConfig(streams={"imu": STREAMS["imu"]})
+    sections = {"imu": SECTIONS["imu"]}
+    calibration = Calibration.load(write_calibration(tmp_path, **sections))
+    true = [block for block in true_blocks(3) if block.stream == "imu"]
+    found = []
+    for blocks, known in ((true, None), ([_bent(block) for block in true], calibration)):
+        with Pipeline(bundle, config, calibration=known) as pipeline:
+            for block in blocks:
+                pipeline.push(block)
+            found.append(np.stack([e.vector for e in pipeline.flush()]))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    other = Calibration.load(write_calibration(tmp_path, microphone={"/audio": {"gain": 2.0}}))
+    with (
+        Pipeline(bundle, config, calibration=other) as pipeline,
+        pytest.raises(CalibrationError, match="no section that applies"),
+    ):
+        pipeline.push(true[0])
+
+
+def _bent(block: Block) -> Block:
+    """An IMU's block with the errors of SECTIONS, at its own stamps."""
+    bent = distorted(block)
+    assert isinstance(bent, SampleBlock)
+    assert isinstance(block, SampleBlock)
+    return SampleBlock(block.stream, block.stamps_ns, bent.values)
+
+
+def test_the_true_rate_keeps_sound_on_its_lattice(bundle: Bundle, tmp_path: Path) -> None:
+    true_hz = 16_004.8  # 300 ppm: 5 ms are passed after 17 s
+    blocks: list[Block] = []
+    for first in range(0, 30 * 16_000, 1600):
+        block = sound(first)
+        stamp_ns = START_NS + round(first * 10**9 / true_hz)
+        blocks.append(UniformBlock("mic", stamp_ns, block.rate_hz, block.values))
+    section = {"true_rate_hz": true_hz, "provenance": provenance(rate_hz=16_000.0)}
+    calibration = Calibration.load(write_calibration(tmp_path, microphone={"mic": section}))
+    relocks = {}
+    for known in (None, calibration):
+        config = PipelineConfig(streams={"mic": STREAMS["mic"]})
+        with Pipeline(bundle, config, calibration=known) as pipeline:
+            list(pipeline.run(BlockSource(blocks)))
+            relocks[known is not None] = pipeline.report.streams["mic"].counters.relocks
+    assert relocks == {False: 1, True: 0}
+
+
+def test_a_recording_tells_the_serial_number_it_was_made_with(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.mcap"
+    with Recorder(path) as recorder, Pipeline(bundle) as pipeline:
+        list(pipeline.run(live_imu(100.0, serial="8213"), recorder=recorder))
+    with open_source(path) as recording:
+        (info,) = (info for info in recording.streams() if info.name == "imu")
+        assert info.serial == "8213"
+    calibration = calibrated_at(100.0, tmp_path, serial="77")
+    with (
+        Pipeline(bundle, calibration=calibration) as pipeline,
+        pytest.raises(CalibrationError, match=r"serial number 77, but .* from 8213"),
+    ):
+        list(pipeline.run(open_source(path)))
