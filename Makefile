@@ -17,7 +17,7 @@ PIP := python -m pip install --disable-pip-version-check -q
 CHECKED := pyproject.toml .ci/constraints-train.txt
 BENCHMARKS := $(filter-out __init__ _% ros,$(basename $(notdir $(wildcard benchmarks/*.py))))
 BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-python-headless \
-  mcap-ros2-support safetensors onnx allantools
+  mcap-ros2-support safetensors onnx allantools openvino
 CORE_TESTS := tests --ignore=tests/engines
 
 .PHONY: help demo test test-engines test-slow test-ros check bench ros ros-demo clean

@@ -216,8 +216,10 @@ def _started(
             done = subprocess.run(
                 [sys.executable, "-c", _OPEN, bundle, sense.value],
                 env={**os.environ, "SENSEBIND_CACHE": cache},
-                capture_output=True, text=True, check=True,
+                capture_output=True, text=True, check=False,
             )  # fmt: skip
+            if done.returncode != 0:
+                raise RuntimeError(f"opening {sense} of {bundle} failed: {done.stderr.strip()}")
             seconds = json.loads(done.stdout)
             if number:
                 wall[name].append(seconds[0])
