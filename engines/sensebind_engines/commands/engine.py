@@ -47,6 +47,18 @@ CapabilityOption = Annotated[
         "--compute-capability", metavar="NN", help="TensorRT-RTX: build for this GPU generation."
     ),
 ]
+HardwareOption = Annotated[
+    str,
+    typer.Option(
+        "--hardware",
+        metavar="none|ampere_plus|same_compute_capability",
+        help="Which other GPUs run the plan too, at some cost in speed.",
+    ),
+]
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version-compatible", help="Later versions of TensorRT run the plan too."),
+]
 
 
 @engine_app.command()
@@ -59,18 +71,24 @@ def build(
     workspace: WorkspaceOption = 1024,
     level: LevelOption = 3,
     compute_capability: CapabilityOption = None,
+    hardware: HardwareOption = "none",
+    version_compatible: VersionOption = False,
     force: Annotated[bool, typer.Option("--force", help="Build what is there already.")] = False,
 ) -> None:
     """Build the plans that are missing, one after the other (minutes on a board)."""
     from sensebind.cli import output
+    from sensebind_engines.tensorrt.memory import shortage
     from sensebind_engines.tensorrt.store import build_into_cache
 
-    name, flavour, targets = _targets(
-        bundle,
-        _Asked(backend, modality, precision, batch, workspace, level, compute_capability),
-    )
+    asked = _Asked(
+        backend, modality, precision, batch, workspace, level, compute_capability, hardware,
+        version_compatible,
+    )  # fmt: skip
+    name, flavour, targets = _targets(bundle, asked)
     for target in targets:
         told = f"{target.modality} {target.options.precision}"
+        if (short := shortage(target)) is not None:
+            output.warning(short)
         with output.progress(f"building {told}") as advance:
             kept = build_into_cache(
                 flavour,
@@ -126,14 +144,17 @@ def explain(
     workspace: WorkspaceOption = 1024,
     level: LevelOption = 3,
     compute_capability: CapabilityOption = None,
+    hardware: HardwareOption = "none",
+    version_compatible: VersionOption = False,
 ) -> None:
     """Say for each encoder which plan would be used, or why those that are there do not fit."""
     from sensebind.plans import all_plans, differences, find_plan
 
-    name, _, targets = _targets(
-        bundle,
-        _Asked(backend, modality, precision, batch, workspace, level, compute_capability),
-    )
+    asked = _Asked(
+        backend, modality, precision, batch, workspace, level, compute_capability, hardware,
+        version_compatible,
+    )  # fmt: skip
+    name, _, targets = _targets(bundle, asked)
     for target in targets:
         found = find_plan(target.key)
         if found is not None:
@@ -236,6 +257,8 @@ class _Asked(NamedTuple):
     workspace_mib: int
     level: int
     capabilities: list[str] | None
+    hardware: str
+    version_compatible: bool
 
 
 def _targets(bundle: str, asked: _Asked) -> tuple[str, "Flavour", "list[Target]"]:
@@ -266,11 +289,14 @@ def _options(asked: _Asked) -> "BuildOptions":
         "workspace_mib": asked.workspace_mib,
         "level": asked.level,
         "compute_capabilities": asked.capabilities or [],
+        "hardware": asked.hardware,
+        "version_compatible": asked.version_compatible,
     }
     try:
         return msgspec.convert(values, BuildOptions, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(
-            f"--batch {asked.batch} --workspace {asked.workspace_mib} --level {asked.level}: "
-            f"{error}; expected for example --batch 1,1,8 --workspace 1024 --level 3"
+            f"--batch {asked.batch} --workspace {asked.workspace_mib} --level {asked.level} "
+            f"--hardware {asked.hardware}: {error}; expected for example --batch 1,1,8 "
+            "--workspace 1024 --level 3 --hardware none"
         ) from None

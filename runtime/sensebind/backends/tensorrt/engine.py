@@ -103,9 +103,14 @@ class TensorRtEngine:
         return result
 
     def close(self) -> None:
-        """Free everything on the GPU."""
-        if self._finalizer.detach() is not None:
+        """Free everything on the GPU; on one that hangs, once it answers."""
+        if self._finalizer.detach() is None:
+            return
+        try:
             free_on_device(self._network)
+        except BackendError as error:
+            _log.warning("%s is not freed yet: %s", self._name, error)
+            _post_freeing(self._network)
 
     def _run(self, inputs: dict[str, NDArray[Any]], batch: int) -> NDArray[np.float32]:
         return self._asked(lambda _: self._network.run(inputs, batch))

@@ -279,10 +279,13 @@ def device_library() -> Any:
 
 
 def test_a_gpu_that_hangs_is_told(
-    imu: Callable[[], TensorRtEngine], monkeypatch: pytest.MonkeyPatch
+    imu: Callable[[], TensorRtEngine],
+    emulated: EmulatedDriver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(device_module, "_PATIENCE_S", 0.05)
-    opened, go_on, hangs = imu(), threading.Event(), threading.Event()
+    opened, lost, go_on, hangs = imu(), imu(), threading.Event(), threading.Event()
 
     def hang(_device: Device) -> None:
         hangs.set()
@@ -293,10 +296,13 @@ def test_a_gpu_that_hangs_is_told(
     assert hangs.wait(30)
     with pytest.raises(BackendError, match=r"busy with one task for 0\.05 s, it hangs: restart"):
         opened.run(windows(1))
+    lost.close()
+    assert "is not freed yet: the GPU has been busy" in caplog.text
     go_on.set()
     stuck.join()
-    monkeypatch.undo()
+    monkeypatch.setattr(device_module, "_PATIENCE_S", 30)
     opened.close()
+    assert emulated.living() == {}
 
 
 def test_memory_of_the_gpu_cannot_be_made_in_another_thread(
