@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/ros.md").read_text()
 NODES = ROOT / "ros_nodes/sensebind_ros/sensebind_ros"
-FOUND = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
+LAUNCHING = PAGE.partition("\n## The node\n")[0]  # whose parameters have tables too
+FOUND = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", LAUNCHING, re.MULTILINE)
 ROWS = {name: (default, what) for name, default, what in FOUND}
 
 

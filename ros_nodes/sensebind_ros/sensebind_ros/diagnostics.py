@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from sensebind_ros.counts import EMITTED, PUSHED
+from sensebind_ros.interface import DIAGNOSTICS, STATUS
 from sensebind_ros.outputs import fill_stamp, our_messages
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ class Diagnostics:
         """Create the publishers."""
         self._node = node
         self._msgs = our_messages()
-        self._statuses = node.create_publisher(DiagnosticArray, "/diagnostics", _DEPTH)
+        self._statuses = node.create_publisher(DiagnosticArray, DIAGNOSTICS.name, _DEPTH)
         self._streams = None
         if self._msgs is not None:
-            self._streams = node.create_publisher(self._msgs.StreamStatus, "~/status", _DEPTH)
+            self._streams = node.create_publisher(self._msgs.StreamStatus, STATUS.name, _DEPTH)
 
     def publish(self, findings: Sequence[Finding]) -> None:
         """Publish a status for each finding."""

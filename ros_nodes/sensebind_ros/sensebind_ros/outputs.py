@@ -13,6 +13,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.version import __version__
+from sensebind_ros.interface import BUNDLE, EMBEDDING, ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ class Outputs:
             self._add_stream(stream)
         self._bundle = None
         if self._msgs is not None:
-            self._bundle = node.create_publisher(self._msgs.BundleInfo, "~/bundle", LATCHED)
+            self._bundle = node.create_publisher(self._msgs.BundleInfo, BUNDLE.name, LATCHED)
 
     def publish(self, record: Record, frame_id: str, labels: tuple[str, ...]) -> None:
         """Publish an embedding, and its scores for these labels if it has any."""
@@ -103,8 +104,9 @@ class Outputs:
             self._add("zero_shot", stream, self._msgs.ZeroShot)
 
     def _add(self, kind: str, stream: str, message: Any) -> None:  # noqa: ANN401
+        name = {"embedding": EMBEDDING, "zero_shot": ZERO_SHOT}[kind].of(stream)
         self._publishers[kind, stream] = self._node.create_lifecycle_publisher(
-            message, f"~/{kind}/{stream}", RELIABLE
+            message, name, RELIABLE
         )
 
 

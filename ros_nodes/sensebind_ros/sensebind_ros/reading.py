@@ -97,9 +97,11 @@ class ImuReader(Reader):
 
     Attributes:
         rotation: float64 (3, 3) from the sensor's axes to those wanted; None for none.
+        waits: whether messages cannot be used before the rotation is known.
     """
 
     rotation: NDArray[np.float64] | None = None
+    waits: bool = False
 
     def block(self, data: bytes) -> Block | None:
         """See `Reader.block`."""
@@ -107,6 +109,8 @@ class ImuReader(Reader):
         values = np.array([row], np.float64)
         if self.rotation is not None:
             values = rotated(values, self.rotation)
+        elif self.waits:
+            raise DecodeError("no transform yet")
         return SampleBlock(self.stream, np.array([stamp_ns], np.int64), values)
 
 

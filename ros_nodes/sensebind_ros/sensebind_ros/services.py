@@ -17,6 +17,7 @@ from rclpy.task import Future as RosFuture
 from sensebind.errors import InputError
 from sensebind.flow.incidents import told
 from sensebind.zero_shot import DEFAULT_TEMPERATURE
+from sensebind_ros.interface import EMBED_TEXT, SET_PROMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,8 +57,8 @@ class Services:
         except ImportError:
             return
         for kind, name, answer in (
-            (kinds.EmbedText, "~/embed_text", self._embed_text),
-            (kinds.SetPrompts, "~/set_prompts", self._set_prompts),
+            (kinds.EmbedText, EMBED_TEXT.name, self._embed_text),
+            (kinds.SetPrompts, SET_PROMPTS.name, self._set_prompts),
         ):  # of their own groups: a service that waits holds up its group
             node.create_service(kind, name, answer, callback_group=MutuallyExclusiveCallbackGroup())
 

@@ -117,13 +117,13 @@ class Settings:
 def general_parameters() -> tuple[Parameter, ...]:
     """The parameters that are there whatever the streams are."""
     return tuple(
-        each for config, prefix in _GENERAL.items() for each in _parameters_of(config, prefix)
+        each for config, prefix in _GENERAL.items() for each in parameters_of(config, prefix)
     )
 
 
 def stream_parameters(stream: str) -> tuple[Parameter, ...]:
     """The parameters of one stream."""
-    return tuple(each for config in _OF_STREAMS for each in _parameters_of(config, f"{stream}."))
+    return tuple(each for config in _OF_STREAMS for each in parameters_of(config, f"{stream}."))
 
 
 def settings_from(values: Mapping[str, object]) -> Settings:
@@ -151,7 +151,8 @@ def changed(
     return [each for each in parameters if before.get(each.name) != after.get(each.name)]
 
 
-def _parameters_of(config: type[msgspec.Struct], prefix: str) -> Iterable[Parameter]:
+def parameters_of(config: type[msgspec.Struct], prefix: str) -> Iterable[Parameter]:
+    """The parameters that set the fields of one class."""
     usual, others = _WHEN[config]
     for field in config_fields(config):
         if field.name not in _NOT_HERE.get(config, ()):
@@ -165,6 +166,11 @@ def _topic(name: str, values: Mapping[str, object]) -> TopicConfig:
         raise ConfigError(
             f"{name}.{missing} is not set, but the other half's topic is; an IMU of two topics "
             "needs both accel_topic and gyro_topic"
+        )
+    if topic.target_frame is not None and topic.accel_topic is not None:
+        raise ConfigError(
+            f"{name}.target_frame is {topic.target_frame!r}, but the IMU's halves have topics of "
+            f"their own; give {name}.frame instead"
         )
     return topic
 
@@ -192,7 +198,7 @@ def _stream(name: str, topic: TopicConfig, values: Mapping[str, object]) -> Stre
 def _configured(config: type[Config], prefix: str, values: Mapping[str, object]) -> Config:
     """A configuration of the parameters with this prefix."""
     given: dict[str, object] = {}
-    for parameter in _parameters_of(config, prefix):
+    for parameter in parameters_of(config, prefix):
         value = _plain(parameter, values.get(parameter.name))
         if value is not None:
             given[parameter.field.name] = value

@@ -82,7 +82,7 @@ class Topic:
         return recent
 
     def note_frame(self, data: bytes) -> None:
-        """Take the frame id of a message that could be read; it rarely changes."""
+        """Take the frame id of a message; it rarely changes."""
         if not data.startswith(self._head, FRAME_ID_BEGIN):
             self.frame_id = frame_id_of(data, self.message_type)
             length = FRAME_ID_LENGTH.size + len(self.frame_id) + 1
@@ -136,6 +136,7 @@ class TopicSource:
         if deliver is None:
             self._skip(topic, NOT_RUNNING)
             return
+        topic.note_frame(data)
         try:
             block = reader.block(data)
         except DecodeError as error:
@@ -144,7 +145,6 @@ class TopicSource:
         except Exception as error:  # noqa: BLE001 - content of any kind costs its message only
             self._skip(topic, told(error))
             return
-        topic.note_frame(data)
         if block is None:
             return
         deliver(block)

@@ -12,7 +12,8 @@ from sensebind.sources.imu_join import Half, ImuJoiner
 from sensebind.sources.messages.senses import AUDIO_INFO, SENSES
 from sensebind.sources.messages.wire import DecodeError
 from sensebind.types import Modality
-from sensebind_ros.reading import KINDS, make_half_reader, make_reader
+from sensebind_ros.frames import Frames
+from sensebind_ros.reading import KINDS, ImuReader, make_half_reader, make_reader
 from sensebind_ros.source import Topic, TopicSource, stream_info
 from sensebind_ros.subscriptions import describing_qos, sensor_qos
 
@@ -65,6 +66,8 @@ class Topics:
         self.source = source
         self._node = node
         self._inputs = inputs
+        targets = [topic.target_frame for topic in settings.topics.values()]
+        self._frames = Frames(node) if any(targets) else None
         self._wanted = [
             each
             for name, config in settings.topics.items()
@@ -87,10 +90,9 @@ class Topics:
                 topic.problem = self._other_type(topic)
             if each.info is not None:
                 self._look_again(topic, each.info)
-        return any(
-            each.subscribed is None or (each.info is not None and not each.info.topic.received)
-            for each in self._wanted
-        )
+            if isinstance(topic.reader, ImuReader) and topic.reader.waits:
+                self._turn(topic, topic.reader, each.config)
+        return any(map(_waits, self._wanted))
 
     def configure(self, settings: Settings) -> None:
         """Read what follows as other settings say."""
@@ -101,6 +103,8 @@ class Topics:
 
     def end(self) -> None:
         """Count what was not joined; nothing is received any more."""
+        if self._frames is not None:
+            self._frames.close()
         for each in self._wanted:
             if each.half is Half.ROTATION and each.joiner is not None:
                 each.joiner.flush()
@@ -122,6 +126,8 @@ class Topics:
                 reader = make_half_reader(
                     topic.stream, topic.message_type, wanted.half, wanted.joiner
                 )
+            if isinstance(reader, ImuReader):
+                reader.waits = config.target_frame is not None
             topic.reader = reader
             wanted.info = self._described(wanted)
             wanted.subscribed = self._inputs.subscribe(
@@ -134,6 +140,20 @@ class Topics:
             if topic.problem != str(error):
                 self._node.get_logger().error(f"{topic.name}: {error}")
             topic.problem = str(error)
+
+    def _turn(self, topic: Topic, reader: ImuReader, config: TopicConfig) -> None:
+        """Find the rotation of a topic's frame, once that is known."""
+        assert self._frames is not None
+        assert config.target_frame is not None
+        if not topic.frame_id:
+            return
+        reader.rotation = self._frames.rotation(config.target_frame, topic.frame_id)
+        reader.waits = reader.rotation is None
+        topic.problem = (
+            f"no transform from {topic.frame_id!r} to {config.target_frame!r} is published yet"
+            if reader.waits
+            else ""
+        )
 
     def _other_type(self, topic: Topic) -> str:
         """That a topic is published with types that are not its own; "" if it is not."""
@@ -174,6 +194,13 @@ class Topics:
                 self._inputs.unsubscribe(info.subscribed)
                 new = self._subscribed(topic, info.topic)
                 info.qos, info.subscribed = new.qos, new.subscribed
+
+
+def _waits(wanted: _Wanted) -> bool:
+    """Whether something is not known yet of a topic."""
+    if wanted.subscribed is None or (wanted.info is not None and not wanted.info.topic.received):
+        return True
+    return isinstance(wanted.topic.reader, ImuReader) and wanted.topic.reader.waits
 
 
 def make_source(settings: Settings, now_ns: Callable[[], int]) -> TopicSource:
