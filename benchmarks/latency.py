@@ -133,7 +133,7 @@ def main() -> None:
 
             parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             folder = build_test_bundle(parent / "test")
-        done = runs(stack.enter_context(Bundle.load(folder)), options.windows)
+        done = runs(stack.enter_context(Bundle.load(folder, threads=1)), options.windows)
     if options.out:
         document = {"machine": machine, "hop_s": HOP_S, "warm_up_s": WARM_UP_S, "runs": done}
         options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

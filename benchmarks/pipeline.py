@@ -140,7 +140,7 @@ def _p10(values: list[float]) -> float:
 
 def demo(options: argparse.Namespace) -> dict[str, Any]:
     """What a run adds per window of a small bundle."""
-    with Bundle.load(options.bundle) as bundle:
+    with Bundle.load(options.bundle, threads=1) as bundle:
         case = Case(bundle, open_source(SAMPLE), options.seconds, PipelineConfig(hop_s=0.1))
         result = compare(case.run, case.bare, options.rounds)
     met = max(result["added_us"], result["added_us_p10"]) <= ADDED_US
@@ -149,7 +149,7 @@ def demo(options: argparse.Namespace) -> dict[str, Any]:
 
 def imagebind(options: argparse.Namespace) -> dict[str, Any]:
     """What a run adds where engines are slow."""
-    with Bundle.load(options.imagebind) as bundle:
+    with Bundle.load(options.imagebind, threads=1) as bundle:
         case = Case(bundle, SyntheticSource(), options.seconds, PipelineConfig(hop_s=0.5))
         result = compare(case.run, case.bare, options.rounds)
     met = max(result["ratio"], result["ratio_p10"]) <= SHARE_IMAGEBIND
@@ -160,7 +160,7 @@ def minute(options: argparse.Namespace) -> dict[str, Any]:
     """A recording at ImageBind size, against PyTorch by hand."""
     from benchmarks._by_hand import ByHand
 
-    with Bundle.load(options.imagebind) as bundle:
+    with Bundle.load(options.imagebind, threads=1) as bundle:
         case = Case(bundle, SyntheticSource(), options.seconds, PipelineConfig(hop_s=0.5))
         by_hand = ByHand(case.windows, {n: s.modality for n, s in case.streams.items()})
         result = compare(case.run, by_hand.run, options.rounds)
@@ -172,7 +172,7 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
     """Growth of the process over a long replay, from its second minute to its last."""
     length_s = max(options.seconds, 3 * _MINUTE_S)
     used: dict[str, list[int]] = {"second minute": [], "last minute": []}
-    with Bundle.load(options.bundle) as bundle, Pipeline(bundle) as pipeline:
+    with Bundle.load(options.bundle, threads=1) as bundle, Pipeline(bundle) as pipeline:
         embeddings = pipeline.run(LoopedSource(open_source(SAMPLE)))
         begin_ns = None
         for embedding in embeddings:

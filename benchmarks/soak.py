@@ -102,7 +102,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     watch = Watch(options.every, options.minutes * 60)
     played = PacedSource(SyntheticSource(), factor=options.factor)
     with (
-        Bundle.load(options.bundle) as bundle,
+        Bundle.load(options.bundle, threads=1) as bundle,
         Pipeline(bundle, PipelineConfig(hop_s=HOP_S)) as pipeline,
         stopping_on_signals(pipeline.stop),
     ):
