@@ -46,6 +46,7 @@ class DepthCamera(NamedTuple):
 
 
 class _Matrices(NamedTuple):
+    width: int
     camera: tuple[float, ...]
     projection: tuple[float, ...]
 
@@ -63,7 +64,7 @@ def depth_camera(path: Path, stream: str) -> DepthCamera:
 
 
 def read_matrices(data: Payload, wire: Wire) -> _Matrices:
-    """The matrices K (9 numbers) and P (12) of a sensor_msgs/CameraInfo message.
+    """The width and the matrices K (9 numbers) and P (12) of a sensor_msgs/CameraInfo message.
 
     Raises:
         DecodeError: if it is none, or of a camera that is not calibrated.
@@ -72,8 +73,8 @@ def read_matrices(data: Payload, wire: Wire) -> _Matrices:
     for _ in range(3 if wire == "ros1" else 2):  # sequence number, seconds, nanoseconds
         cursor.uint32()
     cursor.text()
-    for _ in range(2):  # height, width
-        cursor.uint32()
+    cursor.uint32()  # height
+    width = cursor.uint32()
     cursor.text()
 
     def doubles(count: int) -> tuple[float, ...]:
@@ -84,7 +85,7 @@ def read_matrices(data: Payload, wire: Wire) -> _Matrices:
     doubles(9)  # rectification
     if not 0 < camera[0] < 1e6:
         raise DecodeError("not calibrated")
-    return _Matrices(camera, doubles(12))
+    return _Matrices(width, camera, doubles(12))
 
 
 def _opened(path: Path) -> Container | None:
@@ -104,7 +105,7 @@ def _camera(container: Container, stream: str) -> Camera | None:
     for name, found in _infos(container):
         if name in places:
             fx, _, cx, _, _, cy, *_ = found.camera
-            return Camera(fx, cx, cy)
+            return Camera(fx, cx, cy, found.width)
     return None
 
 

@@ -101,7 +101,8 @@ def look(blocks: Iterable[Block], config: StreamConfig, camera: Camera | None) -
         assert isinstance(block, FrameBlock)
         depth_m = metres(block.frame, config)
         if sums is None:
-            sums = _Sums(depth_m.shape, camera or camera_of(block.frame, depth_m.shape, config))
+            known = camera or camera_of(block.frame, depth_m.shape, config)
+            sums = _Sums(depth_m.shape, known.for_width(depth_m.shape[1]))
         if sums.frames < _MOST_FRAMES:
             sums.add(depth_m, block.stamp_ns)
     frames = 0 if sums is None else sums.frames

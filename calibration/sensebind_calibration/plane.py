@@ -29,11 +29,26 @@ FLAT = 0.05
 
 
 class Camera(NamedTuple):
-    """Focal length and centre in pixels; a focal length of 0 is unknown."""
+    """Focal length and centre in pixels; a focal length of 0 is unknown.
+
+    Attributes:
+        focal_px: along x.
+        centre_x, centre_y: where the optical axis meets the picture.
+        width: of the frames this holds for; 0 if it is that of the frames at hand.
+    """
 
     focal_px: float
     centre_x: float
     centre_y: float
+    width: int = 0
+
+    def for_width(self, width: int) -> Camera:
+        """The same camera with its pictures resized."""
+        if self.width in (0, width):
+            return self
+        share = width / self.width
+        centre_x, centre_y = ((c + 0.5) * share - 0.5 for c in (self.centre_x, self.centre_y))
+        return Camera(self.focal_px * share, centre_x, centre_y, width)
 
 
 class Plane(NamedTuple):

@@ -74,6 +74,29 @@ def test_pixels_in_the_air_are_counted() -> None:
     assert flying_pixels(wall(1.0, tilt=(0.9, 0.0))) == (0, 0)
 
 
+def test_a_camera_is_known_at_other_sizes() -> None:
+    half = Camera(300.0, 319.5, 239.5, 640).for_width(320)
+    assert half[:3] == (150.0, 159.5, 119.5)
+    assert Camera(300.0, 319.5, 239.5).for_width(320).focal_px == 300.0
+
+
+def test_a_scene_tells_flying_pixels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    objects = seen(rng, wall(2.0), 6, noise=1e-4)
+    for depth in objects:
+        depth[40:80, 50:90] = 1.0
+        depth[40:80:2, 90] = 1.5
+    (tmp_path / "desk").mkdir()
+    out = tmp_path / "c.toml"
+    flat = pictures(tmp_path / "wall", seen(rng, wall(1.0), 6))
+    desk = pictures(tmp_path / "desk" / "wall", objects)
+    shown = run("depth", flat, "--distance", 1, "--scene", desk, "--stream", STREAM, "--out", out)
+    assert "no edges of depth" not in shown
+    section = read_toml(out)["depth"]["wall"]
+    assert section["flying"] == pytest.approx(20 / (2 * 160 + 20), rel=0.15)
+    assert 0 < section["edges"] < 0.02
+
+
 def test_scale_and_offset_are_found(tmp_path: Path) -> None:
     rng, recordings = np.random.default_rng(0), []
     for distance in (0.6, 1.2, 2.4):
