@@ -22,9 +22,9 @@ def run(
 ) -> None:
     """Run a robot's service; SIGHUP reads the file again, SIGTERM and Ctrl-C end it."""
     from sensebind.flow.signals import reloading_on_hangup, stopping_on_signals
+    from sensebind.robot.places import check_places
     from sensebind.robot.reading import read_robot_config
     from sensebind.robot.service import Service
-    from sensebind.robot.session import check_places
 
     if check:
         read = read_robot_config(config)

@@ -22,6 +22,7 @@ from sensebind.robot.difference import difference
 from sensebind.robot.health import Health, StreamHealth, health_reports
 from sensebind.robot.notify import Notifier
 from sensebind.robot.outputs import finish_leftovers, leftovers
+from sensebind.robot.places import Places
 from sensebind.robot.progress import Progress, Watchdog, Work, work_of
 from sensebind.robot.reading import files_of, read_robot_config
 from sensebind.robot.session import Session
@@ -88,6 +89,7 @@ class Service:
         self._has_begun = False
         self._reports = ExitStack()
         self._progress = Progress(self._work)
+        self._places = Places()
         self._leftovers: Thread | None = None
 
     def stop(self) -> None:
@@ -107,6 +109,7 @@ class Service:
         with ExitStack() as stack:
             stack.callback(self._end)
             watchdog = stack.enter_context(Watchdog(self._notifier, self._progress, self._say))
+            self._places.take(self.config)
             self._finish_leftovers()
             self._bundle = _loaded(self.config)
             self._start(self._made(self.config, self._bundle))
@@ -189,11 +192,13 @@ class Service:
         self._notifier.reloading()
         try:
             config = read_robot_config(self._path)
+            self._places.take(config)
             self._take_over(config, files_of(config))
             self._config_error = None
         except SenseBindError as error:
             self._config_error = str(error)
             self._say(f"the new configuration is refused, and everything goes on: {error}")
+        self._places.leave_all_but(self.config)
         self._notifier.ready()
 
     def _take_over(self, config: RobotConfig, files: dict[str, str]) -> None:
@@ -248,6 +253,9 @@ class Service:
             while True:
                 event = self._events.get()
                 what, whose, error = event
+                if what == "stop":
+                    later.append(event)
+                    return None
                 if whose is session and what == "begun":
                     later.append(event)
                     return None
@@ -255,7 +263,7 @@ class Service:
                     if error is None or isinstance(error, SenseBindError):
                         return error or SenseBindError("its devices ended at once")
                     raise error
-                if whose is None:
+                if what == "reload":
                     later.append(event)
         finally:
             for event in later:
@@ -298,6 +306,7 @@ class Service:
             self._leftovers.join(_LEFTOVERS_S)
         if self._bundle is not None:
             self._bundle.close()
+        self._places.close()
 
 
 def _loaded(config: RobotConfig) -> Bundle:

@@ -15,8 +15,8 @@ from sensebind.errors import SenseBindError
 from sensebind.flow.incidents import Incidents, told
 from sensebind.pipeline import Pipeline
 from sensebind.robot.outputs import Outputs, remove_old, stamped
+from sensebind.robot.places import check_places
 from sensebind.run_state import run_stats
-from sensebind.sinks import check_output
 from sensebind.sinks.event_lines import appended_lines
 from sensebind.sinks.recorder import Recorder
 
@@ -194,21 +194,6 @@ class Session:
         except SenseBindError as error:
             self._incidents.tell(f"sink {changes.file}", told(error))
             return lambda _event: None
-
-
-def check_places(config: RobotConfig) -> None:
-    """Check that what is to be written can be, before any work is done.
-
-    Raises:
-        InputError: naming the file and the fix.
-    """
-    from sensebind.sinks import check_place
-
-    if config.output is not None:
-        check_output(config.output.file)
-    for part in (config.record, config.changes, config.stats, config.health):
-        if part is not None and part.file is not None:
-            check_place(Path(part.file))
 
 
 def _recorder(config: RobotConfig) -> Recorder | None:

@@ -15,6 +15,8 @@ from sensebind import bundle as bundle_module
 from sensebind.backends import open_engine
 from sensebind.errors import InputError, SourceError
 from sensebind.robot.outputs import finished_files
+from sensebind.robot.places import Places
+from sensebind.robot.reading import read_robot_config
 from sensebind.robot.service import Service
 from sensebind.sinks.reading import open_records
 from tests.support.running import IMU, PATIENCE_S, ScriptedEngine, imu_blocks
@@ -160,8 +162,6 @@ def written(folder: Path) -> list[tuple[tuple[str, ...], list[tuple[int, bytes]]
 
 def expected(folder: Path) -> list[tuple[int, bytes]]:
     """What one pipeline makes of all the blocks."""
-    from sensebind.robot.reading import read_robot_config
-
     config = read_robot_config(folder / "robot.toml")
     with (
         Bundle.load(config.bundle) as bundle,
@@ -309,3 +309,32 @@ def test_it_ends_by_itself_after_so_long(write: Write, manager: Manager) -> None
     )
     service.run()
     assert manager.until("STOPPING=1")[0] == "READY=1"
+
+
+def test_two_services_do_not_write_the_same_files(
+    write: Write, manager: Manager, tmp_path: Path
+) -> None:
+    with running(write(text()), manager) as robot:
+        other = Running(tmp_path / "robot.toml", manager)
+        other.thread.start()
+        other.thread.join(PATIENCE_S)
+        assert "another service writes" in str(other.ended[0])
+        write(text().replace("out.parquet", "other.parquet"))
+        robot.reload()
+        write(text().replace("out.parquet", "third.parquet"))
+        robot.reload()
+        with Places() as places:
+            write(text().replace("out.parquet", "other.parquet"))
+            places.take(read_robot_config(tmp_path / "robot.toml"))
+            robot.reload()
+            assert "another service writes" in (robot.service.health().config_error or "")
+    with Places() as places:
+        places.take(read_robot_config(tmp_path / "robot.toml"))
+
+
+def test_a_folder_that_is_not_there_is_told(write: Write, manager: Manager) -> None:
+    robot = Running(write(text().replace("out.parquet", "nowhere/out.parquet")), manager)
+    robot.thread.start()
+    robot.thread.join(PATIENCE_S)
+    assert "nowhere" in str(robot.ended[0])
+    assert isinstance(robot.ended[0], InputError)
