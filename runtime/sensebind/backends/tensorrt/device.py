@@ -139,12 +139,14 @@ class Device:
             resident = self._residents.pop()
             try:
                 resident.free()
-            except self.cuda.Error:  # the context is broken, and takes everything with it
+            except (self.cuda.Error, BackendError):  # a broken context takes everything with it
                 continue
         context, self._context = self._context, None
         context.pop()
         context.detach()
-        self._refuse(BackendError("the GPU faulted before this was done; open the engine again"))
+        self._refuse(
+            BackendError("the GPU was let go of before this was done; open the engine again")
+        )
 
     def _refuse(self, error: Exception) -> None:
         """Tell all who wait; nobody submits anything after `_retire`."""

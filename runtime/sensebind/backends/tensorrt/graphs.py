@@ -56,7 +56,9 @@ def record(driver: Any, stream: int, queue: Callable[[], None]) -> Graph:  # noq
     try:
         queue()
     except BaseException:
-        driver.cuStreamEndCapture(stream)  # the stream is of no use before that
+        status, part = driver.cuStreamEndCapture(stream)  # the stream is of no use before that
+        if status == driver.CUresult.CUDA_SUCCESS:
+            driver.cuGraphDestroy(part)
         raise
     graph = _checked(driver, driver.cuStreamEndCapture(stream))
     try:

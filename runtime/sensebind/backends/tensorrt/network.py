@@ -267,18 +267,18 @@ class _Lane:
         self._shapes = shapes
         self._batch = batch
         self._graph: graphs.Graph | None = None
-        self._runs = 0
+        self._settled = False
 
     def launch(self, network: Network) -> None:
         """Queue a run."""
-        self._runs += 1
-        # The first run settles what TensorRT leaves for later, which cannot be recorded.
-        if self._runs == 2:
+        if self._settled and self._graph is None:
             self._graph = network.record(self._context, self._shapes, self._batch)
         if self._graph is not None:
             network.launch(self._graph)
         else:
             network.queue(self._context, self._shapes, self._batch)
+        # The first run does what TensorRT leaves for later, which cannot be recorded.
+        self._settled = True
 
     def free(self) -> None:
         """Free the recorded run."""

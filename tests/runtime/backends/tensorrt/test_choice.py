@@ -58,6 +58,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An Orin with TensorRT and pycuda; tests take things away."""
     for module in (choice, engine):
         monkeypatch.setattr(module, "find_gpu", lambda: ORIN)
+    monkeypatch.setattr(choice, "NAMES", ("tensorrt",))  # whatever else is installed
     monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))
     pycuda = SimpleNamespace(__spec__=ModuleSpec("pycuda", None))
     monkeypatch.setitem(sys.modules, "pycuda", pycuda)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.support.emulated import library
 from tests.support.emulated.driver import missing
 
 if missing() is not None:
@@ -195,6 +196,24 @@ def test_what_cannot_be_recorded_is_queued(
     assert opened.graphs_off is not None
     assert "CAPTURE_UNSUPPORTED" in opened.graphs_off
     inputs = windows(2)
+    np.testing.assert_allclose(opened.run(inputs), expected(inputs), atol=1e-6)
+    opened.close()
+
+
+def test_a_recording_that_breaks_off_leaves_nothing(
+    imu: Callable[[], TensorRtEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = library.Context.execute_async_v3
+    answers = iter([True, False])
+
+    def breaks_off(context: library.Context, stream: int) -> bool:
+        return next(answers, True) and whole(context, stream)
+
+    monkeypatch.setattr(library.Context, "execute_async_v3", breaks_off)
+    opened = imu()
+    assert opened.graphs_off is not None
+    assert "TensorRT cannot run the plan" in opened.graphs_off
+    inputs = windows(1)
     np.testing.assert_allclose(opened.run(inputs), expected(inputs), atol=1e-6)
     opened.close()
 
