@@ -81,11 +81,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     _create(temporary)
     try:
         yield temporary
-        _sync(temporary)
+        flush(temporary)
         temporary.replace(path)
         # The rename is done; a file system that cannot flush folders does not undo it.
         with suppress(OSError):
-            _sync(path.parent)
+            flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -95,7 +95,8 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
-def _sync(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file or folder written to the disk, so that a loss of power leaves it whole."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,9 +7,9 @@ mapped instead of copied. A copy is used only if it was seen to give the very by
 gives and to open faster; else that is what is kept. It can thus not be told from a vector whether
 there was one.
 
-A file whose time of change is as it was when the copy was made is taken as it is; another one's
-CRC-32 is looked at, which finds damage. Whoever may write this user's cache needs no graph to do
-harm.
+A file whose length and time of change are as they were when the copy was made is taken as it is;
+another one's CRC-32 is looked at, which finds damage. Whoever may write this user's cache needs no
+graph to do harm.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sensebind.backends.machine_cache import (
     read_kept,
 )
 from sensebind.backends.onnx_session import Session, open_session
-from sensebind.storage import atomic_path
+from sensebind.storage import atomic_path, flush
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,7 +164,8 @@ def _damage(place: Path, record: CopyRecord) -> str:
     for name, expected in record.files.items():
         path = place / name
         try:
-            if path.stat().st_mtime_ns == expected.changed_ns:
+            now = path.stat()
+            if (now.st_size, now.st_mtime_ns) == (expected.bytes, expected.changed_ns):
                 continue
             found = _sum_of(path)
         except OSError as error:
@@ -191,6 +192,8 @@ def _fill(draft: Path, graph: Graph, threads: int) -> CopyRecord:
     """Put a copy into a folder, or the reason why there is none."""
     key = key_of(graph.sha256)
     open_session(str(graph.path), threads, keep_as=draft / _GRAPH)
+    for path in draft.iterdir():
+        flush(path)
     files = {path.name: _sum_of(path) for path in sorted(draft.iterdir())}
     record = CopyRecord(key=key, refused="", files=files, graph_s=0, copy_s=0)
 
