@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sensebind_bringup import supervisor
 from sensebind_bringup.plan import Plan, PlanError, Process
 from sensebind_bringup.supervisor import Supervisor, main
 
@@ -74,7 +75,7 @@ def test_a_process_that_ends_unasked_ends_the_run(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> None:
-    supervisor = Supervisor(Plan(sys.executable, (waits(modules),)))
+    running = Supervisor(Plan(sys.executable, (waits(modules),)))
     before = signal.getsignal(number)
 
     def interrupt() -> None:
@@ -83,7 +84,7 @@ def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> No
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert supervisor.run() == 0
+    assert running.run() == 0
     thread.join()
     assert (modules / "told").read_text() == "SIGINT"
     assert signal.getsignal(number) is before
@@ -93,6 +94,25 @@ def test_a_program_that_is_not_installed_is_told_before_anything_starts(modules:
     driver = Process("camera", package="no_such_camera", executable="node")
     with pytest.raises(PlanError, match="camera needs the program node of the ROS package"):
         Supervisor(Plan(sys.executable, (waits(modules), driver)))
+    assert not (modules / "told").exists()
+
+
+def test_an_interpreter_that_is_not_there_is_named(
+    modules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (modules / "bag").write_text("")
+    words = ["replay", f"bag:={modules / 'bag'}", "autostart:=false", "python:=/no/python"]
+    assert main(words) == 2
+    assert "sensebind: '/no/python' cannot be started (No such file or" in capsys.readouterr().err
+
+
+def test_without_rclpy_nodes_cannot_be_brought_up(
+    modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "find_spec", lambda _: None)
+    node = Process("node", module="waits", lifecycle=True)
+    with pytest.raises(PlanError, match="has no rclpy, with which nodes are brought up"):
+        Supervisor(Plan(sys.executable, (node,)))
     assert not (modules / "told").exists()
 
 

@@ -112,13 +112,29 @@ def test_other_labels_begin_another_file(tmp_path: Path) -> None:
     assert (len(list(first.records())), len(list(second.records()))) == (1, 2)
 
 
-def test_embeddings_that_come_before_their_bundle_is_known_are_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("labels", [(), ("bump", "still")])
+def test_embeddings_may_come_before_their_bundle_is_known(
+    tmp_path: Path, labels: tuple[str, ...]
+) -> None:
     keeper = Keeper(tmp_path / "e.parquet", "/sensebind")
-    keeper.take_embedding(embedding(0))
-    keeper.take_bundle(bundle())
-    keeper.take_embedding(embedding(1))
+    for number in range(3):
+        keeper.take_embedding(embedding(number))
+        if labels:
+            keeper.take_scores(scores(number))
+    assert keeper.kept == 0
+    keeper.take_bundle(bundle(*labels))
+    assert keeper.kept == 3
     keeper.close()
-    assert (keeper.kept, keeper.unmatched) == (1, 1)
+    assert keeper.unmatched == 0
+
+
+def test_without_a_bundle_nothing_can_be_kept(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "e.parquet", "/sensebind")
+    for number in range(WAITING + 7):
+        keeper.take_embedding(embedding(number))
+    assert keeper.unmatched == 7
+    keeper.close()
+    assert (keeper.kept, keeper.unmatched, keeper.files) == (0, WAITING + 7, [])
 
 
 def test_what_waits_is_bounded(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -40,8 +41,13 @@ class Supervisor:
         """Find the programs; nothing is started.
 
         Raises:
-            PlanError: if a program is not installed.
+            PlanError: if a program is not installed, or rclpy if nodes are to be brought up.
         """
+        if any(process.lifecycle for process in plan.processes) and find_spec("rclpy") is None:
+            raise PlanError(
+                f"{sys.executable} has no rclpy, with which nodes are brought up; use the "
+                "interpreter that `make ros` makes, source ROS' setup.bash, or set autostart:=false"
+            )
         self._plan = plan
         self._commands = {
             process.name: command(process, plan.python, find_program(process))
@@ -54,7 +60,11 @@ class Supervisor:
         self._stop = Event()
 
     def run(self) -> int:
-        """Run the plan; the exit status: 0 if it ended as it should, else 1."""
+        """Run the plan; the exit status: 0 if it ended as it should, else 1.
+
+        Raises:
+            PlanError: if a program cannot be started; the others were ended.
+        """
         with self._signals():
             bringing_up = Thread(target=self._bring_up, name="lifecycle", daemon=True)
             try:
@@ -102,9 +112,15 @@ class Supervisor:
 
     def _start(self, process: Process) -> None:
         # A session of its own: Ctrl-C reaches the supervisor alone, which ends all in order.
-        child = subprocess.Popen(  # noqa: S603 - the plan's own commands
-            self._commands[process.name], env=self._environment, start_new_session=True
-        )
+        words = self._commands[process.name]
+        try:
+            child = subprocess.Popen(  # noqa: S603 - the plan's own commands
+                words, env=self._environment, start_new_session=True
+            )
+        except OSError as error:
+            raise PlanError(
+                f"{process.name}: {words[0]!r} cannot be started ({error.strerror})"
+            ) from None
         self._running[process.name] = child
 
         def wait() -> None:
@@ -129,18 +145,27 @@ class Supervisor:
             pass
         except TransitionError as error:
             self._happened.put(("failed", str(error)))
+        except Exception as error:  # noqa: BLE001 - in this thread nobody else would hear of it
+            self._happened.put(("failed", f"nodes cannot be brought up: {error!r}"))
 
     def _finish(self) -> None:
         """Let active nodes encode and publish what they have received."""
         left = [each for each in self._active if self._running[each.name].poll() is None]
         if not left:
             return
-        from sensebind_bringup.lifecycle import DEACTIVATE, Lifecycle, TransitionError
+        from sensebind_bringup.lifecycle import (
+            DEACTIVATE,
+            Lifecycle,
+            StoppedError,
+            TransitionError,
+        )
 
         try:
             with Lifecycle(self._stop) as lifecycle:
                 for process in left:
                     lifecycle.change(process.node, DEACTIVATE, STOP_S)
+        except StoppedError:
+            pass
         except TransitionError as error:
             _tell(str(error))
 
@@ -160,11 +185,16 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Be told of signals while the plan runs."""
-        before = {
-            number: signal.signal(number, lambda *_: self._happened.put(("signal", "")))
-            for number in SIGNALS
-        }
+        """Be told of signals while the plan runs; the second one ends all waiting for nodes."""
+        told = []
+
+        def tell(*_: object) -> None:
+            self._happened.put(("signal", ""))
+            if told:
+                self._stop.set()
+            told.append(True)
+
+        before = {number: signal.signal(number, tell) for number in SIGNALS}
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ The arguments called `message` are messages of sensebind_msgs, or anything with 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ from sensebind.sinks import check_output, open_live_sink
 from sensebind.types import Embedding, Fused, Modality
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -136,27 +138,36 @@ class Keeper:
         self._sink: Sink | None = None
         self._written: RunMetadata | None = None
         self._pairs = Pairs()
-        self._early = 0
+        self._early: deque[tuple[Callable[[Any], None], Any]] = deque(maxlen=WAITING)
+        self._forgotten = 0
 
     @property
     def unmatched(self) -> int:
         """Embeddings that were not kept, and scores without their embedding."""
-        return self._pairs.unmatched + self._early
+        return self._pairs.unmatched + self._forgotten
 
     def take_bundle(self, message: Any) -> None:  # noqa: ANN401
         """Take what the node tells of its bundle and labels."""
         self._bundle = metadata_of(message, self._node)
+        early, self._early = self._early, deque(maxlen=WAITING)
+        for take, waiting in early:
+            take(waiting)
 
     def take_embedding(self, message: Any) -> None:  # noqa: ANN401
         """Take an embedding; it is kept when its scores are there, if there are to be any."""
-        if self._bundle is not None and not self._bundle.labels:
+        if self._bundle is None:
+            self._wait(self.take_embedding, message)
+        elif not self._bundle.labels:
             self._write(Record(embedding_of(message), members=tuple(message.members)), ())
         else:
             self._join(self._pairs.take_embedding(message))
 
     def take_scores(self, message: Any) -> None:  # noqa: ANN401
         """Take the scores of an embedding."""
-        self._join(self._pairs.take_scores(message))
+        if self._bundle is None:
+            self._wait(self.take_scores, message)
+        else:
+            self._join(self._pairs.take_scores(message))
 
     def close(self) -> None:
         """Finish the file.
@@ -165,9 +176,16 @@ class Keeper:
             SinkError: if it cannot be written.
         """
         self._pairs.close()
+        self._forgotten += len(self._early)
+        self._early.clear()
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.close()
+
+    def _wait(self, take: Callable[[Any], None], message: Any) -> None:  # noqa: ANN401
+        """Keep what comes before the node has told of its bundle; topics have no common order."""
+        self._forgotten += len(self._early) == WAITING
+        self._early.append((take, message))
 
     def _join(self, pair: tuple[Any, Any] | None) -> None:
         if pair is not None:
@@ -177,9 +195,7 @@ class Keeper:
             self._write(record, tuple(scores.labels))
 
     def _write(self, record: Record, labels: tuple[str, ...]) -> None:
-        if self._bundle is None:
-            self._early += 1
-            return
+        assert self._bundle is not None
         wanted = msgspec.structs.replace(self._bundle, labels=labels)
         if self._sink is None or wanted != self._written:
             if self._sink is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -23,7 +23,7 @@ from sensebind_ros.keeping import Keeper
 from sensebind_ros.outputs import LATCHED, our_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rclpy.node import Node
 
@@ -61,9 +61,23 @@ class Recorder:
         self._observed = observed
         self._keeper = keeper
         self._topics: set[str] = set()
+        self._taken = 0
         info = self._messages.BundleInfo
         node.create_subscription(info, f"{observed}/bundle", keeper.take_bundle, LATCHED)
         node.create_timer(_LOOK_S, self._look)
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Record until `stopped`, and then what had come before."""
+        executor = SingleThreadedExecutor()
+        executor.add_node(self._node)
+        while not stopped():
+            executor.spin_once(timeout_sec=_LOOK_S)
+        taken = -1
+        while taken != self._taken:  # a round takes a message of each topic that has any
+            taken = self._taken
+            for _ in range(len(self._topics) + 2):
+                executor.spin_once(timeout_sec=0)
+        executor.shutdown()
 
     def _look(self) -> None:
         """Subscribe to streams that are new."""
@@ -83,7 +97,11 @@ class Recorder:
             )
             return
         takes = {"embedding": self._keeper.take_embedding, "zero_shot": self._keeper.take_scores}
-        take: Any = takes[kind]
+
+        def take(message: Any) -> None:  # noqa: ANN401 - generated classes
+            self._taken += 1
+            takes[kind](message)
+
         message = getattr(self._messages, _KINDS[kind])
         self._node.create_subscription(message, name, take, QUEUE)
         self._node.get_logger().info(f"keeps {name}")
@@ -94,12 +112,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv if arguments is None else ["recorder", *arguments])
     options = _parser().parse_args(remove_ros_args(words)[1:])
     rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked_to_stop: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: asked_to_stop.append(number))
     node = rclpy.create_node("sensebind_recorder")
     try:
         keeper = Keeper(options.out, options.node)
-        Recorder(node, "/" + options.node.strip("/"), keeper)
-        _spin(node)
+        recorder = Recorder(node, "/" + options.node.strip("/"), keeper)
+        recorder.run(lambda: bool(asked_to_stop))
         keeper.close()
         node.get_logger().info(_summary(keeper))
     except SenseBindError as error:
@@ -109,15 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _spin(node: Node) -> None:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return
 
 
 def _summary(keeper: Keeper) -> str:
