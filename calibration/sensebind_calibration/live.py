@@ -122,11 +122,24 @@ def capture(
     )
     silent = configs.keys() - {block.stream for block in keeper.blocks}
     if silent:
-        raise SourceError(
-            f"stream {min(silent)!r} delivered nothing in {seconds:g} s; check that the "
-            "device is switched on and no other program reads it"
-        )
+        raise SourceError(_silence(min(silent), seconds, [tap.source.report for tap in taps]))
     return captured
+
+
+def _silence(stream: str, seconds: float, reports: Sequence[SourceReport]) -> str:
+    """Why a stream gave nothing: what came and could not be used, or nothing at all."""
+    skipped = [
+        f"{count} times {cause}"
+        for report in reports
+        for causes in report.skipped.values()
+        for cause, count in causes.items()
+    ]
+    why = (
+        f"what came was skipped ({', '.join(skipped)})"
+        if skipped
+        else ("check that the device is switched on and no other program reads it")
+    )
+    return f"stream {stream!r} delivered nothing in {seconds:g} s; {why}"
 
 
 class _Keeper:

@@ -189,5 +189,10 @@ def test_devices_that_fail_or_are_silent(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with pytest.raises(SourceError, match="the port was unplugged"):
         run(*words)
     devices(monkeypatch, ScriptedSource("port", [info], deliver_all([])))
-    with pytest.raises(SourceError, match="'/imu' delivered nothing in 120 s"):
+    with pytest.raises(SourceError, match="'/imu' delivered nothing in 120 s; check that the"):
+        run(*words)
+    garbled = ScriptedSource("port", [info], deliver_all([]))
+    garbled.report.skip("/imu", "a line of 6 numbers", 40)
+    devices(monkeypatch, garbled)
+    with pytest.raises(SourceError, match=r"was skipped \(40 times a line of 6 numbers\)"):
         run(*words)
