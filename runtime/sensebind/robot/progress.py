@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sensebind.pipeline import Pipeline
     from sensebind.robot.notify import Notifier
 
+UNASKED_S = 10.0
+"""How often a service that nobody watches looks at itself: longer than a run of a large engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -72,7 +75,7 @@ class Watchdog(Closing):
     """Tells the service manager, twice as often as it asks, that the pipeline gets on.
 
     A pipeline that gets nowhere is not vouched for, and the manager restarts the service. Without
-    a manager that asks, it only looks, once a second.
+    a manager that asks, it only looks.
     """
 
     def __init__(
@@ -93,7 +96,8 @@ class Watchdog(Closing):
         self._tell = tell
         self._was_stuck = False
         self._over = Event()
-        self._every_s = (notifier.watchdog_s or 2.0) / 2
+        asked_s = notifier.watchdog_s
+        self._every_s = UNASKED_S if asked_s is None else asked_s / 2
         self._thread: Thread | None = None
 
     def start(self) -> None:

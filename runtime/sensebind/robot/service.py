@@ -179,13 +179,16 @@ class Service:
             timer.daemon = True
             timer.start()
         self._status = "running"
-        for note in session.notes():
-            self._say(note)
+        self._say_notes(session)
         streams = ", ".join(session.pipeline.report.streams)
         line = f"running: bundle {bundle.name} on {bundle.backend}, streams {streams}"
         self._say(line)
         self._notifier.ready()
         self._notifier.status(line)
+
+    def _say_notes(self, session: Session) -> None:
+        for note in session.notes():
+            self._say(note)
 
     def _reload(self) -> None:
         """Take over a new configuration; one that is not valid changes nothing."""
@@ -211,6 +214,8 @@ class Service:
         elif what.at_once:
             session.use(session.prepare(config))
             self._say(f"from now on, and without a gap: {', '.join(what.at_once)}")
+            if "prompts" in what.at_once:
+                self._say_notes(session)
         else:
             self._say("the configuration is as it was")
         reports = config.health != self.config.health or config.stats != self.config.stats
