@@ -35,6 +35,8 @@ _EXACT_NS = 2_000  # stamps this near to the nominal lattice were computed, not 
 _LARGEST_PPM = 5_000.0
 _STEP_S = 0.05
 _ROUNDS = 3
+_WANDERING = 0.4  # correlation of neighbouring parts
+_STRETCHES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def true_rate(counted_ns: Times, seen_ns: Times) -> RateFit | None:
     fits = [_fit(x, y, places, slope, which) for which in (_middle, _lowest)]
     fit = min(fits, key=lambda each: each.scatter)
     _check(fit)
-    half = fit.error * float(t.ppf(0.975, parts - 2))
+    half = fit.error * float(t.ppf(0.975, fit.freedom))
     # y grows by what the reference gains on the count: a fast clock makes it fall.
     fast, high, low = (-g / (1 + g) for g in (fit.slope, fit.slope - half, fit.slope + half))
     return RateFit(fast * 1e6, low * 1e6, high * 1e6)
@@ -80,6 +82,7 @@ def true_rate(counted_ns: Times, seen_ns: Times) -> RateFit | None:
 class _Line:
     slope: float
     error: float
+    freedom: int
     scatter: float
     steps: float
 
@@ -105,11 +108,17 @@ def _fit(
     freedom = len(at) - 2
     variance = float(off @ off) / freedom
     # Delays that wander make neighbours alike, and the slope less certain.
-    alike = float(off[1:] @ off[:-1]) / max(float(off @ off), 1e-30)
-    alike = min(max(alike, 0.0), 0.9)
+    alike = max(float(off[1:] @ off[:-1]) / max(float(off @ off), 1e-30), 0.0)
+    scatter, steps = math.sqrt(variance), float(np.abs(np.diff(off)).max())
+    if alike > _WANDERING:
+        # Then each stretch has a slope of its own, whose scatter tells what the mean is worth.
+        stretches = np.array_split(np.arange(len(at)), _STRETCHES)
+        slopes = [np.polyfit(at[part], delay[part], 1)[0] for part in stretches]
+        error = float(np.std(slopes, ddof=1)) / math.sqrt(_STRETCHES)
+        return _Line(float(slope), error, _STRETCHES - 1, scatter, steps)
     spread = float(((at - at.mean()) ** 2).sum())
     error = math.sqrt(variance * (1 + alike) / (1 - alike) / spread)
-    return _Line(float(slope), error, math.sqrt(variance), float(np.abs(np.diff(off)).max()))
+    return _Line(float(slope), error, freedom, scatter, steps)
 
 
 def _check(fit: _Line) -> None:

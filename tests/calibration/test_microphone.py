@@ -97,6 +97,15 @@ def test_the_true_rate_is_found(ppm: float, kind: str) -> None:
     assert fit.high_ppm - fit.low_ppm < (5 if kind == "queue" else 40)
 
 
+def test_delays_that_wander_make_the_rate_less_certain() -> None:
+    held = []
+    for seed in range(200):
+        fit = true_rate(*block_times(np.random.default_rng(seed), 30.0, kind="wanders"))
+        assert fit is not None
+        held.append(fit.low_ppm <= 30 <= fit.high_ppm)
+    assert np.mean(held) >= 0.90
+
+
 def test_stamps_that_were_computed_tell_no_rate() -> None:
     counted_ns, _ = block_times(np.random.default_rng(0), 0)
     assert true_rate(counted_ns, counted_ns + 5) is None
@@ -229,7 +238,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         levels = measure_levels(
             quiet_and_loud(rng, floor=floor, signal=signal, offset=offset), RATE_HZ
         )
-        fits = [true_rate(*block_times(rng, ppm, kind=kind)) for kind in ("queue", "error")]
+        fits = [
+            true_rate(*block_times(rng, ppm, kind=kind)) for kind in ("queue", "error", "wanders")
+        ]
         assert levels.signal is not None
         held.append([
             holds(levels.floor, floor**2), holds(levels.offset, offset),

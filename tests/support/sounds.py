@@ -44,9 +44,13 @@ def lowpassed(samples: Samples, edge_hz: float, rate_hz: int = RATE_HZ) -> Sampl
 def block_times(
     rng: np.random.Generator, ppm: float, *, blocks: int = 3000, kind: str = "queue"
 ) -> tuple[Times, Times]:
-    """Blocks of 10 ms by a clock that runs fast by `ppm`: counted, and seen late in a queue or
-    with errors to both sides, of 2 ms."""
+    """Blocks of 10 ms by a clock that runs fast by `ppm`: counted, and seen late.
+
+    The delay is that of a "queue", has an "error" to both sides (2 ms each), or "wanders".
+    """
     counted_ns = np.arange(blocks) * 10_000_000
     delay_ns = rng.exponential(2e6, blocks) if kind == "queue" else rng.normal(0, 2e6, blocks)
+    if kind == "wanders":
+        delay_ns = np.cumsum(rng.normal(0, 1e4, blocks)) + rng.exponential(2e5, blocks)
     seen_ns = START_NS + np.rint(counted_ns / (1 + ppm * 1e-6) + delay_ns).astype(np.int64)
     return counted_ns, seen_ns
