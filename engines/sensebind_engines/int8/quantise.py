@@ -4,8 +4,8 @@
 Two methods, both with weights rounded per output channel:
 
 * "dynamic": matrix products with constant weights; a run scales each one's input by what that run
-  brings. Nothing has to be known of the features, but a row then depends on the others of its batch
-  (the runtime sees that by trying, and runs windows one by one).
+  brings. Nothing has to be known of the features, but a row then depends on the others of its
+  batch, so the runtime runs windows one by one.
 * "static": convolutions too; inputs are scaled by the least and largest values seen on features.
 """
 

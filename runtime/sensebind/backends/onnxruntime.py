@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sensebind.backends.onnx_session import VERSION, Session
 from sensebind.backends.optimised import Graph
 from sensebind.backends.tensors import check_graph_tensor, check_inputs, check_output
@@ -14,7 +16,6 @@ from sensebind.errors import BackendError, BundleError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from sensebind.specs import TensorSpec
@@ -52,11 +53,20 @@ class OnnxRuntimeEngine:
         if self._session is None:
             raise BackendError(f"the engine of {self._path} is closed; load the bundle again")
         try:
-            (output,) = self._session.run([self._output.name], inputs)
+            output = self._output_of(self._session, inputs, batch)
         except Exception as error:
             raise BackendError(f"ONNX Runtime failed on {self._path}: {error}") from error
         check_output(self._output, output, batch)
         return output
+
+    def _output_of(
+        self, session: Session, inputs: dict[str, NDArray[Any]], batch: int
+    ) -> NDArray[np.float32]:
+        if self.precision != "int8" or batch == 1:
+            return session.run([self._output.name], inputs)[0]
+        # The scales of INT8 products may be those of a whole batch: rows would depend on others.
+        rows = ({name: a[row : row + 1] for name, a in inputs.items()} for row in range(batch))
+        return np.concatenate([session.run([self._output.name], row)[0] for row in rows])
 
     def close(self) -> None:
         """Free the session."""

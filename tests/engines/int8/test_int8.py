@@ -18,10 +18,12 @@ import torch
 from msgspec import UNSET
 from typer.testing import CliRunner
 
+from sensebind.backends import INT8, open_engine
 from sensebind.backends.onnx_session import open_session
 from sensebind.bundle import Bundle
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BundleError, InputError
+from sensebind.specs import TensorSpec
 from sensebind.types import Modality
 from sensebind_engines.commands.export import export_app
 from sensebind_engines.evaluation.features import features_of
@@ -83,6 +85,20 @@ def test_operators_are_standard_ones(transformer: tuple[Path, Features]) -> None
     assert [entry.domain for entry in model.opset_import] == [""]
     assert operators.count("MatMulInteger") == operators.count("DynamicQuantizeLinear") > 8
     assert {node.domain for node in model.graph.node} == {""}
+
+
+def test_a_row_does_not_depend_on_others(transformer: tuple[Path, Features]) -> None:
+    path, features = transformer
+    written = path.parent / export_int8(path, features, "dynamic").spec.onnx
+    (name,) = features
+    batch = {name: features[name][::8]}
+    inputs = (TensorSpec(name=name, dtype="float32", shape=("batch", *batch[name].shape[1:])),)
+    output = TensorSpec(name="embedding", dtype="float32", shape=("batch", 32))
+    engine = open_engine(INT8, written, inputs, output, precision="int8")
+    rows = [engine.run({name: batch[name][k : k + 1]}) for k in range(4)]
+    assert engine.run(batch).tobytes() == np.concatenate(rows).tobytes()
+    (together,) = open_session(str(written), 1).run(None, batch)
+    assert together.tobytes() != np.concatenate(rows).tobytes()  # what the engine keeps apart
 
 
 def test_a_vector_that_moved_too_far_refuses_the_graph(
