@@ -8,6 +8,7 @@ is built or a robot set up; engines are loaded and run, so a live program does i
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.cutting import cut_blocks
+from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.preprocess import make_preprocessor
 from sensebind.specs import ImuSpec, LogMelSpec
@@ -118,13 +120,11 @@ def warm_front_end(
     """Make features of a stream once, so that its first windows take no longer than others.
 
     Measured: loading compiled kernels takes up to 0.5 s at the first of all windows.
-
-    Raises:
-        InputError: if made-up input does not fit the stream's settings.
     """
     calibration = replace(calibration, invalid=None)  # which is of another size than the input
     for window in synthetic_windows(encoder.modality, encoder.spec):
-        encoder.preprocessor(stream, calibration).prepare(window)
+        with suppress(InputError):  # a form that the stream's settings rule out: grey with a scale
+            encoder.preprocessor(stream, calibration).prepare(window)
 
 
 def synthetic_windows(modality: Modality, spec: EncoderSpec) -> list[Window]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from sensebind.specs import (
     features_shape,
 )
 from sensebind.types import Modality
-from sensebind.warmup import synthetic_windows, warm_up
+from sensebind.warmup import synthetic_windows, warm_front_end, warm_up
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +77,28 @@ def test_every_encoder_is_opened_and_run(bundle_folder: Path) -> None:
         if modality is not Modality.TEXT:
             assert item.prepare_first_s
             assert item.prepare_again_s
+
+
+def test_forms_that_a_stream_rules_out_are_left_out(
+    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = []
+    with sb.Bundle.load(bundle_folder) as bundle:
+        encoder = bundle.encoder(Modality.THERMAL)
+        made = encoder.preprocessor
+
+        def watched(*settings: Any) -> Any:
+            preprocessor = made(*settings)
+            prepare = preprocessor.prepare
+
+            def note(window: Any) -> Any:
+                result = prepare(window)
+                prepared.append(window.frames[-1].encoding)
+                return result
+
+            monkeypatch.setattr(preprocessor, "prepare", note)
+            return preprocessor
+
+        monkeypatch.setattr(encoder, "preprocessor", watched)
+        warm_front_end(encoder, sb.StreamConfig(modality=Modality.THERMAL, scale=0.01))
+    assert prepared == ["16UC1"]  # 8-bit pictures are grey already and take no scale

@@ -10,7 +10,7 @@ from sensebind.bundle import Bundle
 from sensebind.closing import Closing
 from sensebind.errors import ConfigError
 from sensebind.pipeline import Pipeline
-from sensebind.warmup import synthetic_windows
+from sensebind.warmup import synthetic_windows, warm_front_end
 from sensebind_ros.labels import Labels
 from sensebind_ros.outputs import Outputs
 
@@ -106,7 +106,6 @@ class Configured(Closing):
 def _warm(bundle: Bundle, stream: StreamConfig) -> None:
     """Open an encoder, which checks its files, and run it once: the first window is no slower."""
     encoder = bundle.encoder(stream.modality)
-    preprocessor = encoder.preprocessor(stream)
-    for window in synthetic_windows(stream.modality, encoder.spec):
-        prepared = preprocessor.prepare(window)
-    encoder.encode([prepared.features])
+    warm_front_end(encoder, stream)
+    window = synthetic_windows(stream.modality, encoder.spec)[0]
+    encoder.encode([encoder.preprocessor().prepare(window).features])

@@ -206,6 +206,8 @@ def _stream_values(state: StreamState, rates: tuple[float, float]) -> dict[str, 
     values = {}
     for topic in state.topics:
         values[f"topic {topic.name}"] = topic.message_type or "type not known yet"
+        if topic.described_by:
+            values[f"{topic.name} described by"] = topic.described_by
         values[f"publishers of {topic.name}"] = f"{topic.publishers}"
         values |= _percentiles(f"delay of {topic.name}", topic.take_delay().summary())
         values |= _percentiles(f"delay of {topic.name} ever", topic.past_delay.summary())

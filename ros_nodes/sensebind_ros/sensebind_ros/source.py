@@ -48,6 +48,7 @@ class Topic:
         delay: from a message's stamp until its block was in the ring, since the last look.
         past_delay: the same before that.
         heard_ns: when the newest message came, by the monotonic clock; 0 before the first.
+        described_by: the topic whose messages described these; "" if none did.
         problem: why there are no messages; "" if nothing is known.
         liveliness: how often its publishers came or went.
         publishers: how many there are.
@@ -65,6 +66,7 @@ class Topic:
     delay: Histogram = field(default_factory=Histogram)
     past_delay: Histogram = field(default_factory=Histogram)
     heard_ns: int = 0
+    described_by: str = ""
     problem: str = ""
     liveliness: int = 0
     publishers: int = 0

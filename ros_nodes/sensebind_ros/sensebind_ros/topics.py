@@ -252,6 +252,6 @@ def _learn(topic: Topic, info: Topic, data: bytes) -> None:
     info.received += 1
     try:
         topic.reader.learn(data)
-        topic.problem = ""
+        topic.described_by, topic.problem = info.name, ""
     except DecodeError as error:
         topic.problem = f"{info.name}: {error}"
