@@ -9,6 +9,7 @@ import numpy as np
 
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
+from sensebind.preprocess.thermal import ZERO_CELSIUS_K
 from sensebind_calibration.plot import COLOURS
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _BLUE, _YELLOW, _RED = COLOURS
 _GREY = "#888888"
-_ZERO_CELSIUS_K = 273.15
 _HOURS = 8.0
 
 
@@ -124,12 +124,12 @@ def draw_thermal(figure: SubFigure, section: ThermalSection, _folder: Path) -> N
     true = np.array([view.true_k for view in section.views])
     line = section.scale * read + section.offset_k
     order = np.argsort(read)
-    axes.plot(read[order], line[order] - _ZERO_CELSIUS_K, color=_BLUE, label="calibrated")
-    axes.plot(read, true - _ZERO_CELSIUS_K, "o", color=_RED, label="told")
+    axes.plot(read[order], line[order] - ZERO_CELSIUS_K, color=_BLUE, label="calibrated")
+    axes.plot(read, true - ZERO_CELSIUS_K, "o", color=_RED, label="told")
     axes.set_xlabel("as read")
     axes.set_ylabel("°C")
     axes.legend()
-    left.plot(true - _ZERO_CELSIUS_K, line - true, "o", color=_BLUE)
+    left.plot(true - ZERO_CELSIUS_K, line - true, "o", color=_BLUE)
     left.axhline(0, color=_GREY, linewidth=0.8)
     left.set_title("calibrated less true, K")
     left.set_xlabel("°C")

@@ -114,9 +114,9 @@ def doubts(section: ScoresSection, windows: Windows, false_alarms: float) -> Ite
         )
     elif "temperature" not in section.determined:
         yield (
-            f"{labelled} windows with labels, of one class or more, tell no temperature, which "
-            f"stays {section.temperature:g}; give at least {FEWEST_LABELLED} that do not overlap, "
-            f"of {_FEWEST_CLASSES} classes"
+            f"{labelled} windows with labels tell no temperature, which stays "
+            f"{section.temperature:g}; give at least {FEWEST_LABELLED} that do not overlap, of "
+            f"{_FEWEST_CLASSES} classes"
         )
     interval = section.temperature_interval
     if interval is not None and interval[0] < section.temperature_before < interval[1]:

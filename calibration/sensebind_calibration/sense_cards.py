@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind.cli.output import table
+from sensebind.preprocess.thermal import ZERO_CELSIUS_K
 from sensebind_calibration.cards import origin
 
 if TYPE_CHECKING:
@@ -80,12 +81,12 @@ def thermal_card(stream: str, section: ThermalSection) -> str:
     rows = [
         ("scale", _told(section.scale, section.scale_interval, "", 6)),
         ("offset", _told(section.offset_k, section.offset_interval, "K", 3)),
-        ("known from", f"{low - 273.15:.1f} to {high - 273.15:.1f} °C"),
+        ("known from", f"{low - ZERO_CELSIUS_K:.1f} to {high - ZERO_CELSIUS_K:.1f} °C"),
     ]
     if section.residual_k is not None:
         rows.append(("error", f"{section.raw_residual_k:.3g} -> {section.residual_k:.3g} K"))
     views = [
-        [f"{view.true_k - 273.15:.2f} °C", f"{view.read_k:.3f} ±{1.96 * view.error_k:.3f}",
+        [f"{view.true_k - ZERO_CELSIUS_K:.2f} °C", f"{view.read_k:.3f} ±{1.96 * view.error_k:.3f}",
          f"{view.uniformity_k:.3f}", str(view.frames)]
         for view in section.views
     ]  # fmt: skip

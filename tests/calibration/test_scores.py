@@ -246,7 +246,7 @@ def test_too_few_windows_and_one_class_are_refused(
     with pytest.raises(InputError, match="8 windows with labels of 1 classes and 0 of no class"):
         run("scores", f"alarm={few}", *words)
     shown = run("scores", f"alarm={many}", *words)
-    assert "60 windows with labels, of one class or more, tell no temperature" in shown
+    assert "60 windows with labels tell no temperature" in shown
     with pytest.raises(InputError, match=r"the scores tell nothing of the labels: \d+ of 120"):
         # Every second one is of another class than it is said to be.
         run("scores", f"cat={many}", f"ramp={random}", *words, "--force")
