@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sensebind_bringup.plan import PROFILE_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,6 +36,8 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         names = [name for name in sys.modules if name.split(".")[0] in heads]
         return [*names, "sensebind_bringup.launching"]
 
+    for name in (*PROFILE_VARIABLES, "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
     before = {name: sys.modules.pop(name) for name in ours() if name in sys.modules}
     monkeypatch.syspath_prepend(STAND_IN)
     transition = type(
@@ -118,7 +122,7 @@ def test_the_node_is_brought_up_and_runs_by_the_interpreter_asked_for() -> None:
     assert node.arguments == ["-m", "sensebind_ros.node"]
     assert (node.name, node.namespace) == ("sensebind", "robot")
     variables = [each.name for each in of_type(actions, "SetEnvironmentVariable")]
-    assert variables == ["FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"]
+    assert variables == list(PROFILE_VARIABLES)
     kinds = [type(action).__name__ for action in actions]
     assert kinds.index("SetEnvironmentVariable") < kinds.index("LifecycleNode")
     assert kinds.index("RegisterEventHandler") < kinds.index("LifecycleNode")
