@@ -114,4 +114,4 @@ def _others() -> str:
     """What else this machine has, which changes vectors and so has to be asked for."""
     if find_spec(_BY_REQUEST) is None:
         return ""
-    return f"; --backend {_BY_REQUEST}, which is installed, is faster where the CPU has BF16"
+    return f"; {_BY_REQUEST} is installed too: sensebind bench --backend {_AUTOMATIC},{_BY_REQUEST}"

@@ -33,5 +33,5 @@ def test_what_is_installed_is_told_but_not_taken(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("sensebind.backends.find_spec", lambda _name, found=found: found)
         name, reason = resolve_backend("auto")
         assert name == "onnxruntime"
-        assert ("--backend openvino" in reason) == (found is not None)
+        assert ("bench --backend onnxruntime,openvino" in reason) == (found is not None)
         assert "\n" not in reason
