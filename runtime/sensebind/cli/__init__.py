@@ -18,6 +18,7 @@ from sensebind.cli import (
     bench,
     bundle,
     demo,
+    doctor,
     embed,
     external,
     live,
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "embed": embed.embed,
     "search": search.search,
     "bench": bench.bench,
+    "doctor": doctor.doctor,
     "recover": recover.recover,
     "warmup": warmup.warmup,
 }
