@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from sensebind.clock.model import ClockQuality
     from sensebind.clock.models import StampStatus
     from sensebind.config import Order, StreamConfig
+    from sensebind.flow.feeding import Recording
     from sensebind.flow.run import Observe
     from sensebind.flow.selection import AnySource, Selection
     from sensebind.flow.worker import View
-    from sensebind.sinks.recorder import Recorder
     from sensebind.sources.base import SourceReport, StreamInfo
     from sensebind.sources.mapping import Decision
     from sensebind.stream_path import StreamReport
@@ -126,7 +126,7 @@ class Pipeline(Closing):
         *,
         observers: Sequence[Observe] = (),
         views: Sequence[View] = (),
-        recorder: Recorder | None = None,
+        recorder: Recording | None = None,
         clock: ReferenceClock | None = None,
         clock_models: ClockModels | None = None,
         seconds: float | None = None,
@@ -327,7 +327,7 @@ class Pipeline(Closing):
         self,
         run: Run,
         selections: Sequence[Selection],
-        recorder: Recorder | None,
+        recorder: Recording | None,
         times: Times,
     ) -> None:
         """Tell a run where its blocks come from, and begin to record them."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sensebind.errors import InputError
 from sensebind.flow.backoff import Backoff
@@ -61,6 +61,19 @@ class Tap(Protocol):
 
     def offer_break(self, stream: str, receive_ns: int) -> None:
         """Keep that samples were dropped before the stream's next block."""
+        ...
+
+
+class Recording(Tap, Protocol):
+    """A tap that is told of the streams before their first block."""
+
+    def begin(
+        self,
+        streams: Mapping[str, StreamConfig],
+        known: Mapping[str, Mapping[str, Any]] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Begin; see `sensebind.sinks.recorder.Recorder.begin`."""
         ...
 
 

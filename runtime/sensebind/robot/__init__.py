@@ -7,6 +7,7 @@ devices.py     From its devices to live sources.
 difference.py  What of a new configuration takes effect at once, and what restarts the run.
 outputs.py     Files of embeddings that are begun anew now and then, and finished after a crash.
 places.py      Locks beside outputs, so that no two services write the same.
+recordings.py  The same of recordings.
 session.py     One run of the pipeline in a thread of its own.
 service.py     Sessions one after another: start, reload, stop.
 progress.py    Whether what waits is being done.

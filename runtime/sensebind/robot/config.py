@@ -36,11 +36,14 @@ class RecordConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     Attributes:
         file: name of the recordings, ending in .mcap; the time (UTC) at which each was begun is put
             before the suffix.
+        rotate_s: a recording is finished, and the next one begun, after so long; 0 for when a run
+            ends only.
         compress: whether to pack chunks with zstd.
         keep: finished recordings to keep, the newest ones; all if None.
     """
 
     file: str
+    rotate_s: Annotated[float, Meta(ge=0, le=2_592_000)] = 3600.0
     compress: bool = False
     keep: Annotated[int, Meta(ge=1)] | None = None
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,11 @@ from sensebind.describing import Describer
 from sensebind.errors import SenseBindError
 from sensebind.flow.incidents import Incidents, told
 from sensebind.pipeline import Pipeline
-from sensebind.robot.outputs import Outputs, remove_old, stamped
+from sensebind.robot.outputs import Outputs
 from sensebind.robot.places import check_places
+from sensebind.robot.recordings import Recordings
 from sensebind.run_state import run_stats
 from sensebind.sinks.event_lines import appended_lines
-from sensebind.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,7 +78,8 @@ class Session:
             config.describing, bundle, self._changed, self.pipeline.calibration
         )
         self._outputs = Outputs(config.output, self._incidents)
-        self._recorder = _recorder(config)
+        record = config.record
+        self._recorder = None if record is None else Recordings(record, self._incidents)
         self._changes = ExitStack()
         self._write_change = self._opened(config.changes)
         self._sources = sources
@@ -173,9 +173,8 @@ class Session:
         self._outputs.close()
         self._changes.close()
         self.pipeline.close()
-        if self._recorder is not None and self.config.record is not None:
+        if self._recorder is not None:
             self._recorder.close()
-            remove_old(Path(self.config.record.file), self.config.record.keep)
 
     def _publish(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -194,9 +193,3 @@ class Session:
         except SenseBindError as error:
             self._incidents.tell(f"sink {changes.file}", told(error))
             return lambda _event: None
-
-
-def _recorder(config: RobotConfig) -> Recorder | None:
-    if config.record is None:
-        return None
-    return Recorder(stamped(Path(config.record.file)), compress=config.record.compress)
