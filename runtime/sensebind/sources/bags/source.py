@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sensebind.sources.bags.containers import EVERYTHING, within
 from sensebind.sources.bags.mcap_file import McapFile
 from sensebind.sources.bags.ordering import Sequencer
-from sensebind.sources.bags.receipts import ReceiptKeeper
 from sensebind.sources.bags.realsense import DeviceStamped, metadata_topics
+from sensebind.sources.bags.receipts import ReceiptKeeper
 from sensebind.sources.bags.recorded_topics import RecordedTopics
 from sensebind.sources.bags.topics import Topics
 from sensebind.sources.finishing import Finishing

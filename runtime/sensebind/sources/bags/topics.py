@@ -12,6 +12,7 @@ from sensebind.errors import MissingExtraError, SourceError
 from sensebind.sources.bags.camera_facts import camera_facts
 from sensebind.sources.bags.containers import first_messages
 from sensebind.sources.bags.decoding import Decoder, Decoding
+from sensebind.sources.bags.device_info import serial_of
 from sensebind.sources.base import StreamInfo, StreamKind
 from sensebind.sources.imu_pairs import HALVES, pairs_in
 from sensebind.sources.messages.cdr_audio import read_audio_info
@@ -116,7 +117,8 @@ class Topics:
             return _unusable(topic, str(error))
         except DecodeError as error:
             return replace(info, on_request=str(error))
-        return replace(info, encoding=encoding, on_request=sense.on_request)
+        serial = serial_of(self._container, self._topics, topic.name)
+        return replace(info, encoding=encoding, on_request=sense.on_request, serial=serial)
 
     def _sense(self, topic: Topic) -> Sense | str:
         """How a topic's messages are a sense, or why they are none."""
