@@ -48,7 +48,7 @@ def test_every_encoder_of_the_demo_agrees(
     done = invoke("verify", "demo")
     assert done.exit_code == 0, done.output
     for modality in ALL:
-        assert f"{modality} fp32 on EMULATED GPU: cosine of" in done.output
+        assert f"{modality} fp32 on EMULATED GPU\n  cosine of" in done.output
     assert done.output.count("CUDA graphs on") == len(ALL) - 1  # text has no fixed length
     for plan in all_plans()[0]:
         seen = plan.record.verified
@@ -68,7 +68,7 @@ def test_a_plan_that_computes_something_else_is_refused(
         assert bundle.encoder("imu").backend == "tensorrt"  # nobody knows yet
     done = invoke("verify", "demo", "--modality", "imu")
     assert done.exit_code == 1
-    assert "asks for a cosine of 0.999: this plan will be refused; build another" in done.output
+    assert "asks for a cosine of 0.999: this plan will be refused; run this encoder" in done.output
     with (
         Bundle.load("demo", backend="tensorrt", threads=1) as bundle,
         pytest.raises(BackendError, match=r"has a cosine of 0\.\d+ .* the bundle asks for 0\.999"),
@@ -109,6 +109,14 @@ def test_without_golden_rows_nothing_is_claimed(emulated: EmulatedDriver, tmp_pa
     put_plan(Modality.IMU, bundle=str(folder))
     done = invoke("verify", str(folder), "--modality", "imu")
     assert "has no golden rows to compare with; export it again" in str(done.exception)
+
+
+def test_a_robot_need_not_have_plans_of_all_senses(emulated: EmulatedDriver) -> None:
+    put_plan(Modality.IMU)
+    done = invoke("verify", "demo")
+    assert done.exit_code == 0
+    assert done.output.count("no plan of") == len(ALL) - 1
+    assert "imu fp32 on EMULATED GPU\n  cosine of" in done.output
 
 
 def test_missing_plans_are_named(emulated: EmulatedDriver) -> None:

@@ -145,9 +145,10 @@ def _unfit(record: PlanRecord, request: PlanRequest, library: Library, gpu: Gpu)
         return told
     seen = record.verified
     if seen is not None and seen.least_cosine < request.least_cosine:
+        fix = " (build it with --precision fp32)" if record.precision == "fp16" else ""
         return (
             f"has a cosine of {seen.least_cosine:.5f} to the golden FP32 vectors, the bundle asks "
-            f"for {request.least_cosine:g} (build it with --precision fp32)"
+            f"for {request.least_cosine:g}{fix}"
         )
     return None
 

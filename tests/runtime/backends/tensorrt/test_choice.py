@@ -133,8 +133,12 @@ def test_half_before_fp32_verified_before_not_newer_before_older() -> None:
 
 def test_a_plan_that_was_seen_to_differ_is_refused() -> None:
     bad = msgspec.structs.replace(GOOD, least_cosine=0.95)
-    put().with_verification(bad)
-    with pytest.raises(BackendError, match=r"cosine of 0\.95000 .* asks for 0\.999 .*fp32"):
+    plan = put().with_verification(bad)
+    with pytest.raises(BackendError, match=r"cosine of 0\.95000 .* asks for 0\.999\. Build one"):
+        find_fitting(REQUEST, LIBRARY, ORIN)
+    half = msgspec.structs.replace(plan.record, precision="fp16")
+    (plan.folder / RECORD_NAME).write_bytes(encode_record(half))
+    with pytest.raises(BackendError, match=r"asks for 0\.999 \(build it with --precision fp32\)"):
         find_fitting(REQUEST, LIBRARY, ORIN)
 
 
