@@ -9,6 +9,7 @@ cuda_headers=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-crt==13.0.88 nvidia-cuda-
 # install_pycuda: into $venv; built once for an interpreter and kept beside the environments.
 install_pycuda() {
   local wheels
+  system_packages gcc g++ libc6-dev binutils # the tests compile the driver
   wheels=$cache/pycuda-$pycuda-$("$venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
   [ -e "$wheels/.complete" ] || build_pycuda "$wheels"
   pip_install "$wheels"/pycuda-*.whl
