@@ -186,7 +186,7 @@ class Supervisor:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Be told of signals while the plan runs; the second one ends all waiting for nodes."""
-        told = []
+        told: list[bool] = []
 
         def tell(*_: object) -> None:
             self._happened.put(("signal", ""))
