@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sensebind.changes import ChangeEvent
     from sensebind.describing import ChangeSettings, Description
     from sensebind.records import Record, RunMetadata
-    from sensebind.robot.config import RobotConfig
+    from sensebind.robot.config import OutputConfig, RobotConfig
     from sensebind.sources.base import LiveSource
 
 
@@ -86,6 +86,7 @@ class Session:
         self._on_begin = on_begin
         self._on_end = on_end
         self._run: RunMetadata | None = None
+        self._written_to: tuple[RunMetadata, OutputConfig | None] | None = None
         self._lock = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._work, name="session", daemon=True)
@@ -122,9 +123,7 @@ class Session:
             if config.changes != before.changes:
                 self._changes.close()
                 self._write_change = self._opened(config.changes)
-            same = config.describing == before.describing and config.output == before.output
-            if self._run is not None and not same:
-                self._outputs.begin(self._describer.metadata(self._run), config.output)
+            self._begin_output(config)
             self.config = config
 
     @property
@@ -162,10 +161,20 @@ class Session:
     def _begin(self) -> None:
         with self._lock:
             self._run = self.pipeline.metadata()
-            self._outputs.begin(self._describer.begin(self._run), self.config.output)
+            self._describer.begin(self._run)
+            self._begin_output(self.config)
         if self._stopping.is_set():
             self.pipeline.stop()
         self._on_begin(self)
+
+    def _begin_output(self, config: RobotConfig) -> None:
+        """Begin another file if the records are not as they were, or are to go elsewhere."""
+        if self._run is None:
+            return
+        what = self._describer.metadata(self._run), config.output
+        if what != self._written_to:
+            self._written_to = what
+            self._outputs.begin(*what)
 
     def _end(self) -> None:
         with self._lock:
