@@ -22,11 +22,15 @@ class Gpu(NamedTuple):
 NO_GPU = Gpu("", "", "")
 
 
+def has_driver() -> bool:
+    """Whether NVIDIA's driver is there; looking for the GPU itself may take a part of a second."""
+    return _driver() is not None
+
+
 def find_gpu() -> Gpu:
     """The first GPU, or `NO_GPU` without a driver or device."""
-    try:
-        cuda: Any = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+    cuda = _driver()
+    if cuda is None:
         return NO_GPU
     device, version = ctypes.c_int(), ctypes.c_int()
     major, minor = ctypes.c_int(), ctypes.c_int()
@@ -43,3 +47,10 @@ def find_gpu() -> Gpu:
         return NO_GPU
     told = f"{version.value // 1000}.{version.value % 1000 // 10}"
     return Gpu(name.value.decode(errors="replace"), f"{major.value}{minor.value}", told)
+
+
+def _driver() -> Any:  # noqa: ANN401
+    try:
+        return ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.backends.tensorrt.library import NAMES, Library, open_library
 from sensebind.errors import BackendError, MissingExtraError
-from sensebind.gpu import Gpu, find_gpu
+from sensebind.gpu import Gpu, find_gpu, has_driver
 from sensebind.plans import all_plans
 
 if TYPE_CHECKING:
@@ -81,27 +81,39 @@ def all_fitting(request: PlanRequest, library: Library, gpu: Gpu) -> list[Plan]:
 def choose(requests: Sequence[PlanRequest]) -> tuple[str | None, str]:
     """The TensorRT that has a plan for at least one encoder, and why in words.
 
+    Looks at what costs least first: TensorRT is imported where there are plans for it alone.
+
     Returns:
         the backend's name and the reason; None and the reason where there is none.
     """
+    if not has_driver():
+        return None, "no NVIDIA GPU or driver was found"
+    graphs = {graph for request in requests for graph in request.graphs}
+    keys = [plan.record.key for plan in all_plans()[0]]
+    built = {key.backend for key in keys if key.onnx_sha256 in graphs}
+    if not built:
+        argument = requests[0].argument if requests else "BUNDLE"
+        return None, f"no plan was built for the GPU (sensebind engine build {argument})"
     gpu = find_gpu()
     if not gpu.name:
-        return None, "no NVIDIA GPU or driver was found"
+        return None, "no NVIDIA GPU was found, although a driver is here"
+    if find_spec("pycuda") is None:
+        return None, (
+            f"{gpu.name} is there, but pycuda is not installed (pip install 'sensebind[tensorrt]')"
+        )
     reasons = []
-    for name in NAMES:
+    for name in (name for name in NAMES if name in built):
         try:
             library = open_library(name)
         except MissingExtraError:
+            reasons.append(f"{name} is not installed")
             continue
-        if find_spec("pycuda") is None:
-            reasons.append("pycuda is not installed (pip install 'sensebind[tensorrt]')")
-            break
         lacking = [r for r in requests if not _has_plan(r, library, gpu)]
         if len(lacking) < len(requests):
             return name, _told(library, gpu, lacking)
-        told = f" {requests[0].argument} --backend {name}" if requests else ""
-        reasons.append(f"no plan fits {name} {library.version}; see sensebind engine explain{told}")
-    return None, f"{gpu.name} is there, but " + ("; ".join(reasons) or "TensorRT is not installed")
+        explain = f"sensebind engine explain {requests[0].argument} --backend {name}"
+        reasons.append(f"no plan fits {name} {library.version} (see {explain})")
+    return None, f"{gpu.name} is there, but {'; '.join(reasons)}"
 
 
 def _told(library: Library, gpu: Gpu, lacking: Sequence[PlanRequest]) -> str:

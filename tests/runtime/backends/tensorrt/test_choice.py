@@ -7,7 +7,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
@@ -58,7 +58,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An Orin with TensorRT and pycuda; tests take things away."""
     for module in (choice, engine):
         monkeypatch.setattr(module, "find_gpu", lambda: ORIN)
-    monkeypatch.setattr(choice, "NAMES", ("tensorrt",))  # whatever else is installed
+    monkeypatch.setattr(choice, "has_driver", lambda: True)
     monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))
     pycuda = SimpleNamespace(__spec__=ModuleSpec("pycuda", None))
     monkeypatch.setitem(sys.modules, "pycuda", pycuda)
@@ -149,11 +149,26 @@ def test_a_record_that_cannot_be_read_is_told() -> None:
 
 
 def test_auto_takes_the_cpu_without_a_gpu(machine: pytest.MonkeyPatch) -> None:
+    put()
     machine.setattr(choice, "find_gpu", lambda: NO_GPU)
+    assert choose([REQUEST]) == (None, "no NVIDIA GPU was found, although a driver is here")
+    machine.setattr(choice, "has_driver", lambda: False)
     assert choose([REQUEST]) == (None, "no NVIDIA GPU or driver was found")
     name, reason = resolve_backend("auto", [REQUEST])
     assert name == "onnxruntime"
     assert "no NVIDIA GPU or driver was found" in reason
+
+
+def test_auto_imports_nothing_where_no_plan_was_built(machine: pytest.MonkeyPatch) -> None:
+    put(onnx_sha256=("ab" * 32,))
+
+    def too_much(*_given: object) -> NoReturn:
+        raise AssertionError("this takes time")
+
+    machine.setattr(choice, "open_library", too_much)
+    machine.setattr(choice, "find_gpu", too_much)
+    told = "no plan was built for the GPU (sensebind engine build demo)"
+    assert choose([REQUEST]) == (None, told)
 
 
 def test_auto_takes_plans_where_there_are_some(machine: pytest.MonkeyPatch) -> None:
@@ -166,15 +181,14 @@ def test_auto_takes_plans_where_there_are_some(machine: pytest.MonkeyPatch) -> N
 
 
 def test_auto_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
-    assert choose([REQUEST])[0] is None
-    assert choose([REQUEST])[1] == (
-        f"{ORIN.name} is there, but no plan fits tensorrt {VERSION}; see sensebind engine explain "
-        "demo --backend tensorrt"
-    )
+    put(version="10.3.0.30")
+    explain = "sensebind engine explain demo --backend tensorrt"
+    told = f"{ORIN.name} is there, but no plan fits tensorrt {VERSION} (see {explain})"
+    assert choose([REQUEST]) == (None, told)
+    machine.setitem(sys.modules, "tensorrt", None)
+    assert choose([REQUEST]) == (None, f"{ORIN.name} is there, but tensorrt is not installed")
     machine.setattr(choice, "find_spec", lambda _name: None)
     assert "pycuda is not installed (pip install 'sensebind[tensorrt]')" in choose([REQUEST])[1]
-    machine.setattr(choice, "NAMES", ())
-    assert choose([REQUEST])[1] == f"{ORIN.name} is there, but TensorRT is not installed"
 
 
 def test_a_missing_library_is_named_with_its_fix(machine: pytest.MonkeyPatch) -> None:
