@@ -32,11 +32,6 @@ class Notifier:
         self._is_told = False
         self.watchdog_s = _watchdog_s(environ)
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether a service manager listens."""
-        return bool(self._address)
-
     def ready(self) -> None:
         """The service does its work; also after a reload."""
         self._send("READY=1")

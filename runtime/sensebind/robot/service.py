@@ -249,6 +249,7 @@ class Service:
         self._start(self._made(self.config, old_bundle))
         if new_bundle:
             bundle.close()
+        self._report()
         raise error
 
     def _outcome(self, session: Session) -> SenseBindError | None:

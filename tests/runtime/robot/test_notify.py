@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def test_states_are_told_as_assignments(manager: Manager) -> None:
     notifier = manager.notifier
-    assert notifier.is_heard
     for state in (notifier.ready, notifier.watchdog, notifier.stopping):
         state()
     notifier.status("two\nlines")
@@ -64,5 +63,4 @@ def test_a_manager_that_is_gone_costs_nothing_and_is_told_once(
     assert [r.getMessage().partition(" cannot be told")[1] for r in caplog.records] == [
         " cannot be told"
     ]
-    assert not Notifier({}).is_heard
     Notifier({}).ready()
