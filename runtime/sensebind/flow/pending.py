@@ -85,7 +85,7 @@ class Pending:
     def add(self, passage: Passage) -> None:
         """Let a window wait; too much drops the oldest."""
         self._waiting.append(passage)
-        if self._policy != "block" and len(self._waiting) > self._longest:
+        while self._policy != "block" and len(self._waiting) > self._longest:
             self._waiting.popleft().drop("latest" if self._policy == "latest" else "queue")
 
     def expire(self, now_ns: int) -> None:

@@ -56,6 +56,23 @@ def test_policies(policy: Policy, longest: int, windows: int) -> None:
     assert set(path.causes) <= {policy}
 
 
+def test_another_policy_holds_from_the_next_window_on() -> None:
+    path = Dropped()
+    pending = Pending("queue", 10)
+    for number in range(10):
+        pending.add(passage(path, number))
+    pending.follow(StreamConfig(modality=Modality.IMU, policy="queue", queue=3, priority=7))
+    assert len(pending) == 10
+    pending.add(passage(path, 10))
+    assert (len(pending), path.causes) == (3, {"queue": 8})
+    assert pending.priority == 7
+    pending.follow(StreamConfig(modality=Modality.IMU, deadline_s=1e-9))
+    pending.expire(20)
+    pending.add(passage(path, 11))
+    assert taken(pending) == [11]
+    assert path.causes == {"queue": 8, "deadline": 3}
+
+
 def test_what_has_waited_too_long_is_dropped() -> None:
     path = Dropped()
     pending = Pending("queue", 10, deadline_ns=100)
