@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """When something begins in a stream: knocks and jolts, sounds, things that start to move.
 
-An event is a sudden rise: a level several times as high as all of the last third of a second. Its
-instant is where the level passes halfway to its peak, so it does not depend on how strong the event
-is. Of cameras, whose level tells what changed since the frame before, it is between the two.
+An event is a sudden rise: a level several times as high as all of the last third of a second. It
+began where the level first passes a tenth of its peak, as soon as it is told from what was before.
+Of IMUs and cameras, whose level tells what changed since the reading or frame before, that is
+between the two; nothing tells where, so the instant is off by up to half a period to either side.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 _RISE = 2.5
+_BEGIN = 0.1
 _BEFORE_S = 0.35
 _ATTACK_S = 0.05  # from an event's begin to its peak
 _PAUSE_S = 0.25  # shortest between two events
-_HOP_S = 0.0025  # of the level of sound
+_HOP_S = 0.001  # of the level of sound
 _PICTURE = (64, 48)
 
 
@@ -45,7 +47,8 @@ class Activity:
         stamps_ns: int64 (n,), rising.
         level: float64 (n,), not negative.
         period_s: usual distance of the stamps.
-        between: whether a level tells what happened since the stamp before.
+        between: whether a level tells what happened since the stamp before; else it is that of a
+            stretch about its stamp.
     """
 
     stamps_ns: Times
@@ -88,20 +91,17 @@ def find_events(activity: Activity) -> Events:
     found: list[int] = []
     for place in rising[rising >= before].tolist():
         if not found or stamps_ns[place] - found[-1] > _PAUSE_S * NS_PER_S:
-            found.append(_instant(activity, place, attack, float(recent[place])))
+            found.append(_instant(activity, place, attack))
     return Events(np.array(found, np.int64), activity.period_s)
 
 
-def _instant(activity: Activity, place: int, attack: int, base: float) -> int:
-    """Where the level passes halfway from `base` to the peak of the event found at `place`."""
+def _instant(activity: Activity, place: int, attack: int) -> int:
+    """Where the level first passes a tenth of the peak of the event found at `place`."""
     stamps_ns, level = activity.stamps_ns, activity.level
-    half = base + 0.5 * (float(level[place : place + attack + 1].max()) - base)
-    at = place + int(np.argmax(level[place:] >= half))
+    peak = float(level[place : place + attack + 1].max())
+    at = place + int(np.argmax(level[place:] >= _BEGIN * peak))
     begin_ns, end_ns = int(stamps_ns[at - 1]), int(stamps_ns[at])
-    if activity.between:
-        return (begin_ns + end_ns) // 2
-    share = (half - level[at - 1]) / max(level[at] - level[at - 1], np.finfo(np.float64).tiny)
-    return begin_ns + round(float(np.clip(share, 0, 1)) * (end_ns - begin_ns))
+    return (begin_ns + end_ns) // 2 if activity.between else end_ns
 
 
 def listener_of(block: Block) -> Listener:
@@ -136,7 +136,7 @@ class _Jolts:
             usual = float(np.median(size))
             if usual > 0:
                 level += (size / usual) ** 2
-        return Activity(stamps_ns[1:], np.sqrt(level), period_s)
+        return Activity(stamps_ns[1:], np.sqrt(level), period_s, between=True)
 
 
 class _Sounds:
