@@ -88,3 +88,20 @@ def test_it_can_be_started_again() -> None:
     source.receive(topic, imu(S))
     assert len(again) == 1
     assert [info.name for info in source.streams()] == ["imu"]
+
+
+def test_numbers_tell_what_is_missing() -> None:
+    topic = Topic("/imu", "imu")
+    for number in (7, 8, 11):  # what came before the first is not known
+        topic.note_number(b"one", number)
+    assert topic.missing == 2
+    topic.note_number(b"two", 1)
+    topic.note_number(b"one", 12)
+    topic.note_number(b"two", 3)
+    assert topic.missing == 3
+    topic.note_number(b"one", 1)  # another publisher by the same name
+    topic.note_number(b"one", 2)
+    assert topic.missing == 3
+    for k in range(200):
+        topic.note_number(b"%d" % k, 1)
+    assert len(topic._numbers) <= 64

@@ -36,12 +36,17 @@ PATIENCE_S = 60.0
 
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4
 SHUTDOWN = {"unconfigured": 5, "inactive": 6, "active": 7}
-_DOMAINS = range(101, 200)
+_DOMAINS = (*range(215, 233), *range(81, 101))
+"""Those whose ports Linux does not give to others."""
+_locks: list[int] = []
 
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """A ROS domain that no other test process on this machine uses meanwhile."""
+    """A ROS domain that no other test process on this machine uses meanwhile.
+
+    Processes inherit the lock, so one that is left behind keeps its domain to itself.
+    """
     for domain in _DOMAINS:
         path = Path("/tmp") / f"sensebind-ros-domain-{domain}"
         with path.open("w") as lock:
@@ -49,7 +54,11 @@ def own_domain() -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            yield domain
+            _locks.append(lock.fileno())
+            try:
+                yield domain
+            finally:
+                _locks.remove(lock.fileno())
             return
     raise RuntimeError("no ROS domain is free")
 
@@ -82,6 +91,7 @@ class Process:
                 text=True,
                 env={**os.environ, **variables},
                 cwd=log.parent,
+                pass_fds=_locks,
             )
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PUSHED, EMITTED = "pushed", "emitted"
 LOST = "lost by the middleware"
+MISSING = "not received"
 
 
 def report_counts(report: PipelineReport) -> dict[str, Counter[str]]:
@@ -29,6 +30,7 @@ def topic_counts(topics: Iterable[Topic]) -> Counter[str]:
     for topic in topics:
         counts.update(topic.skipped)
         counts[LOST] += topic.lost
+        counts[MISSING] += topic.missing
     return counts
 
 

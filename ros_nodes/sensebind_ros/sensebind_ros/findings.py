@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from sensebind_ros.counts import EMITTED, LOST, PUSHED, topic_counts
+from sensebind_ros.counts import EMITTED, LOST, MISSING, PUSHED, topic_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,6 +218,7 @@ def _stream_values(state: StreamState, rates: tuple[float, float]) -> dict[str, 
         "message rate (Hz)": f"{message_hz:.2f}",
         "embedding rate (Hz)": f"{window_hz:.2f}",
         LOST: f"{state.counts[LOST]}",
+        MISSING: f"{state.counts[MISSING]}",
     }
     if state.windows is not None:
         windows = state.windows

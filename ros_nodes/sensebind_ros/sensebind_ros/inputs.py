@@ -66,7 +66,7 @@ class Inputs(Closing):
         subscription = self._receiver.create_subscription(
             kind,
             self._node.resolve_topic_name(topic.name),
-            take_plain(kind, take),
+            take_plain(kind, topic, take),
             qos,
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             raw=True,

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sensebind.types import Block
     from sensebind_ros.reading import Reader
 
+_MOST_PUBLISHERS = 64
+"""One that is started again is another one."""
+
 NOT_RUNNING = "not running"
 """The cause under which messages are counted that came while the pipeline was being set up."""
 
@@ -34,7 +37,8 @@ NOT_RUNNING = "not running"
 class Topic:
     """One subscribed topic and what became of its messages.
 
-    received = delivered + waiting for the other half + all of `skipped`.
+    received = delivered + waiting for the other half + all of `skipped`, and
+    published = received + missing, from the first message received to the last.
 
     Attributes:
         name: as it was asked for.
@@ -43,7 +47,10 @@ class Topic:
         reader: makes blocks of them.
         received: messages that came.
         skipped: messages that were not used, by cause.
-        lost: messages that the middleware says it lost.
+        missing: messages that were not received, by the numbers their publishers give them; 0
+            where the middleware does not pass these on.
+        lost: messages that the middleware says it lost; it does not tell of those for which the
+            queue had no room.
         frame_id: of the newest message.
         delay: from a message's stamp until its block was in the ring, since the last look.
         past_delay: the same before that.
@@ -61,6 +68,7 @@ class Topic:
     reader: Reader | None = None
     received: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    missing: int = 0
     lost: int = 0
     frame_id: str = ""
     delay: Histogram = field(default_factory=Histogram)
@@ -72,10 +80,20 @@ class Topic:
     publishers: int = 0
     incompatible: int = 0
     _head: bytes = b"?"
+    _numbers: dict[bytes, int] = field(default_factory=dict)
 
     def skip(self, cause: str) -> None:
         """Count a message that was not used."""
         self.skipped[cause] = self.skipped.get(cause, 0) + 1
+
+    def note_number(self, publisher: bytes, number: int) -> None:
+        """Take the number of a message among all of its publisher."""
+        before = self._numbers.get(publisher)
+        if before is None and len(self._numbers) >= _MOST_PUBLISHERS:
+            self._numbers.clear()
+        if before is not None and number > before + 1:
+            self.missing += number - before - 1
+        self._numbers[publisher] = number
 
     def take_delay(self) -> Histogram:
         """Delays since the last look; what another thread records meanwhile is counted next."""

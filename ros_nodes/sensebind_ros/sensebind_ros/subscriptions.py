@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 
 from sensebind.errors import InputError
 from sensebind.types import Modality
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rclpy.node import Node
 
@@ -97,13 +98,22 @@ def describing_qos(node: Node, name: str) -> QoSProfile:
     )
 
 
-def take_plain(kind: type, take: Take) -> Take:
-    """A callback of a raw subscription that hands over plain CDR, whatever comes."""
+def take_plain(kind: type, topic: Topic, take: Take) -> Callable[..., None]:
+    """A callback of a raw subscription that hands over plain CDR, whatever comes.
+
+    Where rclpy tells it (from Jazzy on), it also takes the messages' numbers.
+    """
 
     def take_raw(data: bytes) -> None:
         take(data if is_plain(data) else plain_cdr(deserialize_message(data, kind)))
 
-    return take_raw
+    def take_numbered(data: bytes, info: Mapping[str, Any]) -> None:
+        number, publisher = info["publication_sequence_number"], info.get("publisher_gid")
+        if number is not None and (publisher is not None or topic.publishers <= 1):
+            topic.note_number(b"" if publisher is None else bytes(publisher["data"]), number)
+        take_raw(data)
+
+    return take_numbered if hasattr(Subscription, "CallbackType") else take_raw
 
 
 def event_counters(topic: Topic) -> dict[str, Callable[[Any], None]]:

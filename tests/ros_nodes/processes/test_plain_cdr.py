@@ -10,6 +10,7 @@ import pytest
 
 from sensebind.sources.messages.cdr import read_image, read_imu
 from sensebind_ros.plain_cdr import is_plain, plain_cdr
+from sensebind_ros.source import Topic
 
 pytestmark = pytest.mark.ros
 
@@ -62,8 +63,11 @@ def test_a_subscription_gets_plain_cdr_whatever_comes() -> None:
     from sensebind_ros.subscriptions import take_plain
 
     got: list[bytes] = []
-    take = take_plain(Imu, got.append)
-    imu = messages()[0]
-    data = bytes(serialize_message(imu))
-    take(data)
-    assert got == [data]
+    topic = Topic("/imu", "imu")
+    take = take_plain(Imu, topic, got.append)
+    data = bytes(serialize_message(messages()[0]))
+    for number in (4, 5, 9):
+        info = {"publication_sequence_number": number, "publisher_gid": {"data": b"x"}}
+        take(data, info)
+    assert got == [data] * 3
+    assert topic.missing == 3

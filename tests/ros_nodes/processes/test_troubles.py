@@ -134,6 +134,28 @@ def test_a_publisher_that_offers_too_little(
         assert node.interrupt() == 0, node.errors
 
 
+def test_what_the_queue_has_no_room_for_is_counted(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """Published = received + not received, by the publisher's numbers."""
+    given = values(bundle_folder, "imu", **{"imu.queue_s": 0.001, "imu.message_rate_hz": 1000.0})
+    with NodeUnderTest(examiner, tmp_path, given) as node:
+        node.start()
+        sender = Sender(examiner, "/imu", IMU, reliable=False).matched()
+        sender.send([imu(S)])
+        node.until_received("stream imu", 1)
+        message = bags.serialize(imu(2 * S))
+        sender.send([message] * 3000)  # into a queue of one
+        node.until_status("stream imu", lambda s: s["message rate (Hz)"] == "0.00")
+        sender.send([message])  # in quiet: it tells what was missing before it
+        status = node.until_status(
+            "stream imu", lambda s: int(s["messages"]) + int(s["not received"]) == 3002
+        )
+        assert int(status["not received"]) > 0
+        assert status["LEVEL"] in "01"
+        assert node.interrupt() == 0, node.errors
+
+
 def test_a_topic_of_another_type(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
     given = values(bundle_folder, "camera", "imu", **{"imu.type": "", "camera.topic": "/odd"})
     with NodeUnderTest(examiner, tmp_path, given) as node:
