@@ -22,9 +22,18 @@ ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE
 UNCONFIGURED = State.PRIMARY_STATE_UNCONFIGURED
 INACTIVE = State.PRIMARY_STATE_INACTIVE
+ACTIVE = State.PRIMARY_STATE_ACTIVE
 
-_NAMES = {CONFIGURE: "configured", ACTIVATE: "activated", DEACTIVATE: "deactivated"}
+_GOALS = {
+    CONFIGURE: ("configured", INACTIVE),
+    ACTIVATE: ("activated", ACTIVE),
+    DEACTIVATE: ("deactivated", INACTIVE),
+}
+"""What a node is after a transition, and the id of that state."""
 _FOREVER_S = float("inf")
+_PATIENCE_S = 5.0
+"""After so long without an answer a node is asked again: DDS may lose the answer to a client that
+it has only just found."""
 _LOOK_S = 0.2
 """How long is waited before it is asked again whether to go on waiting."""
 
@@ -76,10 +85,18 @@ class Lifecycle:
         if self.state(node) == INACTIVE:
             self.change(node, ACTIVATE)
 
-    def state(self, node: str) -> int:
-        """Id of the state a node is in; waits until the node is there."""
-        answer = self._call(GetState, f"{node}/get_state", GetState.Request())
-        return int(answer.current_state.id)
+    def state(self, node: str, longest_s: float = _FOREVER_S) -> int:
+        """Id of the state a node is in; waits until the node is there.
+
+        Raises:
+            TransitionError: if it does not answer in time.
+            StoppedError: if waiting was ended.
+        """
+        until = time.monotonic() + longest_s
+        while True:  # a node that is busy with a transition answers when that is over
+            answer = self._call(GetState, f"{node}/get_state", GetState.Request(), until)
+            if answer is not None:
+                return int(answer.current_state.id)
 
     def change(self, node: str, transition: int, longest_s: float = _FOREVER_S) -> None:
         """Have a node take a transition; returns when it has.
@@ -88,25 +105,30 @@ class Lifecycle:
             TransitionError: if it did not, or not in time.
             StoppedError: if waiting was ended.
         """
-        request = ChangeState.Request(transition=Transition(id=transition))
-        answer = self._call(ChangeState, f"{node}/change_state", request, longest_s)
-        if not answer.success:
-            raise TransitionError(
-                f"{node} could not be {_NAMES[transition]}; its log above says why"
-            )
-
-    def _call(self, kind: Any, name: str, request: Any, longest_s: float = _FOREVER_S) -> Any:  # noqa: ANN401
-        """Call a service of a generated class, as soon as it is there."""
         until = time.monotonic() + longest_s
+        request = ChangeState.Request(transition=Transition(id=transition))
+        done, goal = _GOALS[transition]
+        while True:
+            answer = self._call(ChangeState, f"{node}/change_state", request, until)
+            if answer is None and self.state(node, until - time.monotonic()) == goal:
+                return
+            if answer is not None:
+                break
+        if not answer.success:
+            raise TransitionError(f"{node} could not be {done}; its log above says why")
+
+    def _call(self, kind: Any, name: str, request: Any, until: float) -> Any:  # noqa: ANN401
+        """The answer of a service of a generated class; None if it took long or was lost."""
         client = self._node.create_client(kind, name)
         try:
             while not client.wait_for_service(_LOOK_S):
                 self._check(name, until)
             future = client.call_async(request)
-            while not future.done():
+            patience = time.monotonic() + _PATIENCE_S
+            while not future.done() and time.monotonic() < patience:
                 self._check(name, until)
                 self._executor.spin_until_future_complete(future, _LOOK_S)
-            return future.result()
+            return future.result() if future.done() else None
         finally:
             self._node.destroy_client(client)
 

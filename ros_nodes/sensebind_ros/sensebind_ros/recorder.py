@@ -63,7 +63,9 @@ class Recorder:
         self._topics: set[str] = set()
         self._taken = 0
         info = self._messages.BundleInfo
-        node.create_subscription(info, f"{observed}/bundle", keeper.take_bundle, LATCHED)
+        node.create_subscription(
+            info, f"{observed}/bundle", self._counted(keeper.take_bundle), LATCHED
+        )
         node.create_timer(_LOOK_S, self._look)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -78,6 +80,15 @@ class Recorder:
             for _ in range(len(self._topics) + 2):
                 executor.spin_once(timeout_sec=0)
         executor.shutdown()
+
+    def _counted(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
+        """As `take`, and counts what is taken."""
+
+        def counted(message: Any) -> None:  # noqa: ANN401 - generated classes
+            self._taken += 1
+            take(message)
+
+        return counted
 
     def _look(self) -> None:
         """Subscribe to streams that are new."""
@@ -97,11 +108,7 @@ class Recorder:
             )
             return
         takes = {"embedding": self._keeper.take_embedding, "zero_shot": self._keeper.take_scores}
-
-        def take(message: Any) -> None:  # noqa: ANN401 - generated classes
-            self._taken += 1
-            takes[kind](message)
-
+        take = self._counted(takes[kind])
         message = getattr(self._messages, _KINDS[kind])
         self._node.create_subscription(message, name, take, QUEUE)
         self._node.get_logger().info(f"keeps {name}")

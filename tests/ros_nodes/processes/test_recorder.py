@@ -87,6 +87,7 @@ def test_what_was_published_is_kept(
     node = Pretender(examiner, *labels)
     with recorder(tmp_path, out) as process:
         node.until_heard(process)
+        assert node.info.wait_for_all_acked(Duration(seconds=30))
         for k in range(50):
             node.publish(k)
         assert node.vectors.wait_for_all_acked(Duration(seconds=30))
