@@ -12,7 +12,7 @@ from sensebind.errors import SenseBindError
 from sensebind_ros.clock import RosTime
 from sensebind_ros.inputs import Inputs
 from sensebind_ros.running import Running
-from sensebind_ros.topics import Topics, make_source
+from sensebind_ros.topics import Topics, frames_for, make_source
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -37,19 +37,21 @@ class Active(Closing):
     """
 
     def __init__(self, node: LifecycleNode, configured: Configured) -> None:
-        """Run the pipeline; nothing is subscribed to before `begin`.
+        """Run the pipeline; nothing is subscribed to before `look`.
 
         Raises:
-            SenseBindError: if a pipeline cannot be wired like this, or does not begin.
+            SenseBindError: if a pipeline cannot be wired like this, or does not begin, or if
+                something is asked for that is not installed.
         """
         settings = configured.settings
+        frames = frames_for(node, settings)
         self.unpublished = 0
         self._log = node.get_logger()
         self._configured = configured
         self.clock = RosTime(node.get_clock(), self._log.warning)
         source = make_source(settings, self.clock.now_ns)
         self._inputs = Inputs(node)
-        self.topics = Topics(node, self._inputs, settings, source)
+        self.topics = Topics(node, self._inputs, settings, source, frames)
         record = settings.node.record
         self.running = Running(
             configured.bundle,

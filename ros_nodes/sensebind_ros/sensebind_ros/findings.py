@@ -131,8 +131,8 @@ class Looking:
     ) -> Finding:
         finding = Finding(f"stream {state.name}", values=_stream_values(state, rates))
         for each in state.topics:
-            if each.problem:
-                finding.worsen(Level.ERROR, each.problem)
+            if each.problem or each.misdescribed:
+                finding.worsen(Level.ERROR, each.problem or each.misdescribed)
             elif each.incompatible and not each.received:
                 finding.worsen(Level.ERROR, _unfit(each))
         if self._is_silent(state, topic.silence_s):

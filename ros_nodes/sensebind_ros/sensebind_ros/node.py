@@ -70,8 +70,9 @@ class SenseBindNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to nothing, and stop the pipeline when it has encoded what came."""
-        self._stop()
-        return super().on_deactivate(state)
+        done = self._transition("deactivated", self._stop)
+        super().on_deactivate(state)
+        return done
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the bundle."""

@@ -56,6 +56,7 @@ class Topic:
         past_delay: the same before that.
         heard_ns: when the newest message came, by the monotonic clock; 0 before the first.
         described_by: the topic whose messages described these; "" if none did.
+        misdescribed: why what describes these messages cannot be used; "" if it can.
         problem: why there are no messages; "" if nothing is known.
         liveliness: how often its publishers came or went.
         publishers: how many there are.
@@ -75,6 +76,7 @@ class Topic:
     past_delay: Histogram = field(default_factory=Histogram)
     heard_ns: int = 0
     described_by: str = ""
+    misdescribed: str = ""
     problem: str = ""
     liveliness: int = 0
     publishers: int = 0

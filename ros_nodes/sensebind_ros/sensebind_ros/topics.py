@@ -61,13 +61,27 @@ class Topics:
         all: the topics, of all streams.
     """
 
-    def __init__(self, node: Node, inputs: Inputs, settings: Settings, source: TopicSource) -> None:
-        """Subscribe to nothing yet."""
+    def __init__(
+        self,
+        node: Node,
+        inputs: Inputs,
+        settings: Settings,
+        source: TopicSource,
+        frames: Frames | None,
+    ) -> None:
+        """Subscribe to nothing yet.
+
+        Args:
+            node: knows the publishers.
+            inputs: receives the messages.
+            settings: which topics, and how they are read.
+            source: takes the messages.
+            frames: where static transforms are asked for; closed at the end.
+        """
         self.source = source
         self._node = node
         self._inputs = inputs
-        targets = [topic.target_frame for topic in settings.topics.values()]
-        self._frames = Frames(node) if any(targets) else None
+        self._frames = frames
         self._wanted = [
             each
             for name, config in settings.topics.items()
@@ -203,6 +217,16 @@ def _waits(wanted: _Wanted) -> bool:
     return isinstance(wanted.topic.reader, ImuReader) and wanted.topic.reader.waits
 
 
+def frames_for(node: Node, settings: Settings) -> Frames | None:
+    """What listens to static transforms, if a stream asks for one.
+
+    Raises:
+        InputError: if tf2_ros is needed and not installed.
+    """
+    wanted = any(topic.target_frame is not None for topic in settings.topics.values())
+    return Frames(node) if wanted else None
+
+
 def make_source(settings: Settings, now_ns: Callable[[], int]) -> TopicSource:
     """The source of all streams; they are known before any topic is."""
     streams = {
@@ -252,6 +276,6 @@ def _learn(topic: Topic, info: Topic, data: bytes) -> None:
     info.received += 1
     try:
         topic.reader.learn(data)
-        topic.described_by, topic.problem = info.name, ""
+        topic.described_by, topic.misdescribed = info.name, ""
     except DecodeError as error:
-        topic.problem = f"{info.name}: {error}"
+        topic.misdescribed = f"{info.name}: {error}"

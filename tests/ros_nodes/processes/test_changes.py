@@ -142,8 +142,10 @@ def test_other_windows_while_it_runs(
         sender.send(seconds_of_imu(10, 2))
         examiner.until(lambda: len(vectors) >= 10)
         assert any(each.grid_ns % (S // 2) for each in vectors)
-        received = node.until_received("stream imu", 800)
-        assert int(received["pushed"]) + int(received.get("not running", 0)) == 800
+        node.until_status(
+            "stream imu",
+            lambda s: int(s.get("pushed", 0)) + int(s.get("not running", 0)) == 800,
+        )
         for name, value, told in (
             ("imu__hop_s", -1.0, "out of range"),
             ("imu__policy", "perhaps", "imu.policy is 'perhaps', expected one of"),
