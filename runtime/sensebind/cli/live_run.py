@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,11 +34,11 @@ from sensebind.sinks.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from sensebind.cli.watching import Watchers
     from sensebind.describing import ChangeSettings
-    from sensebind.records import RunMetadata
+    from sensebind.records import Record, RunMetadata
     from sensebind.robot.config import RobotConfig
     from sensebind.sources.base import LiveSource
     from sensebind.types import Embedding
@@ -79,6 +80,8 @@ def run_live(
     if wishes.out is not None:
         check_output(wishes.out)
     wishes.watching.check()
+    # Asked before any device is opened: PortAudio's start takes stderr away for a moment.
+    view = shown(LiveView(), hidden=wishes.watching.table or not sys.stderr.isatty())
     with ExitStack() as stack:
         loaded = stack.enter_context(
             Bundle.load(config.bundle, backend=config.backend, threads=config.threads)
@@ -98,7 +101,7 @@ def run_live(
             begun=lambda: _say_streams(pipeline),
         )
         stack.enter_context(stopping_on_signals(pipeline.stop))
-        _consume(pipeline, embeddings, describer, wishes, watchers, stack)
+        _consume(pipeline, embeddings, describer, wishes.out, view, watchers.records, stack)
     lines = [*stream_lines(pipeline.report, describer.label_counts), *described_lines(describer)]
     lines += why_nothing(pipeline.report)
     for source in sources:
@@ -114,27 +117,28 @@ def _consume(
     pipeline: Pipeline,
     embeddings: Iterator[Embedding],
     describer: Describer,
-    wishes: LiveWishes,
-    watchers: Watchers,
+    out: Path | None,
+    showing: AbstractContextManager[LiveView],
+    takers: Sequence[Callable[[Record], None]],
     stack: ExitStack,
 ) -> None:
     """Show and keep every embedding, and what is said of it."""
     first = next(embeddings, None)  # by now the streams are mapped
     if first is None:
-        if wishes.out is not None:
-            output.warning(f"{wishes.out} was not written: there was no embedding")
+        if out is not None:
+            output.warning(f"{out} was not written: there was no embedding")
         return
     metadata = describer.begin(pipeline.metadata(None))
     for line in calibration_lines(pipeline, metadata):
         output.say(line)
     for note in describer.notes(metadata):
         output.warning(note)
-    publishing = stack.enter_context(_publishing(pipeline, metadata, wishes.out))
-    view = stack.enter_context(shown(LiveView(), hidden=watchers.on_screen))
+    publishing = stack.enter_context(_publishing(pipeline, metadata, out))
+    view = stack.enter_context(showing)
     for record in describer.records(chain([first], embeddings)):
         publishing.publish(record)
         view.add(record)
-        for take in watchers.records:
+        for take in takers:
             take(record)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -54,8 +53,8 @@ class LiveView:
 
 @contextmanager
 def shown(view: LiveView, *, hidden: bool = False) -> Iterator[LiveView]:
-    """Keep the view on the terminal, if stderr is one, while the block lasts."""
-    if hidden or not sys.stderr.isatty():
+    """Keep the view on the terminal, which stderr is, while the block lasts."""
+    if hidden:
         yield view
         return
     from rich.console import Console
@@ -68,9 +67,8 @@ def shown(view: LiveView, *, hidden: bool = False) -> Iterator[LiveView]:
             made.add_row(*row)
         return made
 
-    with Live(
-        get_renderable=table, console=Console(stderr=True), refresh_per_second=1 / _SHOW_EVERY_S
-    ):
+    console = Console(stderr=True, force_terminal=True)
+    with Live(get_renderable=table, console=console, refresh_per_second=1 / _SHOW_EVERY_S):
         yield view
 
 
