@@ -14,7 +14,7 @@ from tests.support.toml import read_toml
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
     "runtime/sensebind", "engines/sensebind_engines", "calibration/sensebind_calibration",
-    "ros_nodes/sensebind_ros/sensebind_ros", "launch/sensebind_bringup/config",
+    "ros_nodes/sensebind_ros/sensebind_ros", "launch/sensebind_bringup/config", "deploy",
 ]  # fmt: skip
 CODE = {".py", ".typed"}
 LIST: dict[str, list[dict[str, Any]]] = read_toml(ROOT / "THIRD_PARTY.toml")

@@ -30,7 +30,9 @@ class SnapshotLines:
         self._path = path
         try:
             # Unbuffered: what could not be written is known when it is, and not when it is closed.
-            self._file = path.open("wb", buffering=0)
+            # Appending: lines go on at the start of a file that somebody (logrotate) has emptied.
+            path.write_bytes(b"")
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from None
 

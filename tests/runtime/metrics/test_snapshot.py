@@ -98,6 +98,15 @@ def test_lines_read_back_as_snapshots(tmp_path: Path) -> None:
     assert [snapshot.streams["/imu"].embedded for snapshot in read] == [3, 4]
 
 
+def test_lines_go_on_in_a_file_that_is_rotated(tmp_path: Path) -> None:
+    path, run = tmp_path / "stats.jsonl", Run()
+    with SnapshotLines(path) as lines:
+        lines.take(run.stats.snapshot())
+        os.truncate(path, 0)  # as logrotate's copytruncate does
+        lines.take(run.stats.snapshot())
+    assert path.read_bytes()[:1] == b"{"
+
+
 def test_lines_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         SinkError, match=r"cannot write statistics to '.*none/a.jsonl': No such file"
