@@ -11,6 +11,7 @@ BIN := .venv/bin
 TRAIN_BIN := .venv-train/bin
 BENCH_BIN := .venv-bench/bin
 ROS_BIN := .venv-ros/bin
+DOCS_BIN := .venv-docs/bin
 # What a sourced ROS leaves in the environment would take the place of the wheels.
 ROS_ENV := env -u AMENT_PREFIX_PATH -u PYTHONPATH -u LD_LIBRARY_PATH -u RMW_IMPLEMENTATION
 PIP := python -m pip install --disable-pip-version-check -q
@@ -20,7 +21,7 @@ BENCH_PEERS := scipy torch torchaudio torchvision kaldi-native-fbank opencv-pyth
   mcap-ros2-support safetensors onnx allantools openvino
 CORE_TESTS := tests --ignore=tests/engines
 
-.PHONY: help demo test test-engines test-slow test-ros check bench ros ros-demo clean
+.PHONY: help demo test test-engines test-slow test-ros check docs bench ros ros-demo clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -46,6 +47,9 @@ check: .venv/.dev ## linter, formatter, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv-docs/.docs ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(DOCS_BIN)/python -m mkdocs build --strict -q
+
 bench: .venv-bench/.bench ## benchmarks, with pinned peers; results in benchmarks/results
 	@mkdir -p benchmarks/results
 	for name in $(BENCHMARKS); do \
@@ -60,7 +64,7 @@ ros-demo: ros ## the sample recording through real DDS; prints the labels anothe
 	  $(ROS_BIN)/python -m sensebind_ros.demo
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-train .venv-bench .venv-ros build dist demo-out benchmarks/results
+	rm -rf .venv .venv-train .venv-bench .venv-ros .venv-docs site build dist demo-out benchmarks/results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -81,6 +85,12 @@ clean: ## remove environments, builds and caches
 	@$(call require-python)
 	$(PYTHON) -m venv .venv-train
 	$(TRAIN_BIN)/$(PIP) -e '.[dev,train,recipes]' -c .ci/constraints-train.txt
+	@touch $@
+
+.venv-docs/.docs: $(CHECKED)
+	@$(call require-python)
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS_BIN)/$(PIP) -e '.[docs]'
 	@touch $@
 
 .venv-bench/.bench: $(CHECKED) benchmarks/constraints.txt

@@ -80,7 +80,7 @@ def config_fields(config: type[msgspec.Struct]) -> tuple[ConfigField, ...]:
     Raises:
         TypeError: if a field is of a type that no configuration has.
     """
-    described = _descriptions(config)
+    described = meanings(config)
     info = types.type_info(config)
     assert isinstance(info, types.StructType)
     return tuple(
@@ -153,8 +153,8 @@ def _union(name: str, kind: types.UnionType) -> ConfigField:
     return replace(field, optional=len(parts) < len(kind.types), or_text=or_text)
 
 
-def _descriptions(config: type[msgspec.Struct]) -> dict[str, str]:
-    """What the class says of its attributes, by name."""
+def meanings(config: type[msgspec.Struct]) -> dict[str, str]:
+    """What a class says of its attributes, by name, each as one line."""
     described: dict[str, str] = {}
     for each in reversed(config.__mro__):  # a class adds to what it is made of
         text = inspect.cleandoc(each.__doc__ or "")

@@ -37,7 +37,14 @@ FORMAT_VERSION = 1
 
 
 class EdgeSpec(Strict, frozen=True):
-    """One edge of the binding graph; untrained edges are what emerged."""
+    """One edge of the binding graph; untrained edges are what emerged.
+
+    Attributes:
+        source, target: the modalities it joins.
+        loss: what it was trained with.
+        trained: whether it was trained.
+        temperature: of the loss.
+    """
 
     source: Modality
     target: Modality
@@ -47,14 +54,34 @@ class EdgeSpec(Strict, frozen=True):
 
 
 class FileSpec(Strict, frozen=True):
-    """Integrity of one file of the bundle."""
+    """Integrity of one file of the bundle.
+
+    Attributes:
+        sha256: of its bytes, 64 hex digits.
+        bytes: their number.
+    """
 
     sha256: Sha256
     bytes: Annotated[int, Meta(ge=0)]
 
 
 class Manifest(Strict, frozen=True):
-    """All of `bundle.json`; field meanings in the classes above."""
+    """All of `bundle.json`.
+
+    Attributes:
+        format: version of this layout.
+        name: of the bundle.
+        kind: "model", or "test" for one whose vectors mean nothing.
+        dim: length of every vector.
+        anchor: modalities whose frozen towers make the space.
+        encoders: by modality.
+        files: every file but `bundle.json`, by its name in the folder.
+        licence: of the weights, as SPDX names it where it can.
+        binding_graph: the edges between modalities.
+        golden: the file with features and the vectors they give.
+        evaluation: the file with what was measured.
+        training: how it was made; free in form.
+    """
 
     format: int
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

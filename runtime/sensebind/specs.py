@@ -237,7 +237,13 @@ SPEC_OF_MODALITY: dict[Modality, type[Strict]] = {
 
 
 class WindowSpec(Strict, frozen=True):
-    """Length, default hop and least coverage of a modality's windows."""
+    """Length, default hop and least coverage of a modality's windows.
+
+    Attributes:
+        length_s: of a window.
+        hop_s: between windows, where a run asks for none.
+        min_coverage: share of a window that must have been sensed.
+    """
 
     length_s: Positive
     hop_s: Positive
@@ -245,7 +251,13 @@ class WindowSpec(Strict, frozen=True):
 
 
 class TensorSpec(Strict, frozen=True):
-    """Name, dtype and shape of a graph input or output; a string is a dynamic axis."""
+    """One input or output of a graph.
+
+    Attributes:
+        name: in the graph.
+        dtype: of its elements.
+        shape: a text is a dynamic axis.
+    """
 
     name: str
     dtype: Literal["float32", "float16", "int64"]
@@ -303,9 +315,18 @@ class Int8Spec(Strict, frozen=True):
 class EncoderSpec(Strict, frozen=True):
     """One modality's engine and all done before it; what it has no graph of is left out.
 
-    `fp16` and `int8` are other forms of the encoder and no part of its identity, nor
-    is `engine_cosine`, the least cosine to the golden FP32 vectors with which a compiled engine is
-    used; `LEAST_ENGINE_COSINE` where it is left out.
+    `fp16`, `int8` and `engine_cosine` are no part of the encoder's identity.
+
+    Attributes:
+        onnx: file of the FP32 graph.
+        inputs: of the graph.
+        output: of the graph.
+        preprocess: what is done before it; `type` tells which of the sections below it is.
+        window: what is cut from the stream; none for text.
+        fp16: another form of the graph.
+        int8: another form of the graph.
+        engine_cosine: least cosine to the golden FP32 vectors with which a compiled engine is used;
+            0.999 where it is left out.
     """
 
     onnx: str

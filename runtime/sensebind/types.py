@@ -188,7 +188,7 @@ class Embedding:
         vector: float32 (dim,), L2 norm 1.
         valid_fraction: share of valid input pixels (frames), else 1.
         encoder_id: identity of the encoder and its preprocessing; equal ids give equal vectors.
-        The other fields are those of the window.
+        stream, modality, grid_ns, start_ns, end_ns, stamp_ns, coverage: those of the window.
     """
 
     stream: str

@@ -100,4 +100,4 @@ def test_unknown_stage_is_refused() -> None:
         ["bash", str(CI / "run"), "cor"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "unknown stage 'cor'; stages are: check core wheel aarch64 engines" in done.stderr
+    assert "unknown stage 'cor'; stages are: check core wheel docs aarch64" in done.stderr

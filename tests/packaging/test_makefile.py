@@ -60,6 +60,6 @@ def test_help_lists_every_target(checkout: Path) -> None:
     assert status == 0
     listed = [line.split()[1] for line in text.splitlines()]
     assert listed == [
-        "help", "demo", "test", "test-engines", "test-ros", "test-slow", "check", "bench", "ros",
-        "ros-demo", "clean",
+        "help", "demo", "test", "test-engines", "test-ros", "test-slow", "check", "docs", "bench",
+        "ros", "ros-demo", "clean",
     ]  # fmt: skip

@@ -76,6 +76,19 @@ def test_names_no_folder_of_the_machine_that_made_it(wheel: ZipFile) -> None:
         assert bytes(ROOT) + b"/" not in content, name
 
 
-def test_version_is_the_projects() -> None:
-    project = read_toml(ROOT / "pyproject.toml")["project"]
-    assert project["version"] == sensebind.__version__
+def test_version_is_told_in_one_place() -> None:
+    project = read_toml(ROOT / "pyproject.toml")
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "runtime/sensebind/version.py"
+
+
+def test_what_cannot_read_it_says_the_same() -> None:
+    """package.xml allows three numbers alone."""
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sensebind.__version__}\n" in citation
+    told = {
+        found
+        for path in ROOT.glob("*/*/package.xml")
+        for found in re.findall(r"<version>(.*)</version>", path.read_text(encoding="utf-8"))
+    }
+    assert told == {re.sub(r"\.?dev\d+$", "", sensebind.__version__)}

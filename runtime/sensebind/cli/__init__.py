@@ -103,14 +103,14 @@ def _dispatch(arguments: list[str]) -> int:
         application, program = external.load(others[name]), f"sensebind {name}"
         arguments = arguments[1:]
     else:
-        application, program = _application(others), "sensebind"
+        application, program = whole_application(others), "sensebind"
     command = typer.main.get_command(application)
     with external.explaining_missing_packages(name if name in others else None):
         code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     return code if isinstance(code, int) else 0
 
 
-def _application(others: Mapping[str, "EntryPoint"]) -> typer.Typer:
+def whole_application(others: Mapping[str, "EntryPoint"]) -> typer.Typer:
     """The commands built in; `others` are listed in the help and run elsewhere."""
     application = typer.Typer(name="sensebind", add_completion=False)
     application.callback()(_sensebind)
