@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def made() -> tuple[list[Record], RunMetadata]:
     """A run of a camera and an IMU with joint vectors, in which the prompts were switched."""
     labeller = Labeller({"pets": classes("cat", "dog"), "birds": classes("bird", "cat")})
-    windows = streams("camera", "imu")
+    replace = msgspec.structs.replace
+    windows = {k: replace(w, encoder_id="e" * 64) for k, w in streams("camera", "imu").items()}
     fusion = Fusion(windows, FusionConfig())
     records = []
     for k in range(1, 6):
@@ -43,7 +44,7 @@ def made() -> tuple[list[Record], RunMetadata]:
             e = embedding(k / 2, 1.0, k / 4, k / 9, stream=stream, modality=modality)
             records.append(labeller.record(e))
             records += [labeller.record(j.embedding, j.members) for j in fusion.add(e)]
-    run = msgspec.structs.replace(
+    run = replace(
         run_metadata(dim=DIM, labels=labeller.labels),
         prompt_sets=labeller.prompt_sets,
         encoder_ids={"vision": "e" * 64, "imu": "e" * 64},
