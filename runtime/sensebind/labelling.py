@@ -41,7 +41,8 @@ class LabelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         smoothing: "none" labels each window by itself; "exponential" averages the scores with a
             weight that falls by e per `smoothing_s`; "majority" takes the most frequent label of
             the last `smoothing_s`.
-        smoothing_s: see above.
+        smoothing_s: time over which `smoothing` averages scores or counts votes; without effect
+            where `smoothing` is "none".
         margin: another label takes over when its (smoothed) score, or its share of the votes,
             exceeds the present one's by more than this; "unknown" is left at `min_score` + margin.
     """
