@@ -34,6 +34,10 @@ hop_s = 0.1
 kind = "recording"
 path = "drive.mcap"
 
+[streams."/imu"]
+modality = "imu"
+policy = "block"
+
 [output]
 file = "out.parquet"
 
