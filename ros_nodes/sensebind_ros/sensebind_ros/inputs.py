@@ -10,6 +10,7 @@ up messages.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,17 @@ if TYPE_CHECKING:
     from sensebind_ros.subscriptions import Take
 
 
+_DRAIN_S = 2.0
+"""How long messages that wait in the queues may take at the end; 2000 of an IMU take a fifth."""
+_IDLE_TURNS = 3
+"""Turns without a message until none waits; one may be that which woke the executor."""
+
+
 @dataclass(slots=True)
 class Subscribed:
-    """A subscription and what counts its events."""
+    """A topic's subscription and what counts its events."""
 
+    topic: Topic
     subscription: Subscription
     events: list[Any]
 
@@ -71,7 +79,7 @@ class Inputs(Closing):
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             raw=True,
         )
-        subscribed = Subscribed(subscription, self._event_handlers(topic, subscription))
+        subscribed = Subscribed(topic, subscription, self._event_handlers(topic, subscription))
         for handler in subscribed.events:
             self._events.add_waitable(handler)
         self._subscribed.append(subscribed)
@@ -91,7 +99,7 @@ class Inputs(Closing):
             self._looking.spin_once(timeout_sec=0)
 
     def close(self) -> None:
-        """End the thread and all subscriptions."""
+        """Take what waits in the queues, and end the thread and all subscriptions."""
         self._stopping = True
         self._receiving.create_task(lambda: None)  # wakes it
         self._thread.join()
@@ -118,11 +126,28 @@ class Inputs(Closing):
     def _spin(self) -> None:
         """The thread."""
         while not self._stopping and self._node.context.ok():
-            self._spin_once()
+            self._spin_once(None)
+        self._drain()
 
-    def _spin_once(self) -> None:
+    def _drain(self) -> None:
+        """Take what waits, for a while: publishers may go on faster than it is taken."""
+        until_s, idle = time.monotonic() + _DRAIN_S, 0
+        while idle < _IDLE_TURNS and self._node.context.ok():
+            if time.monotonic() > until_s:
+                self._node.get_logger().warning(
+                    f"messages still came {_DRAIN_S:g} s after the end; they are left out"
+                )
+                return
+            before = self._received()
+            self._spin_once(0.0)
+            idle = 0 if self._received() > before else idle + 1
+
+    def _received(self) -> int:
+        return sum(each.topic.received for each in self._subscribed)
+
+    def _spin_once(self, timeout_s: float | None) -> None:
         try:
-            self._receiving.spin_once()
+            self._receiving.spin_once(timeout_s)
         except Exception as error:  # noqa: BLE001 - of the middleware, perhaps at its end
             if self._node.context.ok():
                 self._node.get_logger().error(f"while messages were received: {error}")

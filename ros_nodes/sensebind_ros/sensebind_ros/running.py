@@ -121,8 +121,9 @@ class Running:
 
     def end_outdated(self) -> None:
         """End a run that has another configuration; one that is being set up does not hear it."""
-        if self._pipeline is not None and self._pipeline.config is not self._config:
-            self._pipeline.stop()
+        pipeline = self._pipeline
+        if pipeline is not None and pipeline.config is not self._config:
+            self._end(pipeline)
 
     def stop(self) -> bool:
         """End: take nothing more in, and encode what came before; whether it has ended in time."""
@@ -132,10 +133,19 @@ class Running:
             return True
         until_s = time.monotonic() + self._config.drain_s + _CLOSE_S
         while thread.is_alive() and time.monotonic() < until_s:
-            if self._pipeline is not None:
-                self._pipeline.stop()  # again, as a run that is being set up does not hear it
+            pipeline = self._pipeline
+            if pipeline is not None:
+                self._end(pipeline)  # again, as a run that is being set up does not hear it
             thread.join(_ASK_S)
         return not thread.is_alive()
+
+    def _end(self, pipeline: Pipeline) -> None:
+        """End a run; the source first, as a pipeline that ends tells nothing of what still comes.
+
+        So each message is either taken in or counted by the source.
+        """
+        self._source.stop()
+        pipeline.stop()
 
     def _counted(self) -> dict[str, Counter[str]]:
         present = report_counts(self._pipeline.report) if self._pipeline is not None else {}

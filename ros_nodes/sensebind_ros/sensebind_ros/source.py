@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from sensebind.flow.incidents import told
@@ -128,6 +128,7 @@ class TopicSource:
         self._streams = dict(streams)
         self._now_ns = now_ns
         self._deliver: Callable[[Block], None] | None = None
+        self._lock = Lock()
 
     def streams(self) -> list[LiveStreamInfo]:
         """See `LiveSource.streams`."""
@@ -145,12 +146,17 @@ class TopicSource:
         self.opened.set()
 
     def stop(self) -> None:
-        """See `LiveSource.stop`."""
-        self.opened.clear()
-        self._deliver = None
+        """See `LiveSource.stop`; a message that is being taken is delivered before."""
+        with self._lock:
+            self.opened.clear()
+            self._deliver = None
 
     def receive(self, topic: Topic, data: bytes) -> None:
         """Take a serialized message of a topic; never raises."""
+        with self._lock:
+            self._receive(topic, data)
+
+    def _receive(self, topic: Topic, data: bytes) -> None:
         topic.received += 1
         topic.heard_ns = time.monotonic_ns()
         deliver, reader = self._deliver, topic.reader
