@@ -8,7 +8,9 @@ tried again.
 
 from __future__ import annotations
 
+import signal
 import sys
+from threading import Event
 from typing import TYPE_CHECKING
 
 import rclpy
@@ -17,6 +19,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
 
 from sensebind.flow.incidents import told
 from sensebind_ros.active import Active
@@ -29,6 +32,7 @@ from sensebind_ros.settings import When
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
     from rclpy.lifecycle import LifecycleState
     from rclpy.timer import Timer
@@ -41,6 +45,8 @@ _LOOK_S = 0.2
 """How often the node looks for topics it does not know yet."""
 _TICK_S = 1.0
 """How often it tells of itself before it is configured."""
+_HEAR_S = 0.1
+"""How late a signal may be heard."""
 
 
 class SenseBindNode(LifecycleNode):
@@ -204,9 +210,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Spin a node until Ctrl-C or SIGTERM; the exit code."""
     node: SenseBindNode | None = None
     try:
-        rclpy.init(args=None if arguments is None else list(arguments))
+        stopping = end_at_signals()
+        rclpy.init(
+            args=None if arguments is None else list(arguments),
+            signal_handler_options=SignalHandlerOptions.NO,  # its own ends publishing before us
+        )
         node = SenseBindNode()
-        _spin(node)
+        _spin(node, stopping)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ParameterException as error:
@@ -220,13 +230,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _spin(node: SenseBindNode) -> None:
+def end_at_signals() -> Event:
+    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM, and go on through further ones.
+
+    The event is set too, since code of the middleware may swallow what is raised in it.
+    """
+    stopping = Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        stopping.set()
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
+    return stopping
+
+
+def _spin(node: SenseBindNode, stopping: Event) -> None:
+    """Do what is to be done until a signal comes, which the middleware's wait does not hear."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
+        while rclpy.ok() and not stopping.is_set():
+            executor.spin_once(_HEAR_S)
     except Exception:
-        # A signal may shut the context down between any two steps of rclpy's.
+        # Others may shut the context down between any two steps of rclpy's.
         if rclpy.ok():
             raise
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import bags
 from tests.support.ros import (
     ACTIVATE,
     CLEANUP,
@@ -16,6 +17,7 @@ from tests.support.ros import (
     SHUTDOWN,
     Examiner,
     NodeUnderTest,
+    Sender,
 )
 
 pytestmark = pytest.mark.ros
@@ -81,6 +83,23 @@ def test_signals_end_it_at_every_stage(
             assert node.change(transition), node.errors
         node.until_status("node", bool)
         assert node.interrupt(number) == 0, node.errors
+        assert "Traceback" not in node.errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_came_before_a_signal_is_published(
+    number: int, examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """Windows that still wait for late samples are encoded at the end."""
+    waiting = {"imu.lateness_s": 30.0, "imu.policy": "block"}
+    with started(examiner, tmp_path, bundle_folder, **waiting) as node:
+        node.start()
+        sender = Sender(examiner, "/imu", bags.IMU).matched()
+        sender.send([bags.imu("/imu", k * 5_000_000, (0.1,) * 6) for k in range(400)])
+        node.until_received("stream imu", 400)
+        assert node.status("stream imu").get("embedded", "0") == "0"
+        assert node.interrupt(number) == 0, node.errors
+        assert "could not be published" not in node.errors
         assert "Traceback" not in node.errors
 
 
