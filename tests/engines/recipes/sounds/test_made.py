@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sensebind.errors import MissingExtraError, SourceError
+from sensebind_engines.recipes.debian import DebianPackage
 from sensebind_engines.recipes.sounds import renders
 from sensebind_engines.recipes.sounds.events import EVENTS
 from sensebind_engines.recipes.sounds.instruments import INSTRUMENTS
@@ -98,7 +99,7 @@ def test_an_unpacked_soundfont_that_changed_is_refused(
 ) -> None:
     content = b"a soundfont"
     digest = hashlib.sha256(content).hexdigest()
-    monkeypatch.setattr(renders.DebianPackage, "find", lambda _, cache: cache / "x.deb")
+    monkeypatch.setattr(DebianPackage, "find", lambda _, cache: cache / "x.deb")
     monkeypatch.setattr(renders, "read_members", lambda _, names: dict.fromkeys(names, content))
     monkeypatch.setattr(renders, "_UNPACKED_SHA256", digest)
     assert renders.open_soundfont(tmp_path) == content
