@@ -93,7 +93,7 @@ choose() {
       *) python=$(command -v python3 || true) ;;
     esac
   fi
-  [ -n "$python" ] || die "JetPack $jetpack has Python $(python_of "$jetpack"), which was not found; name it with --python"
+  [ -n "$python" ] || die "${jetpack:+JetPack $jetpack has Python $(python_of "$jetpack"), }no such python3 was found; name one with --python"
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') ||
     die "--python: $python does not start"
   if [ -z "$jetpack" ]; then

@@ -147,7 +147,7 @@ def test_a_wheel_takes_the_place_of_one_of_the_same_version(board: Board, tmp_pa
     ("release", "python", "options", "told"),
     [
         (35, "3.10", (), "tells of Jetson Linux '35'; SenseBind needs JetPack 6 or 7"),
-        (36, "3.12", (), "JetPack 6 has Python 3.10, which was not found; name it with --python"),
+        (36, "3.12", (), "JetPack 6 has Python 3.10, no such python3 was found; name one with"),
         (36, "3.10", ("--jetpack", "5"), "--jetpack is '5', expected 6 or 7"),
         (36, "3.10", ("--extras", "audio,sound"), "'sound' is none of audio, serial"),
         (36, "3.10", ("--speed",), "unknown option '--speed'"),
