@@ -5,7 +5,8 @@
     pythonX.Y .ci/pins.py SET WHEEL --write    pin what is newest instead
 
 SET is a file of deploy/constraints without its suffix, WHEEL that of SenseBind. The interpreter is
-of the target's version, for pip evaluates environment markers with its own.
+of the target's version, for pip evaluates environment markers with its own; so `platform_machine`
+is that of here, too, which decides nothing for the packages that are pinned now.
 """
 
 from __future__ import annotations
