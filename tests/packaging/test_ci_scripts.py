@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,9 @@ def test_unknown_stage_is_refused() -> None:
     )
     assert done.returncode == 1
     assert "unknown stage 'cor'; stages are: check core wheel docs aarch64" in done.stderr
+
+
+def test_every_stage_is_told_of() -> None:
+    (listed,) = re.findall(r"^stages=\((.*)\)$", (CI / "run").read_text(), re.MULTILINE)
+    page = (CI.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \| 3", page, re.MULTILINE)) == set(listed.split())
