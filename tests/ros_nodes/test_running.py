@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensebind import Bundle, Pipeline
 from sensebind.config import PipelineConfig, StreamConfig
+from sensebind.describing import DescribingConfig
 from sensebind.sources.base import StreamKind
 from sensebind.types import Modality
 from sensebind_ros.counts import PUSHED
@@ -55,13 +56,14 @@ def test_messages_that_come_while_a_run_ends_are_counted(
 
     monkeypatch.setattr(Pipeline, "stop", stop)
     with Bundle.load(bundle_folder) as bundle:
-        running = Running(bundle, source, SystemTime(), lambda _: None)
-        running.start(CONFIG)
+        running = Running(bundle, source, SystemTime(), lambda _: None, lambda _: None)
+        running.start(CONFIG, DescribingConfig())
         for hop_s in (0.5, 0.25):
             assert source.opened.wait(PATIENCE_S), running.failure
             send()
             streams = {"imu": StreamConfig(modality=Modality.IMU, policy="block", hop_s=hop_s)}
-            running.change(PipelineConfig(streams=streams, source_timeout_s=3600.0))
+            config = PipelineConfig(streams=streams, source_timeout_s=3600.0)
+            running.change(config, DescribingConfig())
         assert source.opened.wait(PATIENCE_S), running.failure
         assert running.stop()
     pushed = running.counts()["imu"][PUSHED]

@@ -5,22 +5,27 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError
 from sensebind.labelling import LabelConfig
+from sensebind.robot.reading import read_robot_config
 from sensebind.types import Modality
 from sensebind_ros.configs import NodeConfig, TopicConfig
 from sensebind_ros.settings import (
     When,
     changed,
+    defaults_of,
     general_parameters,
     settings_from,
     stream_parameters,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_nothing_set_is_the_classes_defaults() -> None:
@@ -80,6 +85,9 @@ def test_empty_text_is_not_set() -> None:
         ({"streams": ["a", "a"], "a.modality": "imu"}, "streams has 'a' twice"),
         ({"streams": ["/imu"]}, "streams has '/imu'; expected letters, digits and underscores"),
         ({"streams": ["labels"]}, "streams has 'labels'; expected"),
+        ({"streams": ["joint"]}, "streams has 'joint'; expected"),
+        ({"fusion.wait_s": -1.0}, "fusion.wait_s is -1.0, expected a number, at least 0"),
+        ({"changes.release": 0.5}, "changes: release=0.5 is above threshold=0.3"),
         ({"streams": ["t"], "t.modality": "text"}, "t.modality is 'text', which comes from"),
         ({"streams": ["imu"], "imu.accel_topic": "a"}, "imu.gyro_topic is not set, but the other"),
         ({"streams": ["imu"], "imu.gyro_topic": "a"}, "imu.accel_topic is not set, but the other"),
@@ -100,10 +108,72 @@ def test_parameters_are_the_fields() -> None:
     assert not {"order", "source_timeout_s"} & general.keys()
     assert general["bundle"].when is When.NOT_CONFIGURED
     assert general["prompts"].when is When.AT_ONCE
+    assert general["config"].when is When.AT_START
+    assert general["fusion.wait_s"].when is When.NEW_RUN
     own = {each.name: each for each in stream_parameters("imu")}
     assert own["imu.hop_s"].when is When.NEW_RUN
     assert own["imu.topic"].when is When.NOT_ACTIVE
     assert all(each.field.description for each in [*general.values(), *own.values()])
+
+
+ROBOT = """
+bundle = "mine"
+hop_s = 0.5
+[prompts]
+still = ["standing", "at rest"]
+moving = ["going"]
+[labels]
+margin = 0.2
+temperature = 0.05
+[streams.imu]
+modality = "imu"
+frame = "ned"
+[streams.mic]
+modality = "audio"
+policy = "queue"
+[fusion]
+confidence = { imu = 0.5 }
+min_streams = 2
+[changes]
+file = "changes.jsonl"
+threshold = 0.4
+[output]
+file = "embeddings.parquet"
+"""
+
+
+def test_a_robot_toml_gives_the_defaults(tmp_path: Path) -> None:
+    """Values of parameters win; prompts and confidence, which are tables, come from the file."""
+    path = tmp_path / "robot.toml"
+    path.write_text(ROBOT)
+    robot = read_robot_config(path)
+    defaults = defaults_of(robot)
+    settings = settings_from(defaults, robot)
+    assert settings.pipeline.streams == robot.streams
+    assert settings.pipeline.hop_s == 0.5
+    assert settings.node.bundle == "mine"
+    assert settings.node.temperature == 0.05
+    assert settings.labels == LabelConfig(margin=0.2)
+    assert settings.prompts == {"still": ("standing", "at rest"), "moving": ("going",)}
+    assert settings.describing.fusion == robot.fusion
+    assert settings.describing.changes is not None
+    assert settings.describing.changes.threshold == 0.4
+    given = {"bundle": "demo", "prompts": "a, b", "imu.frame": "optical", "tell_changes": False}
+    settings = settings_from({**defaults, **given, "fusion.wait_s": 3.0}, robot)
+    assert (settings.node.bundle, settings.prompts) == ("demo", "a, b")
+    assert settings.pipeline.streams["imu"].frame == "optical"
+    assert settings.pipeline.streams["mic"] == robot.streams["mic"]
+    assert settings.describing.changes is None
+    assert settings.describing.fusion is not None
+    assert settings.describing.fusion.wait_s == 3.0
+    assert settings.describing.fusion.confidence == {"imu": 0.5}
+
+
+def test_streams_of_a_robot_toml_need_names_of_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "robot.toml"
+    path.write_text('[streams."/imu"]\nmodality = "imu"\n')
+    with pytest.raises(ConfigError, match=re.escape("streams has '/imu'; expected letters")):
+        defaults_of(read_robot_config(path))
 
 
 def test_changes_are_told_apart() -> None:

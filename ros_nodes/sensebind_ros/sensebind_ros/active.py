@@ -17,7 +17,7 @@ from sensebind_ros.topics import Topics, frames_for, make_source
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
-    from sensebind.types import Embedding
+    from sensebind.records import Record
     from sensebind_ros.configured import Configured
     from sensebind_ros.settings import Settings
 
@@ -58,10 +58,11 @@ class Active(Closing):
             source,
             self.clock,
             self._publish,
+            configured.publish_change,
             None if record is None else Path(record),
         )
         try:
-            self.running.start(settings.pipeline)
+            self.running.start(settings.pipeline, settings.describing)
             self._wait_until_open()
         except BaseException:
             self.close()
@@ -73,7 +74,7 @@ class Active(Closing):
         Raises:
             SenseBindError: if a pipeline cannot be wired like this; then nothing changes.
         """
-        self.running.change(settings.pipeline)
+        self.running.change(settings.pipeline, settings.describing)
         self.topics.configure(settings)
 
     def look(self) -> bool:
@@ -96,12 +97,12 @@ class Active(Closing):
             if failure or time.monotonic() > until_s:
                 raise SenseBindError(failure or f"the pipeline did not begin within {_OPEN_S:g} s")
 
-    def _publish(self, embedding: Embedding) -> None:
+    def _publish(self, record: Record) -> None:
         """Publish, in the pipeline's thread; what fails costs this embedding only."""
-        topics = (each for each in self.topics.all if each.stream == embedding.stream)
+        topics = (each for each in self.topics.all if each.stream == record.embedding.stream)
         frame_id = next((each.frame_id for each in topics if each.frame_id), "")
         try:
-            self._configured.publish(embedding, frame_id)
+            self._configured.publish(record, frame_id)
         except Exception as error:  # noqa: BLE001 - the middleware's, perhaps as it shuts down
             self.unpublished += 1
             if self.unpublished == 1:

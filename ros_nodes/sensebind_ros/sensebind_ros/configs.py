@@ -22,6 +22,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What the node runs.
 
     Attributes:
+        config: path of a robot.toml, which `sensebind run`, `live` and `replay` read too: what it
+            says of bundle, prompts, labels, streams, joint embeddings and changes are the defaults
+            of the other parameters. Its devices, outputs, statistics and health are left out.
         bundle: name of a built-in bundle, or the folder of one.
         streams: names of the streams, of letters, digits and underscores. Each has parameters
             below its name: `<stream>.topic`, `<stream>.modality` and the others of the tables.
@@ -29,6 +32,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             prompt file (.txt, .toml, .json); none if not set.
         temperature: divides the cosines before they are shared out among the classes; smaller is
             sharper.
+        joint: publish joint embeddings of the streams too, as `fusion` says.
+        tell_changes: publish when streams become unlike what they were, as `changes` says.
         record: folder in which the sensors are recorded, a file for each activation, which
             `sensebind replay` reads; nothing is recorded if not set.
         vectors: "embedding" publishes sensebind_msgs/Embedding, "array" the plain
@@ -36,10 +41,13 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         diagnostics_period_s: how often /diagnostics and ~/status are published.
     """
 
+    config: str | None = None
     bundle: str = "demo"
     streams: tuple[str, ...] = ()
     prompts: str | None = None
     temperature: Annotated[float, Meta(gt=0, le=100)] = DEFAULT_TEMPERATURE
+    joint: bool = False
+    tell_changes: bool = False
     record: str | None = None
     vectors: VectorMessage = "auto"
     diagnostics_period_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0

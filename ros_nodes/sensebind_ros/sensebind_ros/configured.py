@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from sensebind.bundle import Bundle
 from sensebind.closing import Closing
 from sensebind.errors import ConfigError
-from sensebind.pipeline import Pipeline
 from sensebind.warmup import synthetic_windows, warm_front_end
 from sensebind_ros.labels import Labels
 from sensebind_ros.outputs import Outputs
+from sensebind_ros.running import check
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
+    from sensebind.changes import ChangeEvent
     from sensebind.config import StreamConfig
-    from sensebind.types import Embedding
+    from sensebind.records import Record
     from sensebind_ros.settings import Settings
 
 
@@ -51,11 +52,9 @@ class Configured(Closing):
             )
             for stream in pipeline.streams.values():
                 _warm(self.bundle, stream)
-            Pipeline(self.bundle, pipeline).close()  # whether the streams can be wired
+            check(self.bundle, pipeline, settings.describing)
             self.labels = stack.enter_context(Labels(self.bundle, settings))
-            self.outputs = Outputs(
-                node, settings.node.streams, self.bundle.space_id, settings.node.vectors
-            )
+            self.outputs = Outputs(node, settings.node, self.bundle.space_id)
             self._stack = stack.pop_all()
         self.publish_bundle()
 
@@ -80,16 +79,20 @@ class Configured(Closing):
             SenseBindError: if the prompts cannot be used; then nothing changes.
         """
         old = self.settings
-        asked = (settings.labels, settings.node.prompts, settings.node.temperature)
-        if asked != (old.labels, old.node.prompts, old.node.temperature):
+        asked = (settings.labels, settings.prompts, settings.node.temperature)
+        if asked != (old.labels, old.prompts, old.node.temperature):
             self.labels.apply(settings)
             self.publish_bundle()
         self.settings = settings
 
-    def publish(self, embedding: Embedding, frame_id: str) -> None:
+    def publish(self, described: Record, frame_id: str) -> None:
         """Label an embedding and publish it."""
-        record, labels = self.labels.record(embedding)
+        record, labels = self.labels.record(described.embedding, described.members)
         self.outputs.publish(record, frame_id, labels)
+
+    def publish_change(self, event: ChangeEvent) -> None:
+        """Tell of a change."""
+        self.outputs.publish_change(event)
 
     def publish_bundle(self) -> None:
         """Tell what runs, and what is scored now."""

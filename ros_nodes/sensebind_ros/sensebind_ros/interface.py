@@ -32,12 +32,21 @@ EMBEDDING = Offer(
     "sensebind_msgs/msg/Embedding",
     "a unit vector per window; `header.stamp` is that of the window's newest sample. Reliable. "
     "`std_msgs/msg/Float32MultiArray` with the parameter `vectors: array`, or where sensebind_msgs "
-    "is not installed",
+    "is not installed. With `joint`, `~/embedding/joint` has the joint embeddings, with their "
+    "streams as `members`",
 )
 ZERO_SHOT = Offer(
     f"~/zero_shot/{STREAM}",
     "sensebind_msgs/msg/ZeroShot",
     "label and scores of the embedding with the same `grid_ns`, while there are prompts. Reliable",
+)
+CHANGES = Offer(
+    "~/changes",
+    "std_msgs/msg/String",
+    'with `tell_changes`: a stream, or "joint", became unlike what it was. JSON with `stream`, '
+    "`modality`, `grid_ns` (of the first embedding that is different) and `distance`: the lines "
+    "that `sensebind replay --changes` writes, so one program reads both, and the type is there "
+    "in every ROS. Reliable",
 )
 BUNDLE = Offer(
     "~/bundle",
@@ -55,7 +64,7 @@ DIAGNOSTICS = Offer(
     "diagnostic_msgs/msg/DiagnosticArray",
     "one status of the node, one per stream and one per encoder; also while it is not active",
 )
-PUBLISHED = (EMBEDDING, ZERO_SHOT, BUNDLE, STATUS, DIAGNOSTICS)
+PUBLISHED = (EMBEDDING, ZERO_SHOT, CHANGES, BUNDLE, STATUS, DIAGNOSTICS)
 
 EMBED_TEXT = Offer(
     "~/embed_text",

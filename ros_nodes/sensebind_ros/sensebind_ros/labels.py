@@ -67,12 +67,12 @@ class Labels(Closing):
         before, node = self._settings, settings.node
         sets, name = dict(self._sets), self._labeller.in_use
         known = self._labeller.calibrated
-        asked = (node.prompts, node.temperature)
-        if before is None or asked != (before.node.prompts, before.node.temperature):
+        asked = (settings.prompts, node.temperature)
+        if before is None or asked != (before.prompts, before.node.temperature):
             sets.pop(FROM_PARAMETERS, None)
             name, known = next(iter(sets), ""), {}
-            if node.prompts is not None:
-                classes = parse_prompts(node.prompts)
+            if settings.prompts is not None:
+                classes = _classes(settings.prompts)
                 embedded = self.embed_classes(classes, node.temperature).result()
                 sets[FROM_PARAMETERS], name = embedded, FROM_PARAMETERS
                 known = self._worth(embedded, settings)
@@ -116,10 +116,17 @@ class Labels(Closing):
             labels = self._sets[name].labels if name in self._sets else ()
             return InUse(name, labels, tuple(self._sets))
 
-    def record(self, embedding: Embedding) -> tuple[Record, tuple[str, ...]]:
-        """The record of the next embedding, and the labels its scores are in the order of."""
+    def record(
+        self, embedding: Embedding, members: tuple[str, ...] = ()
+    ) -> tuple[Record, tuple[str, ...]]:
+        """The record of the next embedding, and the labels its scores are in the order of.
+
+        Args:
+            embedding: of a stream, or a joint one.
+            members: streams that a joint one was made of.
+        """
         with self._lock:
-            return self._labeller.record(embedding), self._labeller.labels
+            return self._labeller.record(embedding, members), self._labeller.labels
 
     def close(self) -> None:
         """End the thread."""
@@ -151,3 +158,7 @@ class Labels(Closing):
             labeller.use(in_use)
         with self._lock:
             self._labeller, self._sets = labeller, sets
+
+
+def _classes(prompts: str | Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    return parse_prompts(prompts) if isinstance(prompts, str) else prompts

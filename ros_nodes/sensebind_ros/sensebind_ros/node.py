@@ -21,6 +21,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from sensebind.errors import SenseBindError
 from sensebind.flow.incidents import told
 from sensebind_ros.active import Active
 from sensebind_ros.configured import Configured
@@ -219,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _spin(node, stopping)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except ParameterException as error:
+    except (ParameterException, SenseBindError) as error:
         get_logger("sensebind").fatal(f"a parameter cannot be used: {error}")
         return 2
     finally:

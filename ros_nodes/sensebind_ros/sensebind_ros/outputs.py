@@ -7,22 +7,23 @@ from array import array
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from sensebind.errors import InputError
+from sensebind.fusion import JOINT_STREAM
 from sensebind.grid import NS_PER_S
 from sensebind.version import __version__
-from sensebind_ros.interface import BUNDLE, EMBEDDING, ZERO_SHOT
+from sensebind_ros.interface import BUNDLE, CHANGES, EMBEDDING, ZERO_SHOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rclpy.lifecycle import LifecycleNode
 
     from sensebind.bundle import Bundle
+    from sensebind.changes import ChangeEvent
     from sensebind.records import Record
-    from sensebind_ros.configs import VectorMessage
+    from sensebind_ros.configs import NodeConfig
 
     Messages = Any
 
@@ -44,10 +45,10 @@ def our_messages() -> Messages | None:
 class Outputs:
     """The publishers of a configured node."""
 
-    def __init__(
-        self, node: LifecycleNode, streams: Iterable[str], space_id: str, vectors: VectorMessage
-    ) -> None:
-        """Create a publisher for each stream; they are silent until the node is active.
+    def __init__(self, node: LifecycleNode, config: NodeConfig, space_id: str) -> None:
+        """Create a publisher for each stream and what else is asked for.
+
+        They are silent until the node is active.
 
         Raises:
             InputError: if our messages are asked for and not installed.
@@ -55,15 +56,20 @@ class Outputs:
         self._msgs = our_messages()
         self._node = node
         self._space_id = space_id
-        if self._msgs is None and vectors == "embedding":
+        if self._msgs is None and config.vectors == "embedding":
             raise InputError(
                 "vectors is 'embedding', but sensebind_msgs is not installed; build the package "
                 "and source its setup file, or set vectors to 'array'"
             )
-        self._arrays = vectors == "array" or self._msgs is None
+        self._arrays = config.vectors == "array" or self._msgs is None
         self._publishers: dict[tuple[str, str], Any] = {}
-        for stream in streams:
+        for stream in (*config.streams, JOINT_STREAM) if config.joint else config.streams:
             self._add_stream(stream)
+        self._changes = None
+        if config.tell_changes:
+            self._changes = node.create_lifecycle_publisher(
+                import_module("std_msgs.msg").String, CHANGES.name, RELIABLE
+            )
         self._bundle = None
         if self._msgs is not None:
             self._bundle = node.create_publisher(self._msgs.BundleInfo, BUNDLE.name, LATCHED)
@@ -79,6 +85,12 @@ class Outputs:
         if record.scores is not None and scores is not None:
             scores.publish(zero_shot_message(self._msgs, record, frame_id, labels))
 
+    def publish_change(self, event: ChangeEvent) -> None:
+        """Publish a change, as the line of JSON that files of changes have."""
+        if self._changes is not None:
+            text = msgspec.json.encode(event).decode()
+            self._changes.publish(import_module("std_msgs.msg").String(data=text))
+
     def publish_bundle(
         self, bundle: Bundle, precision: str, labels: tuple[str, ...], now_ns: int
     ) -> None:
@@ -90,10 +102,12 @@ class Outputs:
         """Destroy all publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
+        if self._changes is not None:
+            self._node.destroy_lifecycle_publisher(self._changes)
         if self._bundle is not None:
             self._node.destroy_publisher(self._bundle)
         self._publishers.clear()
-        self._bundle = None
+        self._bundle = self._changes = None
 
     def _add_stream(self, stream: str) -> None:
         if self._msgs is None or self._arrays:

@@ -14,12 +14,14 @@ from rcl_interfaces.msg import (
 )
 
 from sensebind.errors import SenseBindError
+from sensebind.robot.reading import read_robot_config
 from sensebind_ros.settings import (
     Parameter,
     Settings,
     When,
     changed,
     check_names,
+    defaults_of,
     general_parameters,
     settings_from,
     stream_parameters,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
     from rclpy.parameter import Parameter as RosParameter
+
+    from sensebind.robot.config import RobotConfig
 
     Apply = Callable[[Settings, When], None]
 
@@ -47,12 +51,19 @@ class Parameters:
             allowed: what changes the node's state allows.
             apply: makes changed settings true; told what the change takes. It may refuse them with
                 a SenseBindError.
+
+        Raises:
+            SenseBindError: if the robot.toml that is given cannot be used.
         """
         self._node = node
         self._allowed = allowed
         self._apply = apply
         self._known: dict[str, Parameter] = {}
-        self._declare(general_parameters())
+        general = {each.name: each for each in general_parameters()}
+        self._defaults: dict[str, object] = {}
+        self._declare([general["config"]])
+        self._robot = self._read_config()
+        self._declare(general.values())
         self.declare_streams()
         node.add_on_set_parameters_callback(self._on_set)
         if hasattr(node, "add_post_set_parameters_callback"):  # from Iron on
@@ -65,12 +76,26 @@ class Parameters:
             ConfigError: naming the parameter, its value and what was expected.
         """
         self.declare_streams()
-        return settings_from(self._values())
+        return settings_from(self._values(), self._robot)
 
     def declare_streams(self) -> None:
         """Declare the parameters of streams that are new."""
         for name in self._node.get_parameter("streams").value or ():
             self._declare(stream_parameters(name))
+
+    def _read_config(self) -> RobotConfig | None:
+        """The robot.toml that is given; what it says is what the parameters are by default."""
+        path = self._node.get_parameter("config").value
+        if not path:
+            return None
+        robot = read_robot_config(path)
+        self._defaults = defaults_of(robot)
+        return robot
+
+    def _default(self, parameter: Parameter) -> object:
+        """A parameter's value if nobody gives one; None for one that is not set."""
+        default = self._defaults.get(parameter.name, parameter.field.default)
+        return list(default) if isinstance(default, tuple) else default
 
     def _values(self) -> dict[str, object]:
         node = self._node
@@ -79,7 +104,7 @@ class Parameters:
     def _declare(self, parameters: Iterable[Parameter]) -> None:
         for each in parameters:
             if each.name not in self._known:
-                self._node.declare_parameter(each.name, _default(each), descriptor(each))
+                self._node.declare_parameter(each.name, self._default(each), descriptor(each))
                 self._known[each.name] = each
 
     def _on_set(self, parameters: list[RosParameter]) -> SetParametersResult:
@@ -107,11 +132,19 @@ class Parameters:
         the rest may be incomplete.
         """
         if self._allowed() is When.NOT_CONFIGURED and (
-            after["streams"] != before["streams"] or not _fit(before)
+            after["streams"] != before["streams"] or not self._fit(before)
         ):
             check_names(tuple(cast("list[str]", after["streams"])))
             return
-        self._apply(settings_from(after), when)
+        self._apply(settings_from(after, self._robot), when)
+
+    def _fit(self, values: dict[str, object]) -> bool:
+        """Whether all values together are settings."""
+        try:
+            settings_from(values, self._robot)
+        except SenseBindError:
+            return False
+        return True
 
     def _after_set(self, parameters: list[RosParameter]) -> None:
         if any(each.name == "streams" for each in parameters):
@@ -121,6 +154,7 @@ class Parameters:
 _REMEDY = {
     When.NOT_ACTIVE: "deactivate the node first",
     When.NOT_CONFIGURED: "deactivate and clean up the node first",
+    When.AT_START: "start the node anew",
 }
 
 
@@ -147,21 +181,6 @@ def descriptor(parameter: Parameter) -> ParameterDescriptor:
             FloatingPointRange(from_value=low_f, to_value=high_f, step=0.0)
         ]
     return told
-
-
-def _fit(values: dict[str, object]) -> bool:
-    """Whether all values together are settings."""
-    try:
-        settings_from(values)
-    except SenseBindError:
-        return False
-    return True
-
-
-def _default(parameter: Parameter) -> object:
-    """A parameter's value if nobody gives one; None for one that is not set."""
-    default = parameter.field.default
-    return list(default) if isinstance(default, tuple) else default
 
 
 def _refused(reason: str) -> SetParametersResult:

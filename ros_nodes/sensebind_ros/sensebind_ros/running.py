@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 from sensebind.clock.models import ClockModels
+from sensebind.describing import Describer, DescribingConfig
 from sensebind.errors import SourceError
 from sensebind.flow.incidents import told
 from sensebind.pipeline import Pipeline
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.bundle import Bundle
+    from sensebind.changes import ChangeEvent
     from sensebind.clock import ReferenceClock
     from sensebind.clock.models import StampStatus
     from sensebind.config import PipelineConfig
     from sensebind.flow.incidents import Incident
+    from sensebind.records import Record
     from sensebind.sources.base import LiveSource
-    from sensebind.types import Embedding
 
-    Publish = Callable[[Embedding], None]
+    Publish = Callable[[Record], None]
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Running:
         source: LiveSource,
         clock: ReferenceClock,
         publish: Publish,
+        on_change: Callable[[ChangeEvent], None],
         record: Path | None = None,
     ) -> None:
         """Nothing runs before `start`.
@@ -64,7 +67,8 @@ class Running:
             bundle: with the encoders, open.
             source: what is encoded.
             clock: what its streams are told in.
-            publish: takes each embedding, in the pipeline's thread.
+            publish: takes each embedding, and each joint one, in the pipeline's thread.
+            on_change: is told of each change there.
             record: folder in which the sensors are recorded.
         """
         self.watch = Watch()
@@ -75,9 +79,11 @@ class Running:
         self._source = source
         self._clock = clock
         self._publish = publish
+        self._on_change = on_change
         self._record = record
         self._stopping = Event()
         self._config: PipelineConfig | None = None
+        self._describing = DescribingConfig()
         self._pipeline: Pipeline | None = None
         self._models = ClockModels()
         self._thread: Thread | None = None
@@ -98,25 +104,25 @@ class Running:
         """How the stamps of each stream were mapped in the present run."""
         return self._models.stream_status()
 
-    def start(self, config: PipelineConfig) -> None:
+    def start(self, config: PipelineConfig, describing: DescribingConfig) -> None:
         """Begin to run.
 
         Raises:
             SenseBindError: if a pipeline cannot be wired like this.
         """
-        Pipeline(self._bundle, config).close()
-        self._config = config
+        check(self._bundle, config, describing)
+        self._describing, self._config = describing, config
         self._thread = Thread(target=self._run, name="pipeline", daemon=True)
         self._thread.start()
 
-    def change(self, config: PipelineConfig) -> None:
+    def change(self, config: PipelineConfig, describing: DescribingConfig) -> None:
         """Go on with another configuration: the present run ends, and another one begins.
 
         Raises:
             SenseBindError: if a pipeline cannot be wired like this; then the present run goes on.
         """
-        Pipeline(self._bundle, config).close()
-        self._config = config
+        check(self._bundle, config, describing)
+        self._describing, self._config = describing, config  # a run looks at the latter first
         self.end_outdated()
 
     def end_outdated(self) -> None:
@@ -179,6 +185,7 @@ class Running:
         recorder = Recorder(self._recording()) if self._record is not None else None
         self.runs += 1
         try:
+            describer = Describer(self._describing, self._bundle, self._on_change)
             with Pipeline(self._bundle, config) as pipeline:
                 embeddings = pipeline.run(
                     self._source,
@@ -186,10 +193,11 @@ class Running:
                     clock=self._clock,
                     clock_models=self._models,
                     recorder=recorder,
+                    begun=lambda: _begin(describer, pipeline),
                 )
                 self._pipeline = pipeline
-                for embedding in embeddings:
-                    self._publish(embedding)
+                for described in describer.records(embeddings):
+                    self._publish(described)
         finally:
             with self._lock:
                 self._past, self._pipeline = self._counted(), None
@@ -208,3 +216,17 @@ class Running:
             ) from None
         now = datetime.now(timezone.utc)
         return self._record / f"sensors_{now:%Y%m%d_%H%M%S_%f}.mcap"
+
+
+def check(bundle: Bundle, config: PipelineConfig, describing: DescribingConfig) -> None:
+    """Check whether a pipeline can be wired like this, and its streams joined.
+
+    Raises:
+        SenseBindError: saying what does not fit.
+    """
+    with Pipeline(bundle, config) as pipeline:
+        _begin(Describer(describing, bundle), pipeline)
+
+
+def _begin(describer: Describer, pipeline: Pipeline) -> None:
+    describer.begin(pipeline.metadata())

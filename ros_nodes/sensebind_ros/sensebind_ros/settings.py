@@ -11,20 +11,25 @@ import math
 import re
 from array import array
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from sensebind.changes import ChangeConfig
 from sensebind.config import PipelineConfig, StreamConfig
 from sensebind.config_fields import ConfigField, config_fields
+from sensebind.describing import ChangeSettings, DescribingConfig
 from sensebind.errors import ConfigError
+from sensebind.fusion import JOINT_STREAM, FusionConfig
 from sensebind.labelling import LabelConfig
 from sensebind.types import Modality
 from sensebind_ros.configs import NodeConfig, TopicConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from sensebind.robot.config import RobotConfig
 
 Config = TypeVar("Config", bound=msgspec.Struct)
 
@@ -40,6 +45,7 @@ class When(IntEnum):
     NEW_RUN = 1
     NOT_ACTIVE = 2
     NOT_CONFIGURED = 3
+    AT_START = 4
 
     def __str__(self) -> str:
         return _WORDS[self]
@@ -50,23 +56,32 @@ _WORDS = {
     When.NEW_RUN: "at once; windows begin to fill anew",
     When.NOT_ACTIVE: "while not active",
     When.NOT_CONFIGURED: "before it is configured",
+    When.AT_START: "at the start of the node",
 }
 
 _NOT_HERE: dict[type[msgspec.Struct], tuple[str, ...]] = {
-    PipelineConfig: ("streams", "order", "source_timeout_s")
+    PipelineConfig: ("streams", "order", "source_timeout_s"),
+    FusionConfig: ("confidence",),
 }
-"""Fields that are no parameters: of replay, or decided by the node."""
+"""Fields that are no parameters: of replay, decided by the node, or tables."""
 
 _WHEN: dict[type[msgspec.Struct], tuple[When, dict[str, When]]] = {
     NodeConfig: (
         When.NOT_CONFIGURED,
-        {"prompts": When.AT_ONCE, "temperature": When.AT_ONCE, "record": When.NOT_ACTIVE},
+        {
+            "config": When.AT_START,
+            "prompts": When.AT_ONCE,
+            "temperature": When.AT_ONCE,
+            "record": When.NOT_ACTIVE,
+        },
     ),
     PipelineConfig: (
         When.NEW_RUN,
         {"backend": When.NOT_CONFIGURED, "threads": When.NOT_CONFIGURED},
     ),
     LabelConfig: (When.AT_ONCE, {}),
+    FusionConfig: (When.NEW_RUN, {}),
+    ChangeConfig: (When.NEW_RUN, {}),
     StreamConfig: (When.NEW_RUN, {"modality": When.NOT_CONFIGURED}),
     TopicConfig: (When.NOT_ACTIVE, {}),
 }
@@ -76,9 +91,11 @@ _GENERAL: dict[type[msgspec.Struct], str] = {
     NodeConfig: "",
     PipelineConfig: "",
     LabelConfig: "labels.",
+    FusionConfig: "fusion.",
+    ChangeConfig: "changes.",
 }
 _OF_STREAMS: tuple[type[msgspec.Struct], ...] = (TopicConfig, StreamConfig)
-_RESERVED = tuple(prefix[:-1] for prefix in _GENERAL.values() if prefix)
+_RESERVED = (*(prefix[:-1] for prefix in _GENERAL.values() if prefix), JOINT_STREAM)
 _STREAM_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -106,12 +123,16 @@ class Settings:
         pipeline: the run, with its streams by name.
         labels: when labels are given.
         topics: where each stream's messages come from, by its name.
+        describing: what is said of embeddings beside their labels.
+        prompts: classes: as a text, or texts by class; None for none.
     """
 
     node: NodeConfig
     pipeline: PipelineConfig
     labels: LabelConfig
     topics: dict[str, TopicConfig]
+    describing: DescribingConfig
+    prompts: str | dict[str, tuple[str, ...]] | None
 
 
 def general_parameters() -> tuple[Parameter, ...]:
@@ -126,11 +147,12 @@ def stream_parameters(stream: str) -> tuple[Parameter, ...]:
     return tuple(each for config in _OF_STREAMS for each in parameters_of(config, f"{stream}."))
 
 
-def settings_from(values: Mapping[str, object]) -> Settings:
+def settings_from(values: Mapping[str, object], robot: RobotConfig | None = None) -> Settings:
     """The settings that values of parameters ask for; parameters of no stream are left out.
 
     Args:
         values: by name; None and "" are "not set".
+        robot: says what no parameter can: prompts with several texts for a class, and confidence.
 
     Raises:
         ConfigError: naming the parameter, its value and what was expected.
@@ -141,7 +163,42 @@ def settings_from(values: Mapping[str, object]) -> Settings:
     streams = {name: _stream(name, topics[name], values) for name in node.streams}
     fixed = {"streams": streams, "source_timeout_s": SILENCE_S}
     pipeline = msgspec.structs.replace(_configured(PipelineConfig, "", values), **fixed)
-    return Settings(node, pipeline, _configured(LabelConfig, "labels.", values), topics)
+    return Settings(
+        node,
+        pipeline,
+        _configured(LabelConfig, "labels.", values),
+        topics,
+        _describing(node, values, robot),
+        robot.prompts if node.prompts is None and robot is not None else node.prompts,
+    )
+
+
+def defaults_of(robot: RobotConfig) -> dict[str, object]:
+    """What a robot's configuration says, as values of parameters by their names.
+
+    Raises:
+        ConfigError: if a stream has a name that a stream of a node cannot have.
+    """
+    check_names(tuple(robot.streams))
+    found: dict[str, object] = {
+        "bundle": robot.bundle,
+        "streams": list(robot.streams),
+        "temperature": robot.labels.temperature,
+        "joint": robot.fusion is not None,
+        "tell_changes": robot.changes is not None,
+    }
+    said: list[tuple[type[msgspec.Struct], str, msgspec.Struct | None]] = [
+        (PipelineConfig, "", robot),
+        (LabelConfig, "labels.", robot.labels),
+        (FusionConfig, "fusion.", robot.fusion),
+        (ChangeConfig, "changes.", robot.changes),
+        *((StreamConfig, f"{name}.", stream) for name, stream in robot.streams.items()),
+    ]
+    for config, prefix, values in said:
+        for each in parameters_of(config, prefix) if values is not None else ():
+            value = getattr(values, each.field.name)
+            found[each.name] = value.value if isinstance(value, Enum) else value
+    return found
 
 
 def changed(
@@ -157,6 +214,23 @@ def parameters_of(config: type[msgspec.Struct], prefix: str) -> Iterable[Paramet
     for field in config_fields(config):
         if field.name not in _NOT_HERE.get(config, ()):
             yield Parameter(prefix + field.name, field, others.get(field.name, usual))
+
+
+def _describing(
+    node: NodeConfig, values: Mapping[str, object], robot: RobotConfig | None
+) -> DescribingConfig:
+    """Joint embeddings and changes; both are checked whether they are asked for or not."""
+    fusion = _configured(FusionConfig, "fusion.", values)
+    if robot is not None and robot.fusion is not None:
+        fusion = msgspec.structs.replace(fusion, confidence=robot.fusion.confidence)
+    changes = _configured(ChangeConfig, "changes.", values)
+    return DescribingConfig(
+        fusion=fusion if node.joint else None,
+        # They are published, so there is no file.
+        changes=ChangeSettings(file="", **msgspec.structs.asdict(changes))
+        if node.tell_changes
+        else None,
+    )
 
 
 def _topic(name: str, values: Mapping[str, object]) -> TopicConfig:

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensebind.changes import ChangeConfig
 from sensebind.config import PipelineConfig, StreamConfig
+from sensebind.fusion import FusionConfig
 from sensebind.labelling import LabelConfig
 from sensebind.sources.base import StreamKind
 from sensebind.sources.messages.senses import SENSES
@@ -32,12 +34,18 @@ _KINDS = {
     StreamKind.UNIFORM: "audio",
     StreamKind.FRAMES: "vision, depth, thermal",
 }
-_TYPES = {"texts": "list of texts", "numbers": "list of numbers", "int": "whole number"}
+_TYPES = {
+    "bool": "true or false",
+    "texts": "list of texts",
+    "numbers": "list of numbers",
+    "int": "whole number",
+}
 _WHEN = {
     When.AT_ONCE: "at once",
     When.NEW_RUN: "new run",
     When.NOT_ACTIVE: "not active",
     When.NOT_CONFIGURED: "not configured",
+    When.AT_START: "at start",
 }
 
 
@@ -92,7 +100,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "inputs": _inputs,
     "published": _published,
     "services": _answered,
-    "node": lambda: _parameters((NodeConfig, ""), (PipelineConfig, ""), (LabelConfig, "labels.")),
+    "node": lambda: _parameters(
+        (NodeConfig, ""),
+        (PipelineConfig, ""),
+        (LabelConfig, "labels."),
+        (FusionConfig, "fusion."),
+        (ChangeConfig, "changes."),
+    ),
     "streams": lambda: _parameters((TopicConfig, f"{STREAM}."), (StreamConfig, f"{STREAM}.")),
 }
 
