@@ -57,24 +57,35 @@ def write_lean(graph: LeanGraph, path: Path, limit_bytes: int = DATA_LIMIT_BYTES
             write_full(graph, file)
         return
     beside = path.with_name(f"{path.name}.data")
-    model = ModelProto()
-    model.CopyFrom(graph.model)
     with atomic_path(beside) as temporary:
-        _write_data(LeanGraph(model, graph.weights), temporary, beside.name)
+        model = placed_beside(graph, temporary, beside.name)
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _write_data(graph: LeanGraph, path: Path, location: str) -> None:
-    """Write the weights one after the other and say in the graph where each lies."""
+def placed_beside(graph: LeanGraph, path: Path, location: str | None = None) -> ModelProto:
+    """Write the weights one after the other; return the graph that says where each lies.
+
+    Args:
+        graph: its weights outside are written.
+        path: the new file.
+        location: the file's name in the graph, if it is going to be another.
+    """
+    model = ModelProto()
+    model.CopyFrom(graph.model)
     with path.open("wb") as file:
-        for weight in graph.external:
+        for weight in LeanGraph(model, graph.weights).external:
             offset = -(-file.tell() // _ALIGNMENT) * _ALIGNMENT
             file.seek(offset)
             graph.array(weight.name).tofile(file)
-            entries = {"location": location, "offset": offset, "length": data_bytes(weight)}
+            entries = {
+                "location": location or path.name,
+                "offset": offset,
+                "length": data_bytes(weight),
+            }
             for key, value in entries.items():
                 weight.external_data.add(key=key, value=str(value))
+    return model
 
 
 def check_graph(graph: LeanGraph, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from sensebind_engines.export.canonical import canonicalise
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import TensorProto as Tensor
 
-_SMALL_BYTES = 1024
+SMALL_BYTES = 1024
+"""Weights of less stay in the message."""
 
 
 class LeanGraph(NamedTuple):
@@ -39,6 +40,13 @@ class LeanGraph(NamedTuple):
         """One weight, C-contiguous; a copy only if it was not."""
         return np.ascontiguousarray(self.weights[name]())
 
+    def values(self, weight: Tensor) -> NDArray[Any]:
+        """One initialiser's values, wherever they are."""
+        if weight.name in self.weights:
+            return self.weights[weight.name]()
+        inside: NDArray[Any] = numpy_helper.to_array(weight)
+        return inside
+
     @property
     def external(self) -> list[Tensor]:
         """Initialisers whose values are outside, in the graph's order."""
@@ -50,17 +58,28 @@ def lean_graph(model: ir.Model, rename: Mapping[str, str]) -> LeanGraph:
     outside: dict[str, ir.TensorProtocol] = {}
     for name, value in model.graph.initializers.items():
         tensor = value.const_value
-        if tensor.nbytes >= _SMALL_BYTES:
+        if tensor.nbytes >= SMALL_BYTES:
             outside[name] = tensor
-            # The location carries the name through the renaming.
             value.const_value = ir.ExternalTensor(
                 name, 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name
             )
-    clean = canonicalise(ir.to_proto(model), rename)
+    weights = {name: tensor.numpy for name, tensor in outside.items()}
+    return canonical_lean(LeanGraph(ir.to_proto(model), weights), rename)
+
+
+def canonical_lean(graph: LeanGraph, rename: Mapping[str, str] | None = None) -> LeanGraph:
+    """Canonicalise a graph whose weights stay outside; see `canonicalise`."""
+    model = ModelProto()
+    model.CopyFrom(graph.model)
+    for weight in model.graph.initializer:
+        if weight.name in graph.weights:  # the location carries the name through the renaming
+            del weight.external_data[:]
+            weight.external_data.add(key="location", value=weight.name)
+    clean = canonicalise(model, rename)
     weights = {}
     for weight in clean.graph.initializer:
         if weight.data_location == TensorProto.EXTERNAL:
-            weights[weight.name] = outside[weight.external_data[0].value].numpy
+            weights[weight.name] = graph.weights[weight.external_data[0].value]
             del weight.external_data[:]
     return LeanGraph(clean, weights)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import onnx
-
 from sensebind.errors import BundleError
 from sensebind.specs import HalfSpec
-from sensebind_engines.export.check import run_graph, write_graph
+from sensebind_engines.export.check import run_graph, write_lean
+from sensebind_engines.export.lean import full_graph
+from sensebind_engines.export.stored import read_lean
 from sensebind_engines.half.graph import with_half_weights
 from sensebind_engines.half.islands import (
     LARGEST_ACTIVATION,
@@ -28,9 +28,8 @@ from sensebind_engines.half.strict import cosines, run_strictly
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from onnx import ModelProto
-
     from sensebind.types import Features
+    from sensebind_engines.export.lean import LeanGraph
     from sensebind_engines.half.islands import Softmax
 
 MOST_ISLANDS = 0.3
@@ -63,11 +62,11 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
             is written.
         InputError: a value is not finite in FP32 already.
     """
-    model = onnx.load(str(path))
+    graph = read_lean(path)
     observed = observe(path, features)
     wide = wide_values(observed)
-    islands = fp32_nodes(model, wide, softmax)
-    costs = product_costs(model, observed.shapes)
+    islands = fp32_nodes(graph, wide, softmax)
+    costs = product_costs(graph.model, observed.shapes)
     multiplications = sum(costs.values())
     share = sum(costs[index] for index in islands & costs.keys()) / max(multiplications, 1)
     if share > MOST_ISLANDS:
@@ -78,7 +77,7 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
             f"{', '.join(f'{name} {observed.largest[name]:.0f}' for name in worst)}); expected at "
             f"most {MOST_ISLANDS:.0%}. Scale the features, or train with weight decay, or use FP32"
         )
-    half = with_half_weights(model, islands)
+    half = with_half_weights(graph, islands)
     strict = None
     if multiplications <= STRICT_MULTIPLICATIONS:
         strict = _strict_cosine(half, path, features)
@@ -88,7 +87,7 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
             f"one, expected at least {LEAST_COSINE}; try softmax fp32, or use FP32"
         )
     written = path.with_name(f"{path.stem}.fp16.onnx")
-    write_graph(half, written)
+    write_lean(half, written)
     return HalfSpec(
         onnx=written.name,
         softmax=softmax,
@@ -100,8 +99,8 @@ def export_half(path: Path, features: Features, softmax: Softmax = "fp32") -> Ha
     )
 
 
-def _strict_cosine(half: ModelProto, path: Path, features: Features) -> float:
+def _strict_cosine(half: LeanGraph, path: Path, features: Features) -> float:
     """Smallest cosine of a few rows, strictly rounded, to those of the FP32 graph."""
     rows = {name: array[:_STRICT_ROWS] for name, array in features.items()}
     expected = run_graph(path.read_bytes(), rows)
-    return float(cosines(run_strictly(half, rows), expected).min())
+    return float(cosines(run_strictly(full_graph(half), rows), expected).min())

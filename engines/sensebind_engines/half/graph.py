@@ -8,15 +8,16 @@ FP32 graph, operator by operator.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from sensebind_engines.export.canonical import canonicalise
+from sensebind_engines.export.lean import LeanGraph, canonical_lean
 from sensebind_engines.half.observed import FLOATS, float_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
@@ -25,19 +26,19 @@ FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 _SUFFIX = {FLOAT: "float", HALF: "half"}
 
 
-def with_half_weights(model: ModelProto, fp32: AbstractSet[int]) -> ModelProto:
+def with_half_weights(graph: LeanGraph, fp32: AbstractSet[int]) -> LeanGraph:
     """Rewrite an FP32 graph so that all nodes but those of `fp32` compute in half.
 
     Args:
-        model: a canonical graph with its weights inside; weights that are stored as half and cast
-            are used as they are.
+        graph: a canonical graph; weights that are stored as half and cast are used as they are.
         fp32: indices of the nodes that stay FP32.
 
     Returns:
-        a canonical graph of the same inputs and outputs.
+        a canonical graph of the same inputs and outputs. Weights outside stay there, and are
+        rounded each time they are read.
     """
-    writer = _Writer(model)
-    for index, node in enumerate(model.graph.node):
+    writer = _Writer(graph)
+    for index, node in enumerate(graph.model.graph.node):
         writer.add(node, FLOAT if index in fp32 else HALF)
     return writer.finish()
 
@@ -45,11 +46,13 @@ def with_half_weights(model: ModelProto, fp32: AbstractSet[int]) -> ModelProto:
 class _Writer:
     """Copies nodes one by one and keeps which values exist in which type."""
 
-    def __init__(self, model: ModelProto) -> None:
-        self._model = model
+    def __init__(self, source: LeanGraph) -> None:
+        model = self._model = source.model
+        self._source = source
         self._types = float_values(model)
         self._weights = {weight.name: weight for weight in model.graph.initializer}
         self._kept: dict[str, TensorProto] = {}
+        self._outside: dict[str, Callable[[], NDArray[Any]]] = {}
         self._nodes: list[NodeProto] = []
         self._have: dict[tuple[str, int], str] = {}
         for value in model.graph.input:
@@ -60,7 +63,7 @@ class _Writer:
         """Copy a node so that it computes in `kind`."""
         if self._is_stored_half(node):
             stored, name = node.input[0], node.output[0]
-            self._kept[stored] = self._weights[stored]
+            self._keep(stored)
             self._have[name, HALF] = stored
             return
         if not any(self._is_float(name) for name in node.input):
@@ -71,18 +74,19 @@ class _Writer:
         copy.output[:] = [self._result(name, kind) for name in node.output]
         self._nodes.append(copy)
 
-    def finish(self) -> ModelProto:
+    def finish(self) -> LeanGraph:
         """The new graph."""
         for value in self._model.graph.output:
             if value.name in self._types and (value.name, FLOAT) not in self._have:
                 half = self._have[value.name, HALF]
                 self._nodes.append(helper.make_node("Cast", [half], [value.name], to=FLOAT))
-        graph = ModelProto()
-        graph.CopyFrom(self._model)
-        del graph.graph.node[:], graph.graph.initializer[:], graph.graph.value_info[:]
-        graph.graph.node.extend(self._nodes)
-        graph.graph.initializer.extend(self._kept.values())
-        return canonicalise(graph)
+        model = ModelProto(opset_import=self._model.opset_import)
+        model.functions.extend(self._model.functions)
+        model.graph.input.extend(self._model.graph.input)
+        model.graph.output.extend(self._model.graph.output)
+        model.graph.node.extend(self._nodes)
+        model.graph.initializer.extend(self._kept.values())
+        return canonical_lean(LeanGraph(model, self._outside))
 
     def _is_stored_half(self, node: NodeProto) -> bool:
         weight = self._weights.get(node.input[0]) if node.op_type == "Cast" else None
@@ -96,7 +100,7 @@ class _Writer:
         """Name of a value or weight in `kind`; made if it is not there yet."""
         if not name or not self._is_float(name):
             if name in self._weights:
-                self._kept[name] = self._weights[name]
+                self._keep(name)
             return name
         have = self._have.get((name, kind))
         if have is None:
@@ -104,11 +108,25 @@ class _Writer:
             self._have[name, kind] = have
         return have
 
+    def _keep(self, name: str) -> None:
+        """Keep a weight as it is."""
+        self._kept[name] = self._weights[name]
+        if name in self._source.weights:
+            self._outside[name] = self._source.weights[name]
+
     def _weight(self, name: str, kind: int) -> str:
-        values: NDArray[np.float32] = numpy_helper.to_array(self._weights[name])
+        weight = self._weights[name]
+        dtype = np.dtype(np.float16 if kind == HALF else np.float32)
         stored = f"{name}.{_SUFFIX[kind]}" if kind == HALF else name
-        typed = values.astype(np.float16 if kind == HALF else np.float32)
-        self._kept[stored] = numpy_helper.from_array(typed, stored)
+        if name not in self._source.weights:
+            typed = self._source.values(weight).astype(dtype)
+            self._kept[stored] = numpy_helper.from_array(typed, stored)
+            return stored
+        read = self._source.weights[name]
+        self._outside[stored] = lambda: read().astype(dtype)
+        self._kept[stored] = TensorProto(
+            dims=weight.dims, data_type=kind, name=stored, data_location=TensorProto.EXTERNAL
+        )
         return stored
 
     def _cast(self, name: str, kind: int) -> str:

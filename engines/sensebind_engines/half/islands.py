@@ -7,13 +7,14 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from onnx import ModelProto, TensorProto, numpy_helper
+from onnx import TensorProto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from onnx import NodeProto
+    from onnx import ModelProto, NodeProto
 
+    from sensebind_engines.export.lean import LeanGraph
     from sensebind_engines.half.observed import Observed
 
 Softmax = Literal["fp32", "fp16"]
@@ -42,23 +43,23 @@ def wide_values(observed: Observed) -> tuple[str, ...]:
     return tuple(sorted(n for n, v in observed.largest.items() if v > LARGEST_ACTIVATION))
 
 
-def fp32_nodes(model: ModelProto, wide: tuple[str, ...], softmax: Softmax) -> set[int]:
+def fp32_nodes(graph: LeanGraph, wide: tuple[str, ...], softmax: Softmax) -> set[int]:
     """Indices of the nodes that compute in FP32.
 
     Normalisations and reductions, the normalisation at the end, softmax where asked for, every node
     that makes or reads a value in `wide`, and those with a constant that half cannot hold.
     """
-    nodes = list(model.graph.node)
-    weights = {weight.name: weight for weight in model.graph.initializer}
+    nodes = list(graph.model.graph.node)
+    unfit = {w.name for w in graph.model.graph.initializer if not _fits_half(graph, w)}
     chosen = {
         index
         for index, node in enumerate(nodes)
         if node.op_type in _ALWAYS
         or (node.op_type == "Softmax" and softmax == "fp32")
         or any(name in wide for name in (*node.input, *node.output))
-        or any(name in weights and not _fits_half(weights[name]) for name in node.input)
+        or any(name in unfit for name in node.input)
     }
-    return chosen | set(_normalising_end(model))
+    return chosen | set(_normalising_end(graph.model))
 
 
 def product_costs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[int, int]:
@@ -80,11 +81,11 @@ def _product_cost(node: NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int
     return math.prod(made) * operand[-1 if transposed else max(-2, -len(operand))]
 
 
-def _fits_half(weight: TensorProto) -> bool:
+def _fits_half(graph: LeanGraph, weight: TensorProto) -> bool:
     """Whether half holds these numbers: none overflows, no scalar vanishes."""
-    if weight.data_type != TensorProto.FLOAT or weight.data_location == TensorProto.EXTERNAL:
+    if weight.data_type != TensorProto.FLOAT:
         return True
-    values = numpy_helper.to_array(weight)
+    values = graph.values(weight)
     with np.errstate(over="ignore"):
         rounded = values.astype(np.float16)
     if not np.isfinite(rounded).all():

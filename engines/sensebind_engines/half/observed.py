@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING, NamedTuple
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -12,12 +13,14 @@ from onnx import ModelProto, TensorProto, helper
 
 from sensebind.backends.onnx_session import open_session
 from sensebind.errors import InputError
+from sensebind_engines.export.check import placed_beside
+from sensebind_engines.export.stored import read_lean
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from numpy.typing import NDArray
 
-    from sensebind.backends.onnx_session import Session
     from sensebind.types import Features
+    from sensebind_engines.export.lean import LeanGraph
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 _AT_ONCE = 64
@@ -48,30 +51,66 @@ def observe(path: Path, features: Features) -> Observed:
     Raises:
         InputError: a value is not finite in FP32 already, naming it and the row.
     """
-    model = onnx.load(str(path), load_external_data=False)
-    names = list(float_values(model))
-    inputs = {value.name for value in model.graph.input}
-    largest = dict.fromkeys(names, 0.0)
-    shapes: dict[str, tuple[int, ...]] = {}
-    rows = len(next(iter(features.values())))
+    graph = read_lean(path)
+    names = list(float_values(graph.model))
+    inputs = {value.name for value in graph.model.graph.input}
+    seen = _Seen(path.name, dict.fromkeys(names, 0.0), {})
+    rows = [
+        {name: array[row : row + 1] for name, array in features.items()}
+        for row in range(len(next(iter(features.values()))))
+    ]
+    for row, one in enumerate(rows):
+        for name in inputs & seen.largest.keys():
+            seen.look(name, one[name], row)
     made = [name for name in names if name not in inputs]
-    for begin in range(0, len(made), _AT_ONCE):
-        chosen = made[begin : begin + _AT_ONCE]
-        session = _session_showing(model, path, chosen)
-        for row in range(rows):
-            one = {name: array[row : row + 1] for name, array in features.items()}
-            seen = {name: one[name] for name in names if name in inputs}
-            seen |= dict(zip(chosen, session.run(chosen, one), strict=True))
-            for name, array in seen.items():
-                value = float(np.abs(array).max(initial=0))
-                if not np.isfinite(value):
-                    raise InputError(
-                        f"{path.name}: the value {name!r} is {value} for row {row} of the features "
-                        "in FP32 already; look at the weights and at that row"
-                    )
-                largest[name] = max(largest[name], value)
-                shapes[name] = array.shape
-    return Observed(largest, shapes, rows)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+        shown = _Shown(graph, Path(scratch))
+        for begin in range(0, len(made), _AT_ONCE):
+            shown.run(made[begin : begin + _AT_ONCE], rows, seen)
+    return Observed(seen.largest, seen.shapes, len(rows))
+
+
+class _Seen(NamedTuple):
+    """What was seen so far, of which graph."""
+
+    graph: str
+    largest: dict[str, float]
+    shapes: dict[str, tuple[int, ...]]
+
+    def look(self, name: str, array: NDArray[Any], row: int) -> None:
+        """Take in one value of one row."""
+        value = float(np.abs(array).max(initial=0))
+        if not np.isfinite(value):
+            raise InputError(
+                f"{self.graph}: the value {name!r} is {value} for row {row} of the features in "
+                "FP32 already; look at the weights and at that row"
+            )
+        self.largest[name] = max(self.largest[name], value)
+        self.shapes[name] = array.shape
+
+
+class _Shown:
+    """A graph whose inner values are its outputs, some at a time.
+
+    A session maps weights only from a file, aligned and in the graph's folder, so they are written
+    there once; read from the graph itself they would be in memory several times.
+    """
+
+    def __init__(self, graph: LeanGraph, folder: Path) -> None:
+        self._path = folder / "shown.onnx"
+        self._model = placed_beside(graph, folder / "shown.data")
+
+    def run(self, names: list[str], rows: list[dict[str, NDArray[Any]]], seen: _Seen) -> None:
+        """Run the rows and look at the values of these names."""
+        del self._model.graph.output[:]
+        self._model.graph.output.extend(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
+        )
+        self._path.write_bytes(self._model.SerializeToString())
+        session = open_session(str(self._path), 1)
+        for row, one in enumerate(rows):
+            for name, array in zip(names, session.run(names, one), strict=True):
+                seen.look(name, array, row)
 
 
 def float_values(model: ModelProto) -> dict[str, int]:
@@ -96,22 +135,3 @@ def _without_outer_weights(model: ModelProto) -> ModelProto:
         helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in outer
     )
     return copy
-
-
-def _session_showing(model: ModelProto, path: Path, names: list[str]) -> Session:
-    """A session of the graph whose outputs are these values."""
-    shown = ModelProto()
-    shown.CopyFrom(model)
-    del shown.graph.output[:]
-    shown.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
-    )
-    if all(w.data_location != TensorProto.EXTERNAL for w in model.graph.initializer):
-        return open_session(shown.SerializeToString(), 1)
-    # Weights beside the graph are found only from a file in the same folder.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.onnx")
-    try:
-        temporary.write_bytes(shown.SerializeToString())
-        return open_session(str(temporary), 1)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from sensebind.backends.onnx_session import open_session
 from sensebind.errors import BundleError, InputError
 from sensebind.types import Modality
 from sensebind_engines.export.encoder import export_encoder
+from sensebind_engines.export.lean import LeanGraph, full_graph
 from sensebind_engines.half.export import export_half
 from sensebind_engines.half.graph import with_half_weights
 from sensebind_engines.half.islands import LARGEST_ACTIVATION, fp32_nodes, wide_values
@@ -144,8 +145,9 @@ def test_an_outlier_becomes_an_island(tmp_path: Path) -> None:
     model = onnx.load(str(path))
     (expected,) = open_session(str(path), 1).run(None, features)
 
-    everything_half = with_half_weights(model, fp32_nodes(model, (), "fp32"))
-    assert cosines(run_strictly(everything_half, features), expected).min() < 0.999
+    graph = LeanGraph(model, {})
+    everything_half = with_half_weights(graph, fp32_nodes(graph, (), "fp32"))
+    assert cosines(run_strictly(full_graph(everything_half), features), expected).min() < 0.999
 
     spec = export_half(path, features)
     assert spec.islands == wide
