@@ -22,6 +22,7 @@ class StandIn:
         self.failure = ""
         self.runs = 1
         self.incidents: list[Any] = []
+        self.described: Counter[str] = Counter()
 
     def counts(self) -> dict[str, Counter[str]]:
         return {name: Counter(counts) for name, counts in self.known.items()}
@@ -77,7 +78,9 @@ def test_the_node_tells_why_it_failed() -> None:
     assert (finding.level, finding.message) == (Level.ERROR, "the pipeline failed: no engine")
     assert finding.values["clock jumps"] == "2"
     running.failure = ""
+    running.described["joint: alone"] = 4
     running.incidents = [SimpleNamespace(where="engine imu", what="hung", count=3)]
     finding = active_finding("active", running, 0, 1)  # type: ignore[arg-type]
     assert finding.level is Level.WARN
     assert finding.values["engine imu: hung"] == "3"
+    assert finding.values["joint: alone"] == "4"

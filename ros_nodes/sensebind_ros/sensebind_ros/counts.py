@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sensebind.describing import Describer
     from sensebind.pipeline import PipelineReport
     from sensebind.stream_path import StreamReport
     from sensebind_ros.source import Topic
@@ -22,6 +23,16 @@ MISSING = "not received"
 def report_counts(report: PipelineReport) -> dict[str, Counter[str]]:
     """What a run's report counts, by stream and cause."""
     return {name: _stream_counts(stream) for name, stream in list(report.streams.items())}
+
+
+def described_counts(describer: Describer | None) -> Counter[str]:
+    """What became of joint instants, and how many changes were told, where they are asked for."""
+    counts: Counter[str] = Counter()
+    if describer is not None and describer.joint is not None:
+        counts.update({f"joint: {name}": count for name, count in asdict(describer.joint).items()})
+    if describer is not None and describer.config.changes is not None:
+        counts["changes"] = describer.changes
+    return counts
 
 
 def topic_counts(topics: Iterable[Topic]) -> Counter[str]:

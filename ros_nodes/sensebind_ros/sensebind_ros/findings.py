@@ -190,6 +190,7 @@ def active_finding(state: str, running: Running, clock_jumps: int, unpublished: 
     finding = node_finding(state, "")
     finding.values["clock jumps"] = f"{clock_jumps}"
     finding.values["not published"] = f"{unpublished}"
+    finding.values |= {name: f"{count}" for name, count in running.described.items()}
     if unpublished:
         finding.worsen(Level.WARN, f"{unpublished} embeddings could not be published")
     if running.failure:

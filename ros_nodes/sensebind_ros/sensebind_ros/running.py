@@ -16,7 +16,7 @@ from sensebind.errors import SourceError
 from sensebind.flow.incidents import told
 from sensebind.pipeline import Pipeline
 from sensebind.sinks.recorder import Recorder
-from sensebind_ros.counts import report_counts
+from sensebind_ros.counts import described_counts, report_counts
 from sensebind_ros.watch import Watch
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Running:
         self.failure = ""
         self.runs = 0
         self._past: dict[str, Counter[str]] = {}
+        self._past_described: Counter[str] = Counter()
+        self._describer: Describer | None = None
         self._bundle = bundle
         self._source = source
         self._clock = clock
@@ -98,6 +100,12 @@ class Running:
         """What became of samples and windows since the start, by stream and cause."""
         with self._lock:
             return self._counted()
+
+    @property
+    def described(self) -> Counter[str]:
+        """What became of joint instants, and how many changes there were, since the start."""
+        with self._lock:
+            return self._past_described + described_counts(self._describer)
 
     @property
     def stamps(self) -> dict[str, StampStatus]:
@@ -186,6 +194,7 @@ class Running:
         self.runs += 1
         try:
             describer = Describer(self._describing, self._bundle, self._on_change)
+            self._describer = describer
             with Pipeline(self._bundle, config) as pipeline:
                 embeddings = pipeline.run(
                     self._source,
@@ -201,6 +210,8 @@ class Running:
         finally:
             with self._lock:
                 self._past, self._pipeline = self._counted(), None
+                self._past_described += described_counts(self._describer)
+                self._describer = None
             if recorder is not None:
                 recorder.close()
 

@@ -67,6 +67,10 @@ def test_joint_embeddings_and_changes(
                 ]
             )
             node.until_received(f"stream {name}", 800)
+        node.until_status("node", lambda s: int(s.get("changes", 0)) > 0)
+        assert node.set(fusion__streams=["left", "nobody"]).startswith("streams to join: left, no")
+        assert node.set(fusion__streams=["left", "right"]) == ""
+        node.until_status("node", lambda s: s.get("runs") == "2" and int(s["joint: fused"]) > 0)
         assert "config can be changed at the start of the node only" in node.set(config="")
         assert node.change(DEACTIVATE), node.errors
         examiner.until(lambda: len(of["joint"]) >= len(of["left"]) > 0)
