@@ -12,7 +12,7 @@ from docs.hooks.pages import FROM_PROJECT, ROOT, generated, in_site
 from sensebind.cli import external, whole_application
 from sensebind.manifest import Manifest
 from sensebind.robot.config import RobotConfig
-from sensebind.specs import SPEC_OF_MODALITY
+from sensebind.specs import SPEC_OF_MODALITY, Strict
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_every_setting_has_a_row(pages: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("spec", [Manifest, *SPEC_OF_MODALITY.values()])
-def test_every_field_of_a_manifest_has_a_row(pages: dict[str, str], spec: type) -> None:
+def test_every_field_of_a_manifest_has_a_row(pages: dict[str, str], spec: type[Strict]) -> None:
     text = pages["reference/manifest.md"]
     section = text.partition(f"\n## {spec.__name__}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| .+ \| .* \| (.*) \|$", section, re.MULTILINE)
