@@ -10,8 +10,9 @@ import pytest
 import sensebind
 from docs.hooks.pages import FROM_PROJECT, ROOT, generated, in_site
 from sensebind.cli import external, whole_application
+from sensebind.config import StreamConfig
+from sensebind.describing import LabelSettings
 from sensebind.manifest import Manifest
-from sensebind.robot.config import RobotConfig
 from sensebind.specs import SPEC_OF_MODALITY, Strict
 
 
@@ -48,7 +49,7 @@ def test_every_command_is_told(pages: dict[str, str]) -> None:
 
 def test_every_setting_has_a_row(pages: dict[str, str]) -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", pages["reference/configuration.md"], re.MULTILINE))
-    assert {"hop_s", "modality", "file", *RobotConfig.__struct_fields__[:2]} <= rows
+    assert {*StreamConfig.__struct_fields__, *LabelSettings.__struct_fields__, "bundle"} <= rows
 
 
 @pytest.mark.parametrize("spec", [Manifest, *SPEC_OF_MODALITY.values()])
