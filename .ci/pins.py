@@ -51,9 +51,10 @@ class Target:
 
 # Ubuntu 22.04 has glibc 2.35, Ubuntu 24.04 2.39. The modules of both, ROS's among them, are built
 # for NumPy 1: python3-numpy is 1.21 and 1.26. cuda-bindings are of the toolkit's major version.
+# pyarrow 26 refuses NumPy 1 when it is imported, and does not declare it.
 TARGETS = {
     "jetpack6": Target((3, 10), 35, ("numpy==1.26.4", "cuda-bindings<13")),
-    "jetpack7": Target((3, 12), 39, ("numpy==1.26.4", "cuda-bindings>=13,<14")),
+    "jetpack7": Target((3, 12), 39, ("numpy==1.26.4", "cuda-bindings>=13,<14", "pyarrow<26")),
 }
 
 
