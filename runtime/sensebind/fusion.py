@@ -24,7 +24,7 @@ from msgspec import Meta
 from sensebind.errors import ConfigError
 from sensebind.grid import NS_PER_S, nanoseconds
 from sensebind.records import RunMetadata, StreamMetadata
-from sensebind.types import Embedding, Fused
+from sensebind.types import Embedding, Fused, Modality
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +52,15 @@ class FusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     hop_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
     wait_s: Annotated[float, Meta(ge=0, le=60)] = 1.0
     min_streams: Annotated[int, Meta(ge=1)] = 2
+
+    def __post_init__(self) -> None:
+        """Refuse weights of what is no modality: they would never be used."""
+        known = [modality.value for modality in Modality]
+        for name in self.confidence:
+            if name not in known:
+                raise ConfigError(
+                    f"confidence names {name!r}, expected modalities: {', '.join(known)}; change it"
+                )
 
 
 @dataclass(frozen=True, slots=True)

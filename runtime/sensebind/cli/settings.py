@@ -155,7 +155,9 @@ def config_of_options(option: str, text: str | None, config: type[Config]) -> Co
         return msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
         name = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
-        expected = fields[name].expected or _KINDS.get(fields[name].kind, "a number")
+        field = fields[name]
+        told = (_KINDS.get(field.kind, "" if field.expected else "a number"), field.expected)
+        expected = ", ".join(filter(None, told))
         raise ConfigError(f"{option} {name}={given[name]}: expected {expected}") from None
     except ConfigError as error:  # a check of the class's own
         raise ConfigError(f"{option} {text}: {error}") from None

@@ -94,7 +94,8 @@ def test_labels_are_given_as_asked(
         ),
         (["--fusion", "hop=0"], "--fusion hop_s=0: expected above 0, at most 3600"),
         (["--fusion", "hop"], "--fusion: 'hop' is not key=value"),
-        (["--fusion", "confidence=audio:loud"], "--fusion confidence=audio:loud: expected at lea"),
+        (["--fusion", "confidence=audio:loud"], "confidence=audio:loud: expected name:value pairs"),
+        (["--fusion", "confidence=audo:2"], "confidence names 'audo', expected modalities: visio"),
         (["--fusion", "streams=/lidar"], "streams to join: /lidar; the run has "),
     ],
 )
