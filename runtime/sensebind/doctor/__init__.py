@@ -54,7 +54,7 @@ def _bundle(name: str) -> Iterator[Finding]:
         folder = open_bundle(name)
         folder.verify()
     except SenseBindError as error:
-        yield Finding("bundle", "failure", str(error), "copy the bundle again")
+        yield Finding("bundle", "failure", str(error))  # which names the fix
         return
     senses = ", ".join(modality.value for modality in folder.manifest.encoders)
     yield Finding("bundle", "ok", f"{folder.argument} is whole: {senses}")

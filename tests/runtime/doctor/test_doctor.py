@@ -69,6 +69,7 @@ def test_a_damaged_bundle_is_a_failure(
     assert cli.run(["doctor", "--bundle", str(bundle_copy)]) == 1
     out = capsys.readouterr().out
     assert "✗ bundle" in out
+    assert out.count("copy the bundle again") == 1
     assert "1 failures" in out
 
 
@@ -95,10 +96,28 @@ def test_listening_needs_to_know_the_devices(capsys: pytest.CaptureFixture[str])
 def test_clocks_of_live_devices_are_told(bundle_folder: Path) -> None:
     source = PacedSource(BlockSource(imu_blocks(400)), factor=4, clock="counter of the IMU")
     with Bundle.load(bundle_folder) as bundle:
-        (finding,) = clocks.live_clocks(bundle, [source], 30.0)
+        came, finding = clocks.live_clocks(bundle, [source], 30.0)
+    assert came.level == "ok"
+    assert came.says.startswith("imu: ")
+    assert "windows of imu were encoded" in came.says
     assert finding.says.startswith("counter of the IMU runs +")
     assert "ppm beside the computer's clock, 400 messages" in finding.says
     assert finding.level == "warning"  # it runs four times as fast as it should
+
+
+def test_a_stream_that_is_too_short_is_a_warning(bundle_folder: Path) -> None:
+    source = PacedSource(BlockSource(imu_blocks(8)), factor=4)
+    with Bundle.load(bundle_folder) as bundle:
+        came = next(clocks.live_clocks(bundle, [source], 30.0))
+    assert came.level == "warning"
+    assert came.says.startswith("imu: 0 windows of imu were encoded")
+    assert "listen for longer" in came.fix
+
+
+def test_a_device_that_cannot_be_opened_is_a_failure(bundle_folder: Path) -> None:
+    with Bundle.load(bundle_folder) as bundle:
+        (finding,) = clocks.live_clocks(bundle, [], 1.0)
+    assert (finding.topic, finding.level) == ("devices", "failure")
 
 
 @pytest.mark.parametrize(
