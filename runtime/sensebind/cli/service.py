@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sensebind run`: a robot's service, as a file says."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ def run(
         Path, typer.Argument(metavar="ROBOT.toml", help="What runs; see docs/robot.md.")
     ],
     check: Annotated[
-        bool, typer.Option("--check", help="Only look whether the file is valid.")
+        bool,
+        typer.Option("--check", help="Only look whether the file and what it names will do."),
     ] = False,
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="S", help="End after so long.", min=0.1)
@@ -22,15 +24,36 @@ def run(
 ) -> None:
     """Run a robot's service; SIGHUP reads the file again, SIGTERM and Ctrl-C end it."""
     from sensebind.flow.signals import reloading_on_hangup, stopping_on_signals
-    from sensebind.robot.places import check_places
-    from sensebind.robot.reading import read_robot_config
     from sensebind.robot.service import Service
 
     if check:
-        read = read_robot_config(config)
-        check_places(read)
-        output.say(f"{config} is valid: {len(read.devices)} devices, {len(read.streams)} streams")
+        output.say(_checked(config))
         return
     service = Service(config, say=output.note, seconds=seconds)
     with stopping_on_signals(service.stop), reloading_on_hangup(service.reload):
         service.run()
+
+
+def _checked(path: Path) -> str:
+    """What a valid file configures; no device is opened and no engine is loaded."""
+    from sensebind.bundle_folder import open_bundle
+    from sensebind.calibration import Calibration
+    from sensebind.robot.devices import check_devices
+    from sensebind.robot.places import check_places
+    from sensebind.robot.reading import read_robot_config
+
+    read = read_robot_config(path)
+    check_devices(read.devices)
+    check_places(read)
+    open_bundle(read.bundle)
+    if read.calibration is not None:
+        Calibration.load(read.calibration)
+    return (
+        f"{path} is valid: bundle {read.bundle}, {_counted('device', read.devices)}, "
+        f"{_counted('stream', read.streams)}"
+    )
+
+
+def _counted(what: str, names: Collection[str]) -> str:
+    plural = "" if len(names) == 1 else "s"
+    return f"{len(names)} {what}{plural}" + (f" ({', '.join(names)})" if names else "")

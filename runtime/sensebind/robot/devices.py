@@ -29,11 +29,20 @@ def sources_of(devices: Mapping[str, DeviceConfig]) -> list[LiveSource]:
     Raises:
         InputError: if there is none, or a recording cannot be opened.
     """
+    check_devices(devices)
+    return [_source(device) for device in devices.values()]
+
+
+def check_devices(devices: Mapping[str, DeviceConfig]) -> None:
+    """Check that there is something to read; nothing is opened.
+
+    Raises:
+        InputError: if there is no device.
+    """
     if not devices:
         raise InputError(
             'no device is configured; add one, for example [devices.mic] with kind = "microphone"'
         )
-    return [_source(device) for device in devices.values()]
 
 
 def _source(device: DeviceConfig) -> LiveSource:

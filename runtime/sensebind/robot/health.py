@@ -24,7 +24,7 @@ _ADDRESS = "127.0.0.1"
 _PATH = "/health"
 _PATIENCE_S = 5.0
 
-Status = Literal["starting", "running", "stuck", "restarting", "stopping"]
+Status = Literal["starting", "running", "stuck", "restarting", "stopping", "stopped"]
 
 
 class StreamHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: "running" if all is well; "stuck" if nothing is encoded of what waits.
+        stamp_ns: when this was so, in ns since 1970; an old one tells that the service was killed.
         pid, version: of the program.
         uptime_s: since it was started.
         config: the configuration's file.
@@ -66,6 +67,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: Status
+    stamp_ns: int
     pid: int
     version: str
     uptime_s: float

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import types
 from difflib import get_close_matches
@@ -79,10 +80,8 @@ def _placed(config: RobotConfig, folder: Path) -> RobotConfig:
         values["bundle"] = str(folder / config.bundle)
     if config.calibration is not None:
         values["calibration"] = str(folder / config.calibration)
-    if isinstance(config.prompts, str):
-        of_file = config.prompts.lower().endswith(_PROMPT_FILES)
-        read = parse_prompts(str(folder / config.prompts) if of_file else config.prompts)
-        values["prompts"] = {label: tuple(texts) for label, texts in read.items()}
+    if config.prompts is not None:
+        values["prompts"] = _prompts(config.prompts, folder)
     for name in ("changes", "output", "record", "stats", "health"):
         part = getattr(config, name)
         if part is not None and part.file is not None:
@@ -94,6 +93,18 @@ def _placed(config: RobotConfig, folder: Path) -> RobotConfig:
         for name, device in config.devices.items()
     }
     return msgspec.structs.replace(config, devices=devices, **values)
+
+
+def _prompts(given: str | dict[str, tuple[str, ...]], folder: Path) -> dict[str, tuple[str, ...]]:
+    """Texts by class, of a table, a text or a file."""
+    if isinstance(given, str):
+        of_file = given.lower().endswith(_PROMPT_FILES)
+        read = parse_prompts(str(folder / given) if of_file else given)
+        return {label: tuple(texts) for label, texts in read.items()}
+    for label, texts in given.items():
+        if not texts:
+            raise ConfigError(f"{_joined('prompts', label)} is [], expected a text; add one")
+    return given
 
 
 def _problem(value: object, kind: Any, where: str, field: ConfigField | None = None) -> str:  # noqa: ANN401
@@ -195,6 +206,8 @@ def _joined(where: str, key: str) -> str:
 
 def _shown(value: object) -> str:
     """A value as TOML would have it, shortened."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has none
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError):

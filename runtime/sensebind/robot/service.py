@@ -137,6 +137,7 @@ class Service:
         incidents = [] if pipeline is None else list(pipeline.report.incidents)[-_INCIDENTS:]
         return Health(
             status="stuck" if stuck else self._status,
+            stamp_ns=time.time_ns(),
             pid=os.getpid(),
             version=__version__,
             uptime_s=time.monotonic() - self._begin_s,
@@ -307,6 +308,7 @@ class Service:
         if self._session is not None:
             self._session.stop()
             self._session.join()
+        self._status = "stopped"
         self._reports.close()
         if self._leftovers is not None:
             self._leftovers.join(_LEFTOVERS_S)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WELL = Health(
-    status="running", pid=1, version="1", uptime_s=2.0, config="robot.toml", config_error=None,
-    bundle="demo", backend="onnxruntime", streams={}, queues={}, written={}, incidents=[],
-    resident_bytes=0,
+    status="running", stamp_ns=1, pid=1, version="1", uptime_s=2.0, config="robot.toml",
+    config_error=None, bundle="demo", backend="onnxruntime", streams={}, queues={},
+    written={}, incidents=[], resident_bytes=0,
 )  # fmt: skip
 
 

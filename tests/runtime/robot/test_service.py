@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -259,6 +261,16 @@ def test_a_first_run_that_fails_ends_the_service(write: Write, manager: Manager)
     robot.thread.join(PATIENCE_S)
     assert [str(error) for error in robot.ended] == ["no such device"]
     assert manager.heard()[-1] == "STOPPING=1"
+
+
+def test_the_last_health_tells_that_it_has_stopped(write: Write, manager: Manager) -> None:
+    path = write(text(more='[health]\nfile = "health.json"'))
+    begin_ns = time.time_ns()
+    with running(path, manager):
+        pass
+    told = json.loads((path.parent / "health.json").read_text())
+    assert told["status"] == "stopped"
+    assert told["stamp_ns"] >= begin_ns
 
 
 def test_a_port_that_is_taken_ends_it(write: Write, manager: Manager) -> None:
