@@ -138,9 +138,7 @@ def test_live_vectors_are_those_of_a_file(server: PulseServer, bundle_folder: Pa
         with Pipeline(bundle, config) as pipeline:
 
             def listen() -> None:
-                live.extend(
-                    pipeline.run(Microphone("pulse", rate_hz=RATE_HZ), recorder=tap)  # type: ignore[arg-type]
-                )
+                live.extend(pipeline.run(Microphone("pulse", rate_hz=RATE_HZ), recorder=tap))
 
             thread = threading.Thread(target=listen)
             thread.start()
