@@ -236,7 +236,8 @@ class _OpenedFilm(_Opened):
         return EndOfStream()
 
     def _stamp(self, told_ns: int) -> int:
-        position_ns = told_ns if told_ns >= 0 else self._shown * self._period_ns
+        # Of pictures one after the other OpenCV 4 tells 0 and OpenCV 5 a negative number.
+        position_ns = told_ns if told_ns > 0 else self._shown * self._period_ns
         self._shown += 1
         due_ns = self._begun_ns + position_ns
         self._stopping.wait(max(due_ns - time.monotonic_ns(), 0) / NS_PER_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_every_frame_of_a_film_arrives_to_the_bit_when_it_is_due(film: Path) -> 
         assert (block.frame.encoding, block.frame.width, block.frame.height) == ("bgr8", 64, 48)
         assert abs(block.stamp_ns - frames[0].stamp_ns - seed * 20_000_000) <= 1
     assert source.report.read == {COLOUR: 20}
+
+
+@pytest.mark.parametrize("told_ns", [0, -1])
+def test_pictures_without_times_follow_at_their_rate(tmp_path: Path, told_ns: int) -> None:
+    camera = Camera(tmp_path / "heat_0.png", sense="thermal")
+    film = camera_module._OpenedFilm(camera, None, Ears().take, threading.Event(), rate_hz=1000)
+    stamps = [film._stamp(told_ns) for _ in range(3)]
+    assert np.diff(stamps).tolist() == [1_000_000, 1_000_000]
 
 
 def test_16_bit_counts_arrive_as_they_are(tmp_path: Path) -> None:
