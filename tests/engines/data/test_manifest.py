@@ -91,7 +91,7 @@ def test_a_bad_row_is_named(tmp_path: Path, row: dict[str, Any], problem: str) -
     [
         ({"imu": {"stream": "/imu"}}, "expected a table with 'file' or 'vector'"),
         ({"recording": "r.mcap", "imu": {"file": "a.csv"}}, "a table with 'stream' or 'vector'"),
-        ({"imu": {"file": "a.csv", "hop_s": -1}}, "Expected `float` > 0"),
+        ({"imu": {"file": "a.csv", "hop_s": -1}}, "Expected `float` >= 0.001"),
         ({"imu": {"file": "a.csv", "colour": "red"}}, "unknown field `colour`"),
         ({"imu": {"vector": "a.npy", "index": -1}}, "Expected `int` >= 0"),
         ({"imu": {"vector": "a.npy"}}, "missing required field `index`"),

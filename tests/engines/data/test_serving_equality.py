@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind import Bundle
+    from sensebind.calibration import StreamCalibration
     from sensebind.preprocess.base import Prepared, Preprocessor
     from sensebind.specs import EncoderSpec
     from sensebind.types import Window
@@ -51,9 +52,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
             found[self.modality][window.grid_ns] = features.tobytes()
             return prepared
 
-    def watching(spec: EncoderSpec, stream: StreamConfig | None = None) -> Any:
-        assert stream is not None
-        return Watching(stream.modality, make_preprocessor(spec, stream))
+    def watching(spec: EncoderSpec, stream: StreamConfig, calibration: StreamCalibration) -> Any:
+        return Watching(stream.modality, make_preprocessor(spec, stream, calibration))
 
     monkeypatch.setattr("sensebind.encoder.make_preprocessor", watching)
     return found
