@@ -31,6 +31,7 @@ from tests.support.running import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sensebind import Bundle
@@ -74,6 +75,15 @@ def test_a_signal_during_a_batch_ends_the_run_gracefully(
     check_balance(pipeline)
 
 
+@pytest.fixture
+def interrupting() -> Iterator[None]:
+    """SIGINT does what it does by default; background jobs inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupting")
 def test_a_second_signal_interrupts(bundle: Bundle) -> None:
     held = Event()
     encoder = bundle.encoder("imu")
