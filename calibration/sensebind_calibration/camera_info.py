@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.errors import SourceError
 from sensebind.sources.bags.bag_folder import FILE_FORMATS, BagFolder
+from sensebind.sources.bags.camera_facts import places_of_camera_info, read_camera_matrices
 from sensebind.sources.bags.containers import first_messages
 from sensebind.sources.base import SourceReport
 from sensebind.sources.layout import layout_of, sole_part
-from sensebind.sources.messages.wire import Cursor, DecodeError, unpacked_message
+from sensebind.sources.messages.wire import Cursor, DecodeError
 from sensebind_calibration.plane import Camera
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sensebind.sources.bags.camera_facts import CameraMatrices
     from sensebind.sources.bags.containers import Container, Payload, Topic
     from sensebind.sources.messages.wire import Wire
 
 _BASELINE = re.compile(r".*/option/Stereo[ _]Baseline/value")
-_FLOAT, _DOUBLE = Struct("<f"), {order: Struct(order + "d") for order in "<>"}
+_FLOAT = Struct("<f")
 _PLAUSIBLE_M = (0.005, 2.0)
 
 
@@ -45,12 +47,6 @@ class DepthCamera(NamedTuple):
     baseline_m: float | None = None
 
 
-class _Matrices(NamedTuple):
-    width: int
-    camera: tuple[float, ...]
-    projection: tuple[float, ...]
-
-
 def depth_camera(path: Path, stream: str) -> DepthCamera:
     """What a recording tells of the camera of a depth stream; nothing if it is no bag."""
     with suppress(SourceError):
@@ -61,31 +57,6 @@ def depth_camera(path: Path, stream: str) -> DepthCamera:
             finally:
                 container.close()
     return DepthCamera()
-
-
-def read_matrices(data: Payload, wire: Wire) -> _Matrices:
-    """The width and the matrices K (9 numbers) and P (12) of a sensor_msgs/CameraInfo message.
-
-    Raises:
-        DecodeError: if it is none, or of a camera that is not calibrated.
-    """
-    cursor = Cursor(unpacked_message(data), wire)
-    for _ in range(3 if wire == "ros1" else 2):  # sequence number, seconds, nanoseconds
-        cursor.uint32()
-    cursor.text()
-    cursor.uint32()  # height
-    width = cursor.uint32()
-    cursor.text()
-
-    def doubles(count: int) -> tuple[float, ...]:
-        return tuple(float(cursor.unpack(_DOUBLE[cursor.order], 8)[0]) for _ in range(count))
-
-    doubles(min(cursor.uint32(), 64))  # distortion
-    camera = doubles(9)
-    doubles(9)  # rectification
-    if not 0 < camera[0] < 1e6:
-        raise DecodeError("not calibrated")
-    return _Matrices(width, camera, doubles(12))
 
 
 def _opened(path: Path) -> Container | None:
@@ -99,9 +70,7 @@ def _opened(path: Path) -> Container | None:
 
 
 def _camera(container: Container, stream: str) -> Camera | None:
-    parent, _, _ = stream.rpartition("/")
-    above, _, _ = parent.rpartition("/")
-    places = (f"{parent}/camera_info", f"{above}/camera_info", f"{above}/info/camera_info")
+    places = set(places_of_camera_info(stream))
     for name, found in _infos(container):
         if name in places:
             fx, _, cx, _, _, cy, *_ = found.camera
@@ -122,12 +91,12 @@ def _baseline_m(container: Container) -> float | None:
     return None
 
 
-def _infos(container: Container) -> Iterator[tuple[str, _Matrices]]:
+def _infos(container: Container) -> Iterator[tuple[str, CameraMatrices]]:
     for topic in container.topics:
         if topic.message_type.endswith("/CameraInfo"):
             for message in first_messages(container, topic.name, 1):
                 with suppress(DecodeError):
-                    yield topic.name, read_matrices(message.data, _wire(topic))
+                    yield topic.name, read_camera_matrices(message.data, _wire(topic))
 
 
 def _number(topic: Topic, data: Payload) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
+from sensebind.closing import Closing
 from sensebind.errors import InputError, SourceError
 from sensebind.flow.feeding import clocked
 from sensebind.sources.base import EndOfStream, SourceReport, StreamInfo, StreamKind
@@ -19,9 +20,6 @@ from sensebind.types import FrameBlock, Modality, SampleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import Order, StreamConfig
     from sensebind.sources.base import LiveSource, LiveStreamInfo
@@ -35,7 +33,7 @@ _MOST_BYTES = 1 << 30
 
 
 @dataclass
-class Captured:
+class Captured(Closing):
     """What live sources delivered: a recording that is held in memory.
 
     Its blocks are as `sensebind live` would have encoded them: in SI units, joined, stamped by the
@@ -53,15 +51,8 @@ class Captured:
     infos: list[StreamInfo]
     kept: list[Block] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def close(self) -> None:
+        """Nothing is open."""
 
     def streams(self) -> list[StreamInfo]:
         """The streams that were captured."""

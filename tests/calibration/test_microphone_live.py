@@ -14,25 +14,14 @@ pytest.importorskip("sounddevice", reason="sounddevice (extra audio) is missing"
 from sensebind_calibration.chirp import LONGEST_S, chirps, latency_of
 from sensebind_calibration.loopback import play_and_record
 from tests.calibration.test_commands import run
-from tests.support.pulse import RATE_HZ, PulseServer, pulse_server
+from tests.support.pulse import RATE_HZ, PulseServer
 from tests.support.sounds import quiet_and_loud
 from tests.support.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
-    """A sound server that this process and PortAudio in it talk to."""
-    folder = tmp_path_factory.mktemp("p")  # a socket's path must be short
-    with pytest.MonkeyPatch.context() as patch, pulse_server(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        yield running
 
 
 def test_a_microphone_is_listened_to(server: PulseServer, tmp_path: Path) -> None:

@@ -87,3 +87,13 @@ def pulse_server(folder: Path) -> Iterator[PulseServer]:
             timeout=60,
             capture_output=True,
         )
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
+    """A sound server that this process and PortAudio in it talk to."""
+    folder = tmp_path_factory.mktemp("p")  # a socket's path must be short
+    with pytest.MonkeyPatch.context() as patch, pulse_server(folder) as running:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running

@@ -58,14 +58,28 @@ class CameraFacts(NamedTuple):
 NO_FACTS = CameraFacts()
 
 
+class CameraMatrices(NamedTuple):
+    """A camera's calibration, as sensor_msgs/CameraInfo tells it.
+
+    Attributes:
+        width: of its frames in pixels.
+        camera: K, row by row: 9 numbers.
+        projection: P, row by row: 12 numbers.
+    """
+
+    width: int
+    camera: tuple[float, ...]
+    projection: tuple[float, ...]
+
+
 def camera_facts(container: Container, topics: Mapping[str, Topic], stream: str) -> CameraFacts:
     """What a bag tells of the camera of a stream of frames."""
     focal_px, width = _focal_length(container, topics, stream)
     return CameraFacts(_depth_unit(container, topics, stream), focal_px, width)
 
 
-def read_focal_length(data: Payload, wire: Wire) -> tuple[float, int]:
-    """Focal length along x in pixels and width of a sensor_msgs/CameraInfo message.
+def read_camera_matrices(data: Payload, wire: Wire) -> CameraMatrices:
+    """The calibration in a sensor_msgs/CameraInfo message.
 
     Raises:
         DecodeError: if it is none, or of a camera that is not calibrated.
@@ -77,18 +91,32 @@ def read_focal_length(data: Payload, wire: Wire) -> tuple[float, int]:
     cursor.uint32()  # height
     width = cursor.uint32()
     cursor.text()
-    for _ in range(min(cursor.uint32(), 64)):  # distortion
-        cursor.unpack(_DOUBLE[cursor.order], 8)
-    focal_px = float(cursor.unpack(_DOUBLE[cursor.order], 8)[0])
-    if not 0 < focal_px < 1e6:
+
+    def doubles(count: int) -> tuple[float, ...]:
+        return tuple(float(cursor.unpack(_DOUBLE[cursor.order], 8)[0]) for _ in range(count))
+
+    doubles(min(cursor.uint32(), 64))  # distortion
+    camera = doubles(9)
+    doubles(9)  # rectification
+    if not 0 < camera[0] < 1e6:
         raise DecodeError("not calibrated")
-    return focal_px, width
+    return CameraMatrices(width, camera, doubles(12))
+
+
+def read_focal_length(data: Payload, wire: Wire) -> tuple[float, int]:
+    """Focal length along x in pixels and width of a sensor_msgs/CameraInfo message.
+
+    Raises:
+        DecodeError: if it is none, or of a camera that is not calibrated.
+    """
+    found = read_camera_matrices(data, wire)
+    return found.camera[0], found.width
 
 
 def _focal_length(
     container: Container, topics: Mapping[str, Topic], stream: str
 ) -> tuple[float | None, int]:
-    for name in _places_of_camera_info(stream):
+    for name in places_of_camera_info(stream):
         topic = topics.get(name)
         if topic is None or not topic.count or topic.message_type not in (
             _CAMERA_INFO,
@@ -101,7 +129,7 @@ def _focal_length(
     return None, 0
 
 
-def _places_of_camera_info(stream: str) -> Iterator[str]:
+def places_of_camera_info(stream: str) -> Iterator[str]:
     """Beside the frames, beside the raw topic of a compressed one, or RealSense's stream info."""
     parent, _, _ = stream.rpartition("/")
     above, _, _ = parent.rpartition("/")

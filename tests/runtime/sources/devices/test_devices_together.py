@@ -20,7 +20,7 @@ from sensebind import Bundle, Pipeline, cli
 from sensebind.sources.devices.microphone import STREAM as SOUND
 from sensebind.sources.devices.microphone import Microphone
 from sensebind.sources.devices.realsense import RealSense
-from tests.support.pulse import RATE_HZ, PulseServer, pulse_server
+from tests.support.pulse import RATE_HZ, PulseServer
 from tests.support.running import check_balance
 from tests.support.soft_realsense import HEIGHT, WIDTH, SoftContext, SoftRealSense, moving
 
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
 
 DEPTH, COLOUR, IMU = "/realsense/depth", "/realsense/color", "/realsense/imu"
 WAIT_S = 60.0
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
-    """A sound server that this process and PortAudio in it talk to."""
-    folder = tmp_path_factory.mktemp("p")  # a socket's path must be short
-    with pytest.MonkeyPatch.context() as patch, pulse_server(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        yield running
 
 
 def pictures(seed: int = 0) -> list[tuple[NDArray[np.uint16], NDArray[np.uint8]]]:

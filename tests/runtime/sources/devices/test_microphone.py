@@ -19,10 +19,9 @@ from sensebind.sources.base import SourceReport
 from sensebind.sources.devices.microphone import STREAM, Microphone, _Callback
 from sensebind.sources.devices.microphones import find_microphone, list_microphones
 from sensebind.types import Modality, UniformBlock
-from tests.support.pulse import RATE_HZ, PulseServer, pulse_server
+from tests.support.pulse import RATE_HZ, PulseServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,16 +30,6 @@ if TYPE_CHECKING:
 
 SELECTED = {STREAM: StreamConfig(modality=Modality.AUDIO)}
 WAIT_S = 60.0
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
-    """A sound server that this process and PortAudio in it talk to."""
-    folder = tmp_path_factory.mktemp("p")  # a socket's path must be short
-    with pytest.MonkeyPatch.context() as patch, pulse_server(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        yield running
 
 
 SILENT = RATE_HZ // 5
