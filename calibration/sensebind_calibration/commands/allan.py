@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.devices import (
     ImuSerialOption,
     ImuUdpOption,
@@ -24,7 +25,6 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    conclude,
     watched,
 )
 
@@ -57,21 +57,22 @@ def allan(
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
     from sensebind.types import Modality
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.imu_noise import doubts, measure_noise
     from sensebind_calibration.recording import one_stream, open_imu
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
 
-    def check(stream: str) -> str:
-        check_free(out, "allan", named or stream, force=force)
-        return named or stream
+    destination = Destination(out, "allan", named, force, json)
 
     read = recorded(
-        recording, devices, lambda infos: one_stream(infos, Modality.IMU, stream), check, seconds
+        recording,
+        devices,
+        lambda infos: one_stream(infos, Modality.IMU, stream),
+        destination.claim,
+        seconds,
     )
     with open_imu(read, stream, time_range(begin, end)) as imu:
-        name = check(imu.name)
+        name = destination.claim(imu.name)
         with output.progress(f"reading {imu.source.name}") as advance:
             section, curve = measure_noise(
                 imu, serial=serial, temperature_c=temperature, watch=watched(imu.source, advance)
@@ -81,4 +82,4 @@ def allan(
 
         draw_allan(plot, curve, section, f"{imu.source.name}, {imu.name}")
     told = [*imu.notes, *doubts(section)]
-    conclude(out, "allan", name, section, told, force=force, json=json)
+    destination.write(name, section, told)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.devices import (
     CameraOption,
     ImuSerialOption,
@@ -26,7 +27,6 @@ from sensebind_calibration.commands.options import (
     OutOption,
     SerialOption,
     ToOption,
-    conclude,
     watched,
 )
 
@@ -84,19 +84,20 @@ def clock(
     from sensebind.sources.time_range import time_range
     from sensebind_calibration.clock import calibrate_clock, doubts
     from sensebind_calibration.clock_streams import both_streams, open_two
-    from sensebind_calibration.file import check_free
 
     devices = AskedDevices(mic, None, imu_serial, imu_udp, camera, thermal, realsense)
 
-    def check(name: str) -> str:
-        check_free(out, "clock", named or name, force=force)
-        return named or name
+    destination = Destination(out, "clock", named, force, json)
 
     read = recorded(
-        recording, devices, lambda infos: both_streams(infos, stream, reference), check, seconds
+        recording,
+        devices,
+        lambda infos: both_streams(infos, stream, reference),
+        destination.claim,
+        seconds,
     )
     with open_two(read, stream, reference, time_range(begin, end)) as two:
-        name = check(two.stream)
+        name = destination.claim(two.stream)
         with output.progress(f"reading {two.source.name}") as advance:
             section = calibrate_clock(
                 two,
@@ -107,4 +108,4 @@ def clock(
                 watch=watched(two.source, advance),
             )
     told = [*two.notes, *doubts(section)]
-    conclude(out, "clock", name, section, told, force=force, json=json)
+    destination.write(name, section, told)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.devices import (
     RealSenseOption,
     SecondsOption,
@@ -18,12 +19,9 @@ from sensebind_calibration.commands.options import (
     OutOption,
     SerialOption,
     TemperatureOption,
-    conclude,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sensebind_calibration.depth_walls import Wall
     from sensebind_calibration.known import Known
 
@@ -75,23 +73,20 @@ def depth(
     from sensebind.errors import InputError
     from sensebind_calibration.depth import doubts
     from sensebind_calibration.depth_walls import calibrate_depth, see_wall
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.known import Known, known_parts
 
-    def check(stream: str) -> str:
-        check_free(out, "depth", named or stream, force=force)
-        return named or stream
+    destination = Destination(out, "depth", named, force, json)
 
     if (realsense is None) is not bool(recordings):
         raise InputError("give either RECORDINGs or --realsense SERIAL ('default' for any)")
     if realsense is not None:
-        parts = _live_parts(realsense, distance or [], stream, check, seconds)
+        parts = _live_parts(realsense, distance or [], stream, destination, seconds)
     else:
         parts = known_parts(recordings or [], distance or [], "--distance")
     walls: list[Wall] = []
     for part in parts:
         walls.append(_seen(part, stream))
-        name = check(walls[0].stream)
+        name = destination.claim(walls[0].stream)
     seen = None if scene is None else see_wall(Known(scene, None, None), stream)
     section = calibrate_depth(
         walls,
@@ -102,7 +97,7 @@ def depth(
         temperature_c=temperature,
     )
     told = [*dict.fromkeys(note for wall in walls for note in wall.notes), *doubts(section)]
-    conclude(out, "depth", name, section, told, force=force, json=json)
+    destination.write(name, section, told)
 
 
 def _seen(part: "Known", stream: str | None) -> "Wall":
@@ -117,22 +112,24 @@ def _live_parts(
     realsense: str,
     distances: list[str],
     stream: str | None,
-    check: "Callable[[str], str]",
+    destination: Destination,
     seconds: float,
 ) -> "list[Known]":
     """What the camera sees from each distance."""
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.types import Modality
-    from sensebind_calibration.known import Known, known_values
+    from sensebind_calibration.known import known_values
     from sensebind_calibration.recording import one_stream
 
     values: list[float | None] = [*known_values(distances, "--distance")] or [None]
     wishes = [
-        "let the camera look at a bare wall" + ("" if v is None else f" {v:g} m away")
+        ("let the camera look at a bare wall" + ("" if v is None else f" {v:g} m away"), v)
         for v in values
     ]
-    devices = AskedDevices(realsense=realsense)
-    found = captured_one_by_one(
-        devices, lambda infos: one_stream(infos, Modality.DEPTH, stream), check, seconds, wishes
+    return captured_one_by_one(
+        AskedDevices(realsense=realsense),
+        lambda infos: one_stream(infos, Modality.DEPTH, stream),
+        destination.claim,
+        seconds,
+        wishes,
     )
-    return [Known(each, value, None) for each, value in zip(found, values, strict=True)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.config import StreamConfig
     from sensebind.sources.base import StreamInfo
+    from sensebind_calibration.known import Known
     from sensebind_calibration.live import Captured, Choose
 
 RecordingOrNot = Annotated[
@@ -54,31 +55,32 @@ SecondsOption = Annotated[
 def captured_one_by_one(
     devices: AskedDevices,
     choose: Choose,
-    check: Callable[[str], object],
+    claim: Callable[[str], object],
     seconds: float,
-    wishes: Sequence[str],
-) -> list[Captured]:
+    wishes: Sequence[tuple[str, float | None]],
+) -> list[Known]:
     """What devices deliver after each wish was met, which the user tells by Enter.
 
     Args:
         devices: those that were named.
         choose: the stream to keep of them.
-        check: raises if its section cannot be written; before anything is asked.
+        claim: raises if its section cannot be written; before anything is asked.
         seconds: how long each time.
-        wishes: what the user shall do first, at least one.
+        wishes: what the user shall do first, at least one, and the value that is known then.
 
     Raises:
         SourceError: if a device cannot be read.
     """
+    from sensebind_calibration.known import Known
     from sensebind_calibration.live import capture
 
     sources = devices.sources()
-    check(next(iter(choose([info for source in sources for info in source.streams()]))))
+    claim(next(iter(choose([info for source in sources for info in source.streams()]))))
     found = []
-    for wish in wishes:
+    for wish, value in wishes:
         typer.prompt(f"{wish}, then press Enter", default="", show_default=False, err=True)
         with output.progress(f"reading for {seconds:g} s") as advance:
-            found.append(capture(sources, choose, seconds, advance))
+            found.append(Known(capture(sources, choose, seconds, advance), value, None))
     return found
 
 
@@ -86,7 +88,7 @@ def recorded(
     recording: Path | None,
     devices: AskedDevices,
     choose: Choose,
-    check: Callable[[str], object],
+    claim: Callable[[str], object],
     seconds: float,
 ) -> Path | Captured:
     """The recording, or what the devices deliver in some seconds.
@@ -95,7 +97,7 @@ def recorded(
         recording: None for devices.
         devices: those that were named.
         choose: the streams to keep of them, first the one to be calibrated.
-        check: raises if the section of that stream cannot be written; before the devices are read.
+        claim: raises if the section of that stream cannot be written; before the devices are read.
         seconds: how long.
 
     Raises:
@@ -118,7 +120,7 @@ def recorded(
 
     def chosen(infos: Sequence[StreamInfo]) -> dict[str, StreamConfig]:
         configs = choose(infos)
-        check(next(iter(configs)))
+        claim(next(iter(configs)))
         return configs
 
     sources = devices.sources()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sensebind.units import STANDARD_GRAVITY
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.devices import (
     ImuSerialOption,
     ImuUdpOption,
@@ -25,7 +26,6 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    conclude,
     watched,
 )
 
@@ -59,21 +59,22 @@ def imu(
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
     from sensebind.types import Modality
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.imu import calibrate_imu, doubts
     from sensebind_calibration.recording import one_stream, open_imu
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
 
-    def check(stream: str) -> str:
-        check_free(out, "imu", named or stream, force=force)
-        return named or stream
+    destination = Destination(out, "imu", named, force, json)
 
     read = recorded(
-        recording, devices, lambda infos: one_stream(infos, Modality.IMU, stream), check, seconds
+        recording,
+        devices,
+        lambda infos: one_stream(infos, Modality.IMU, stream),
+        destination.claim,
+        seconds,
     )
     with open_imu(read, stream, time_range(begin, end)) as found:
-        name = check(found.name)
+        name = destination.claim(found.name)
         with output.progress(f"reading {found.source.name}") as advance:
             section = calibrate_imu(
                 found,
@@ -83,4 +84,4 @@ def imu(
                 watch=watched(found.source, advance),
             )
     told = [*found.notes, *doubts(section)]
-    conclude(out, "imu", name, section, told, force=force, json=json)
+    destination.write(name, section, told)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
@@ -15,7 +16,6 @@ from sensebind_calibration.commands.options import (
     SerialOption,
     TemperatureOption,
     ToOption,
-    conclude,
     watched,
 )
 
@@ -75,7 +75,6 @@ def microphone(
     from sensebind.errors import InputError
     from sensebind.sources.time_range import time_range
     from sensebind_calibration.chirp import latency_of
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.loopback import play_and_record
     from sensebind_calibration.microphone import calibrate_microphone, doubts
     from sensebind_calibration.recording import dated
@@ -84,18 +83,18 @@ def microphone(
         raise InputError("give either a RECORDING or --mic NAME (for instance --mic default)")
     if chirp and mic is None:
         raise InputError("--chirp plays and records at once, which takes --mic NAME")
+    destination = Destination(out, "microphone", named, force, json)
     spec = _front_end(bundle)
     device = None if mic == "default" else mic
     latency = None
     notes: list[str] = []
     if recording is not None:
         limits = time_range(begin, end)
-        heard, name, sha256, notes = _of_recording(recording, stream, limits, out, named, force)
+        heard, name, sha256, notes = _of_recording(recording, stream, limits, destination)
     else:
         from sensebind.sources.devices.microphone import STREAM
 
-        name, sha256 = named or STREAM, ""
-        check_free(out, "microphone", name, force=force)
+        name, sha256 = destination.claim(STREAM), ""
         heard = _of_device(device, seconds, mic_rate)
         if chirp:
             latency = latency_of(*play_and_record(device, heard.rate_hz))
@@ -110,7 +109,7 @@ def microphone(
     )
     section = calibrate_microphone(heard, spec, provenance, target_dbfs=target, latency=latency)
     told = [*notes, *doubts(section)]
-    conclude(out, "microphone", name, section, told, force=force, json=json)
+    destination.write(name, section, told)
 
 
 def _front_end(bundle: str) -> "LogMelSpec":
@@ -127,20 +126,16 @@ def _of_recording(
     recording: Path,
     stream: str | None,
     limits: "TimeRange | None",
-    out: Path,
-    named: str | None,
-    force: bool,
+    destination: Destination,
 ) -> "tuple[Heard, str, str, list[str]]":
     """The sound, the section's name, the recording's hash, and what was odd."""
     from sensebind.cli import output
     from sensebind.types import Modality
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.hearing import hear_recording
     from sensebind_calibration.recording import open_sense
 
     with open_sense(recording, Modality.AUDIO, stream, limits) as found:
-        name = named or found.name
-        check_free(out, "microphone", name, force=force)
+        name = destination.claim(found.name)
         with output.progress(f"reading {found.source.name}") as advance:
             blocks = watched(found.source, advance)(found.blocks())
             heard = hear_recording(blocks, recording, found.name)

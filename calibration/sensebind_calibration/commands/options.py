@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import msgspec
 import typer
 
 from sensebind.cli import output
@@ -13,9 +12,6 @@ from sensebind.sources.base import Source
 
 AnyBlock = TypeVar("AnyBlock")
 
-RecordingArgument = Annotated[
-    Path, typer.Argument(metavar="RECORDING", help="Anything `sensebind replay` reads.")
-]
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="FILE.toml", help="Add the section to this file.")
 ]
@@ -68,34 +64,3 @@ def watched(
             advance(source.progress())
 
     return watch
-
-
-def conclude(
-    out: Path,
-    kind: str,
-    stream: str,
-    section: msgspec.Struct,
-    doubts: Iterable[str],
-    *,
-    force: bool,
-    json: bool,
-) -> None:
-    """Say what is doubtful, write the section and show it."""
-    from sensebind_calibration.file import add_section
-    from sensebind_calibration.kinds import KINDS
-
-    for sentence in doubts:
-        output.warning(sentence)
-    kept = add_section(out, kind, stream, section, force=force)
-    if json:
-        output.show_json({"stream": stream, "out": str(out), kind: section})
-    else:
-        output.say(KINDS[kind].card(stream, section))
-    tell_written(out, kept, quiet=json)
-
-
-def tell_written(out: Path, kept: Path | None, *, quiet: bool) -> None:
-    """Say what was written, and where the old file is."""
-    if not quiet:
-        old = f"; the old file is {kept}" if kept else ""
-        output.say(f"written to {out}{old}")

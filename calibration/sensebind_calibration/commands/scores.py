@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.options import (
     AsOption,
     ForceOption,
     JsonOption,
     OutOption,
-    conclude,
 )
 
 
@@ -70,7 +70,6 @@ def scores(
     from sensebind.errors import InputError
     from sensebind.storage import sha256_of_file
     from sensebind.zero_shot import ZeroShot, parse_prompts, prompts_sha256
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.recording import dated, joined_sha256
     from sensebind_calibration.score_windows import read_windows, records_of
     from sensebind_calibration.scores import calibrate_scores, doubts
@@ -78,13 +77,13 @@ def scores(
     classes = parse_prompts(prompts)
     files = [records_of(text, list(classes)) for text in records]
     windows = read_windows(files, list(classes), truth=truth, stream=stream, apart_s=apart)
-    name = named or stream or windows.stream
-    if not name:
+    if not (named or stream or windows.stream):
         raise InputError(
             "the records are of several streams; choose one by --stream, or take them all and "
             "name the stream the scores are for with --as"
         )
-    check_free(out, "scores", name, force=force)
+    destination = Destination(out, "scores", named, force, json)
+    name = destination.claim(stream or windows.stream)
     with Bundle.load(bundle) as loaded:
         if loaded.space_id != windows.space_id:
             raise InputError(
@@ -104,4 +103,4 @@ def scores(
         windows, cosines, labels, digest, provenance, false_alarms=false_alarms
     )
     told = doubts(section, windows, false_alarms)
-    conclude(out, "scores", name, section, told, force=force, json=json)
+    destination.write(name, section, told)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sensebind_calibration.commands.destination import Destination
 from sensebind_calibration.commands.devices import (
     SecondsOption,
     ThermalOption,
@@ -18,13 +19,10 @@ from sensebind_calibration.commands.options import (
     OutOption,
     SerialOption,
     TemperatureOption,
-    conclude,
     watched,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sensebind_calibration.known import Known
     from sensebind_calibration.thermal import Heat
 
@@ -72,21 +70,18 @@ def thermal(
     from sensebind.cli import output
     from sensebind.errors import InputError
     from sensebind.types import Modality
-    from sensebind_calibration.file import check_free
     from sensebind_calibration.known import known_parts
     from sensebind_calibration.recording import open_sense
     from sensebind_calibration.thermal import calibrate_thermal, doubts, feel
 
-    def check(stream: str) -> str:
-        check_free(out, "thermal", named or stream, force=force)
-        return named or stream
+    destination = Destination(out, "thermal", named, force, json)
 
     if not celsius:
         raise InputError("give --celsius for each of the things, two temperatures at least")
     if (camera is None) is not bool(recordings):
         raise InputError("give either RECORDINGs or --thermal DEVICE")
     if camera is not None:
-        parts = _live_parts(camera, celsius, stream, check, seconds)
+        parts = _live_parts(camera, celsius, stream, destination, seconds)
     else:
         parts = known_parts(recordings or [], celsius, "--celsius")
     seen: list[Heat] = []
@@ -94,7 +89,7 @@ def thermal(
     for part in parts:
         assert part.value is not None
         with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
-            name = check(found.name)
+            name = destination.claim(found.name)
             serial = serial or found.serial
             with output.progress(f"reading {found.source.name}") as advance:
                 blocks = watched(found.source, advance)(found.blocks())
@@ -103,26 +98,30 @@ def thermal(
             notes += found.notes
     section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
     told = [*dict.fromkeys(notes), *doubts(section)]
-    conclude(out, "thermal", name, section, told, force=force, json=json)
+    destination.write(name, section, told)
 
 
 def _live_parts(
     camera: str,
     celsius: list[str],
     stream: str | None,
-    check: "Callable[[str], str]",
+    destination: Destination,
     seconds: float,
 ) -> "list[Known]":
     """What the camera sees of each temperature."""
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.types import Modality
-    from sensebind_calibration.known import Known, known_values
+    from sensebind_calibration.known import known_values
     from sensebind_calibration.recording import one_stream
 
-    values = known_values(celsius, "--celsius")
-    wishes = [f"fill the middle of the picture with what has {v:g} degrees Celsius" for v in values]
-    devices = AskedDevices(thermal=camera)
-    found = captured_one_by_one(
-        devices, lambda infos: one_stream(infos, Modality.THERMAL, stream), check, seconds, wishes
+    wishes = [
+        (f"fill the middle of the picture with what has {v:g} degrees Celsius", v)
+        for v in known_values(celsius, "--celsius")
+    ]
+    return captured_one_by_one(
+        AskedDevices(thermal=camera),
+        lambda infos: one_stream(infos, Modality.THERMAL, stream),
+        destination.claim,
+        seconds,
+        wishes,
     )
-    return [Known(each, value, None) for each, value in zip(found, values, strict=True)]
