@@ -12,20 +12,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensebind.changes import ChangeConfig
-from sensebind.config import PipelineConfig, StreamConfig
-from sensebind.fusion import FusionConfig
-from sensebind.labelling import LabelConfig
 from sensebind.sources.base import StreamKind
 from sensebind.sources.messages.senses import SENSES
-from sensebind_ros.configs import NodeConfig, TopicConfig
 from sensebind_ros.interface import ANSWERED, PUBLISHED, STREAM
-from sensebind_ros.settings import When, parameters_of
+from sensebind_ros.settings import When, general_parameters, stream_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    import msgspec
 
     from sensebind_ros.settings import Parameter
 
@@ -59,9 +52,8 @@ def up_to_date(page: str) -> str:
     return pattern.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], page)
 
 
-def _parameters(*configs: tuple[type[msgspec.Struct], str]) -> str:
-    rows = [_row(each) for config, prefix in configs for each in parameters_of(config, prefix)]
-    return _table(("parameter", "type", "default", "changed", "what"), rows)
+def _parameters(parameters: Iterable[Parameter]) -> str:
+    return _table(("parameter", "type", "default", "changed", "what"), map(_row, parameters))
 
 
 def _row(parameter: Parameter) -> Sequence[str]:
@@ -100,14 +92,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "inputs": _inputs,
     "published": _published,
     "services": _answered,
-    "node": lambda: _parameters(
-        (NodeConfig, ""),
-        (PipelineConfig, ""),
-        (LabelConfig, "labels."),
-        (FusionConfig, "fusion."),
-        (ChangeConfig, "changes."),
-    ),
-    "streams": lambda: _parameters((TopicConfig, f"{STREAM}."), (StreamConfig, f"{STREAM}.")),
+    "node": lambda: _parameters(general_parameters()),
+    "streams": lambda: _parameters(stream_parameters(STREAM)),
 }
 
 
