@@ -10,6 +10,7 @@ import numpy as np
 from sensebind.grid import NS_PER_S
 from sensebind.sinks.raw import cdr
 from sensebind.sinks.raw.channels import AUDIO_BLOCK, COMPRESSED_IMAGE, IMAGE, IMU
+from sensebind.sources.base import StreamKind
 from sensebind.types import FrameBlock, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class Stamped(NamedTuple):
 
 def message_type_of(info: StreamInfo) -> str:
     """The message type that a stream's blocks become; "" if they become none."""
-    if info.kind.value == "frames":
+    if info.kind is StreamKind.FRAMES:
         compressed = info.encoding in (*_COMPRESSED, "png16")
         return COMPRESSED_IMAGE if compressed else IMAGE
-    return {"samples": IMU, "uniform": AUDIO_BLOCK}.get(info.kind.value, "")
+    return {StreamKind.SAMPLES: IMU, StreamKind.UNIFORM: AUDIO_BLOCK}.get(info.kind, "")
 
 
 class BlockWriter:

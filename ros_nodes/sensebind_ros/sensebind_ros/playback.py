@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from sensebind.errors import SourceError
 from sensebind.grid import NS_PER_S
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from sensebind.sources.bags.containers import Container, Span, Topic
+    from sensebind.sources.bags.containers import Container, Payload, Span, Topic
     from sensebind.sources.base import Source
     from sensebind_ros.translation import Translate
 
     IsInstalled = Callable[[str], bool]
+    Timed = TypeVar("Timed", bound=tuple[int, str, Payload])
 
 HORIZON_NS = NS_PER_S
 """How far blocks of plain files may be out of order."""
@@ -164,7 +165,7 @@ class BagPlayback:
 
     def messages(self, span: Span = EVERYTHING) -> Iterator[PlayedMessage]:
         """See Playback."""
-        for log_ns, topic, data in self._ordered(span):
+        for log_ns, topic, data in _by_time(self._batches(span)):
             if not span.begin_ns <= log_ns < span.end_ns:
                 continue
             try:
@@ -172,20 +173,15 @@ class BagPlayback:
             except DecodeError as error:
                 self.report.skip(topic, str(error))
 
-    def _ordered(self, span: Span) -> Iterator[tuple[int, str, bytes | memoryview]]:
-        """Raw messages by receive time; those of one time as they stand in the file."""
-        waiting: list[tuple[int, int, str, bytes | memoryview]] = []
-        number = count()
+    def _batches(self, span: Span) -> Iterator[tuple[Iterator[tuple[int, str, Payload]], int]]:
+        """Raw messages at their receive times; see `_by_time`."""
         for stretch in self._container.stretches(self._translations, span):
-            for topic, column in stretch.columns.items():
-                for log_ns, data in zip(*column, strict=True):
-                    heappush(waiting, (log_ns, next(number), topic, data))
-            while waiting and waiting[0][0] < stretch.frontier_ns:
-                log_ns, _, topic, data = heappop(waiting)
-                yield log_ns, topic, data
-        while waiting:
-            log_ns, _, topic, data = heappop(waiting)
-            yield log_ns, topic, data
+            messages = (
+                (log_ns, topic, data)
+                for topic, column in stretch.columns.items()
+                for log_ns, data in zip(*column, strict=True)
+            )
+            yield messages, stretch.frontier_ns
 
 
 class FilesPlayback:
@@ -215,28 +211,39 @@ class FilesPlayback:
 
     def messages(self, span: Span = EVERYTHING) -> Iterator[PlayedMessage]:
         """See Playback."""
-        for message in self._ordered():
+        for message in _by_time(self._batches()):
             if span.begin_ns <= message.time_ns < span.end_ns:
                 yield message
 
-    def _ordered(self) -> Iterator[PlayedMessage]:
+    def _batches(self) -> Iterator[tuple[list[PlayedMessage], int]]:
+        """The messages of each block; see `_by_time`."""
         writers = {name: BlockWriter() for name in self._selected}
-        waiting: list[tuple[int, int, str, bytes]] = []
-        number, newest_ns = count(), 0
+        newest_ns = 0
         for block in without_breaks(self._source.blocks(self._selected, "stamp")):
             topic = self._names[block.stream]
-            for stamp_ns, data in writers[block.stream].messages(block):
-                heappush(waiting, (stamp_ns, next(number), topic, data))
-                newest_ns = max(newest_ns, stamp_ns)
-            while waiting and waiting[0][0] < newest_ns - HORIZON_NS:
-                yield _played(heappop(waiting))
-        while waiting:
-            yield _played(heappop(waiting))
+            messages = [
+                PlayedMessage(stamp_ns, topic, data)
+                for stamp_ns, data in writers[block.stream].messages(block)
+            ]
+            newest_ns = max([newest_ns, *(message.time_ns for message in messages)])
+            yield messages, newest_ns - HORIZON_NS
 
 
-def _played(waiting: tuple[int, int, str, bytes]) -> PlayedMessage:
-    stamp_ns, _, topic, data = waiting
-    return PlayedMessage(stamp_ns, topic, data)
+def _by_time(batches: Iterable[tuple[Iterable[Timed], int]]) -> Iterator[Timed]:
+    """Messages, their time first, in order of it; those of one time as they come.
+
+    Args:
+        batches: messages, and the time that no message of a later batch is before.
+    """
+    waiting: list[tuple[int, int, Timed]] = []
+    number = count()
+    for messages, frontier_ns in batches:
+        for message in messages:
+            heappush(waiting, (message[0], next(number), message))
+        while waiting and waiting[0][0] < frontier_ns:
+            yield heappop(waiting)[2]
+    while waiting:
+        yield heappop(waiting)[2]
 
 
 def _ros_name(name: str, taken: Iterable[str]) -> str:
