@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,39 +24,44 @@ if TYPE_CHECKING:
     from sensebind.robot.config import RobotConfig
 
 
-def described_config(
-    base: RobotConfig,
-    *,
-    prompts: str | None,
-    labels: str | None,
-    joint: bool,
-    fusion: str | None,
-    changes: Path | None,
-    change: str | None,
-) -> RobotConfig:
-    """A configuration with what the options of these names say instead.
+@dataclass(frozen=True, slots=True)
+class AskedDescription:
+    """What the options of these names say; None where they say nothing."""
 
-    Changes are written where the command line says, or nowhere: the file of a robot is the robot's.
+    prompts: str | None = None
+    labels: str | None = None
+    joint: bool = False
+    fusion: str | None = None
+    changes: Path | None = None
+    change: str | None = None
 
-    Raises:
-        InputError: naming the option or file and the reason.
-    """
-    values: dict[str, Any] = {"changes": None}
-    if prompts is not None:
-        values["prompts"] = prompts
-    if labels is not None:
-        values["labels"] = config_of_options("--labels", labels, LabelSettings)
-        if prompts is None and base.prompts is None:
-            raise ConfigError(f"--labels {labels!r} needs classes; give them with --prompts")
-    if fusion is not None or joint:
-        values["fusion"] = config_of_options("--fusion", fusion, FusionConfig)
-    if joint and fusion is None and base.fusion is not None:
-        values["fusion"] = base.fusion
-    if changes is not None:
-        values["changes"] = _changes(base, changes, change)
-    elif change is not None:
-        raise ConfigError(f"--change {change!r} needs a file; give it with --changes")
-    return msgspec.structs.replace(base, **values)
+    def on(self, base: RobotConfig) -> RobotConfig:
+        """A configuration with this instead.
+
+        Changes are written where the command line says, or nowhere: the file of a robot is the
+        robot's.
+
+        Raises:
+            InputError: naming the option or file and the reason.
+        """
+        values: dict[str, Any] = {"changes": None}
+        if self.prompts is not None:
+            values["prompts"] = self.prompts
+        if self.labels is not None:
+            values["labels"] = config_of_options("--labels", self.labels, LabelSettings)
+            if self.prompts is None and base.prompts is None:
+                raise ConfigError(
+                    f"--labels {self.labels!r} needs classes; give them with --prompts"
+                )
+        if self.fusion is not None or self.joint:
+            values["fusion"] = config_of_options("--fusion", self.fusion, FusionConfig)
+        if self.joint and self.fusion is None and base.fusion is not None:
+            values["fusion"] = base.fusion
+        if self.changes is not None:
+            values["changes"] = _changes(base, self.changes, self.change)
+        elif self.change is not None:
+            raise ConfigError(f"--change {self.change!r} needs a file; give it with --changes")
+        return msgspec.structs.replace(base, **values)
 
 
 def _changes(base: RobotConfig, path: Path, options: str | None) -> ChangeSettings:

@@ -46,16 +46,15 @@ def doctor(
 
 
 def _findings(bundle: str | None, config: Path | None, listen: float | None) -> "Iterator[Finding]":
+    from sensebind.cli.settings import AskedRun
     from sensebind.doctor import examine
     from sensebind.errors import InputError
-    from sensebind.robot.config import RobotConfig
-    from sensebind.robot.reading import read_robot_config
 
     if listen is not None and config is None:
         raise InputError(
             "--listen needs to know the devices; name them in a file: --config robot.toml"
         )
-    robot = RobotConfig() if config is None else read_robot_config(config)
+    robot = AskedRun(config).robot_config()
     name = bundle or robot.bundle
     yield from examine(name)
     if listen is not None:

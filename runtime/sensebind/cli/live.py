@@ -96,39 +96,20 @@ def live(
     rerun: RerunOption = None,
 ) -> None:  # fmt: skip
     """Encode what devices deliver, as it happens; Ctrl-C ends it and keeps what came before."""
-    from sensebind.cli.describing import described_config
+    from sensebind.cli.describing import AskedDescription
     from sensebind.cli.live_devices import AskedDevices, device_lines, sources_asked_for
     from sensebind.cli.live_run import LiveWishes, run_live
-    from sensebind.cli.settings import robot_config
+    from sensebind.cli.settings import AskedRun
     from sensebind.cli.watching import Wishes
-    from sensebind.robot.config import RobotConfig
-    from sensebind.robot.reading import read_robot_config
 
     if list_devices:
         for line in device_lines():
             typer.echo(line)
         return
-    told = robot_config(
-        RobotConfig() if config is None else read_robot_config(config),
-        bundle=bundle,
-        streams=stream or (),
-        hop_s=hop,
-        backend=backend,
-        threads=threads,
-        order=None,
-        calibration=calibration,
-    )
-    asked = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense)
-    sources = sources_asked_for(asked.devices() or told.devices)
-    told = described_config(
-        told,
-        prompts=prompts,
-        labels=labels,
-        joint=joint,
-        fusion=fusion,
-        changes=changes,
-        change=change,
-    )
+    asked = AskedRun(config, bundle, stream, calibration, hop, backend, threads).robot_config()
+    devices = AskedDevices(mic, mic_rate, imu_serial, imu_udp, camera, thermal, realsense).devices()
+    sources = sources_asked_for(devices or asked.devices)
+    description = AskedDescription(prompts, labels, joint, fusion, changes, change)
     wishes = LiveWishes(out, record, seconds, Wishes(stats, stats_out, trace, rerun))
-    for line in run_live(sources, told, wishes):
+    for line in run_live(sources, description.on(asked), wishes):
         output.say(line)

@@ -81,12 +81,10 @@ def replay(
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Encode a recording: one vector per window of each camera, microphone and IMU."""
-    from sensebind.cli.describing import described_config
+    from sensebind.cli.describing import AskedDescription
     from sensebind.cli.recording_run import write_recording
-    from sensebind.cli.settings import robot_config
+    from sensebind.cli.settings import AskedRun
     from sensebind.cli.watching import Wishes
-    from sensebind.robot.config import RobotConfig
-    from sensebind.robot.reading import read_robot_config
     from sensebind.sinks import check_output
     from sensebind.sources.time_range import time_range
 
@@ -94,25 +92,9 @@ def replay(
         example = f"--out {bags[0].stem}.parquet"
         raise InputError(f"--out is missing: say where the embeddings go, for example {example}")
     check_output(out)
-    told = robot_config(
-        RobotConfig() if config is None else read_robot_config(config),
-        bundle=bundle,
-        streams=stream or (),
-        hop_s=hop,
-        backend=backend,
-        threads=threads,
-        order=order,
-        calibration=calibration,
-    )
-    told = described_config(
-        told,
-        prompts=prompts,
-        labels=labels,
-        joint=joint,
-        fusion=fusion,
-        changes=changes,
-        change=change,
-    )
+    asked = AskedRun(config, bundle, stream, calibration, hop, backend, threads, order)
+    description = AskedDescription(prompts, labels, joint, fusion, changes, change)
+    told = description.on(asked.robot_config())
     limits = time_range(begin, end)
     wishes = Wishes(stats, stats_out, trace, rerun)
     wishes.check()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
@@ -98,32 +99,58 @@ def pipeline_config(
     return msgspec.structs.replace(checked, streams=parse_streams(streams), calibration=file)
 
 
-def robot_config(
-    base: RobotConfig,
-    *,
-    bundle: str | None,
-    streams: Sequence[str],
-    hop_s: float | None,
-    backend: str | None,
-    threads: int | None,
-    order: str | None,
-    calibration: Path | None,
-) -> RobotConfig:
-    """A configuration with what the command line says instead; None where it says nothing.
+@dataclass(frozen=True, slots=True)
+class AskedRun:
+    """What the command line says of a run, by its options; None where it says nothing.
 
-    Raises:
-        ConfigError: naming the option and what was expected.
+    Attributes:
+        config: file that says the rest.
+        bundle: name or folder.
+        stream: texts as `parse_streams` takes them.
+        calibration: file of `sensebind calibrate`.
+        hop: seconds between windows.
+        backend: of the engines.
+        threads: of one engine run.
+        order: in which a recording is fed.
     """
-    given = {"hop_s": hop_s, "backend": backend, "threads": threads, "order": order}
-    said = pipeline_config(streams, hop_s, backend or "auto", threads, order, calibration)
-    values: dict[str, Any] = {
-        n: getattr(said, n) for n, value in given.items() if value is not None
-    }
-    if calibration is not None:
-        values["calibration"] = said.calibration
-    if bundle is not None:
-        values["bundle"] = bundle
-    return msgspec.structs.replace(base, streams=base.streams | said.streams, **values)
+
+    config: Path | None
+    bundle: str | None = None
+    stream: Sequence[str] | None = None
+    calibration: Path | None = None
+    hop: float | None = None
+    backend: str | None = None
+    threads: int | None = None
+    order: str | None = None
+
+    def robot_config(self) -> RobotConfig:
+        """The configuration of the file, or that of no file, with what the options say instead.
+
+        Raises:
+            InputError: naming the file and its key, or the option, and what was expected.
+        """
+        from sensebind.robot.config import RobotConfig
+        from sensebind.robot.reading import read_robot_config
+
+        base = RobotConfig() if self.config is None else read_robot_config(self.config)
+        said = pipeline_config(
+            self.stream or (),
+            self.hop,
+            self.backend or "auto",
+            self.threads,
+            self.order,
+            self.calibration,
+        )
+        given = {
+            "bundle": self.bundle,
+            "hop_s": said.hop_s,
+            "backend": None if self.backend is None else said.backend,
+            "threads": said.threads,
+            "order": said.order,
+            "calibration": said.calibration,
+        }
+        values: dict[str, Any] = {n: value for n, value in given.items() if value is not None}
+        return msgspec.structs.replace(base, streams=base.streams | said.streams, **values)
 
 
 def config_of_options(option: str, text: str | None, config: type[Config]) -> Config:
