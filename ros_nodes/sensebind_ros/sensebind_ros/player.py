@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from rclpy.utilities import remove_ros_args
@@ -28,6 +28,7 @@ from std_srvs.srv import SetBool
 from sensebind.errors import InputError, SenseBindError
 from sensebind.grid import NS_PER_S, nanoseconds
 from sensebind.sources.bags.containers import LATEST_NS, Span
+from sensebind_ros.outputs import LATCHED
 from sensebind_ros.pacing import Pace
 from sensebind_ros.playback import open_playback
 from sensebind_ros.subscriptions import message_class
@@ -138,11 +139,7 @@ class Player:
 def topic_qos(topic: PlayedTopic) -> QoSProfile:
     """Reliable, which subscribers of both kinds take, and kept for late ones where it was."""
     if topic.latched:
-        return QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
+        return LATCHED
     depth = DEPTHS.get(topic.message_type, 1000)
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
