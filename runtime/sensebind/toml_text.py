@@ -39,9 +39,13 @@ def _is_tables(value: object) -> bool:
     return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], dict)
 
 
+def is_bare(key: str) -> bool:
+    """Whether a key needs no quotation marks."""
+    return key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+
+
 def _key(key: str) -> str:
-    bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if bare else _literal(key)
+    return key if is_bare(key) else _literal(key)
 
 
 def _literal(value: object) -> str:

@@ -16,6 +16,7 @@ from sensebind.config_fields import ConfigField, config_fields
 from sensebind.errors import ConfigError, InputError, SenseBindError
 from sensebind.robot.config import RobotConfig
 from sensebind.storage import sha256_of_file
+from sensebind.toml_text import is_bare
 from sensebind.zero_shot import parse_prompts
 
 if sys.version_info >= (3, 11):
@@ -200,8 +201,7 @@ def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401
 
 
 def _joined(where: str, key: str) -> str:
-    bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return f"{where}{'.' if where else ''}{key if bare else _shown(key)}"
+    return f"{where}{'.' if where else ''}{key if is_bare(key) else _shown(key)}"
 
 
 def _shown(value: object) -> str:
