@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -135,11 +135,4 @@ DeviceConfig = (
     | ImuUdpDevice
     | RecordingDevice
 )
-DEVICE_CONFIGS: tuple[type[_Device], ...] = (
-    MicrophoneDevice,
-    CameraDevice,
-    RealSenseDevice,
-    ImuSerialDevice,
-    ImuUdpDevice,
-    RecordingDevice,
-)
+DEVICE_CONFIGS: tuple[type[_Device], ...] = get_args(DeviceConfig)
