@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sensebind.cli import output
+from sensebind.cli.report_text import counted
 
 
 def run(
@@ -49,11 +50,10 @@ def _checked(path: Path) -> str:
     if read.calibration is not None:
         Calibration.load(read.calibration)
     return (
-        f"{path} is valid: bundle {read.bundle}, {_counted('device', read.devices)}, "
-        f"{_counted('stream', read.streams)}"
+        f"{path} is valid: bundle {read.bundle}, {_listed('device', read.devices)}, "
+        f"{_listed('stream', read.streams)}"
     )
 
 
-def _counted(what: str, names: Collection[str]) -> str:
-    plural = "" if len(names) == 1 else "s"
-    return f"{len(names)} {what}{plural}" + (f" ({', '.join(names)})" if names else "")
+def _listed(what: str, names: Collection[str]) -> str:
+    return counted(len(names), what) + (f" ({', '.join(names)})" if names else "")
