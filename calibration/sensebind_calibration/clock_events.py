@@ -21,6 +21,7 @@ from sensebind.grid import NS_PER_S
 from sensebind.preprocess.grey_frames import grey_pixels, holds_counts
 from sensebind.preprocess.pictures import decode_frame
 from sensebind.types import FrameBlock, SampleBlock, UniformBlock
+from sensebind_calibration.recording import rises
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class _Jolts:
 
     def activity(self) -> Activity:
         stamps_ns, values = np.concatenate(self._stamps), np.concatenate(self._values)
-        rising = np.concatenate([[True], stamps_ns[1:] > np.maximum.accumulate(stamps_ns)[:-1]])
+        rising = rises(stamps_ns)
         stamps_ns, values = stamps_ns[rising], values[rising]
         period_s = _period_s(stamps_ns)
         steps = np.diff(values, axis=0)
@@ -170,7 +171,7 @@ class _Sounds:
 
     def activity(self) -> Activity:
         stamps_ns, level = np.concatenate(self._stamps), np.concatenate(self._levels)
-        rising = np.concatenate([[True], stamps_ns[1:] > np.maximum.accumulate(stamps_ns)[:-1]])
+        rising = rises(stamps_ns)
         return Activity(stamps_ns[rising], level[rising], _period_s(stamps_ns[rising]))
 
 

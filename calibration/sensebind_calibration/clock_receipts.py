@@ -18,6 +18,7 @@ import numpy as np
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind_calibration.clock_line import ClockLine, fit_line
+from sensebind_calibration.recording import rises
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def compare_receipts(stream: Receipts, reference: Receipts, *, drift: bool = Tru
 
 def _delays(receipts: Receipts, name: str, *, drift: bool) -> ClockLine:
     stamps_ns, receive_ns = receipts
-    rising = np.concatenate([[True], stamps_ns[1:] > np.maximum.accumulate(stamps_ns)[:-1]])
+    rising = rises(stamps_ns)
     stamps_ns, delays_ns = stamps_ns[rising], (receive_ns - stamps_ns)[rising]
     parts = min(_PARTS, len(stamps_ns) // _PER_PART)
     if parts < _FEWEST_PARTS or stamps_ns[-1] - stamps_ns[0] < _SHORTEST_S * NS_PER_S:

@@ -11,7 +11,7 @@ from sensebind.errors import InputError
 from sensebind.units import STANDARD_GRAVITY
 from sensebind_calibration.accelerometer import Affine, calibrate_accelerometer
 from sensebind_calibration.gyroscope import calibrate_gyroscope, check_axes, turns_between
-from sensebind_calibration.recording import provenance, timing_of
+from sensebind_calibration.recording import provenance, rises, timing_of
 from sensebind_calibration.rests import Rests, find_rests
 from sensebind_calibration.sections import ImuSection
 
@@ -144,7 +144,7 @@ def _read(blocks: Iterable[SampleBlock]) -> tuple[NDArray[np.int64], Values]:
     if not readings:
         raise InputError("the IMU stream has no usable readings; is the right topic chosen?")
     stamps_ns, rows = np.concatenate(stamps), np.concatenate(values)
-    rising = np.concatenate([[True], stamps_ns[1:] > np.maximum.accumulate(stamps_ns)[:-1]])
+    rising = rises(stamps_ns)
     return stamps_ns[rising], rows[rising]
 
 

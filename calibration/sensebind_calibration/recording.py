@@ -204,6 +204,13 @@ def timing_of(stamps_ns: NDArray[np.int64]) -> Timing:
     return _timing(stamps_ns, usual_period_ns(stamps_ns))
 
 
+def rises(stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which stamps int64 (n,) are later than all before them, bool (n,)."""
+    later = np.ones(len(stamps_ns), np.bool_)
+    later[1:] = stamps_ns[1:] > np.maximum.accumulate(stamps_ns)[:-1]
+    return later
+
+
 def usual_period_ns(stamps_ns: NDArray[np.int64]) -> float:
     """The most usual distance of stamps: their median's neighbourhood averaged."""
     steps = np.diff(stamps_ns)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from sensebind.config import StreamConfig
 from sensebind.errors import InputError
 from sensebind.sources.bags.receipts import Receipts
-from sensebind.types import FrameBlock, Modality
+from sensebind.types import FrameBlock, Modality, SampleBlock
 from sensebind_calibration.clock import TwoStreams, calibrate_clock, doubts
 from sensebind_calibration.clock_events import Events
 from sensebind_calibration.clock_line import fit_line
@@ -236,6 +237,18 @@ def test_short_and_quiet_recordings_are_refused() -> None:
         calibrate_clock(two(blocks, "mic", "imu"))
     with pytest.raises(InputError, match=r"keeps no receive times.*--by content"):
         calibrate_clock(two(blocks, "mic", "imu"), by="stamps")
+
+
+def test_an_imu_without_a_finite_reading_is_refused() -> None:
+    rng = np.random.default_rng(6)
+    broken = [
+        replace(block, values=np.full_like(block.values, np.nan))
+        for block in felt(rng, np.array([20.0]), TRUE_CLOCK, 100.0)
+        if isinstance(block, SampleBlock)
+    ]
+    blocks = heard(rng, np.array([20.0]), TRUE_CLOCK) + broken
+    with pytest.raises(InputError, match=r"a stream has 0 usable stamps, expected at least 10 s"):
+        calibrate_clock(two(blocks, "mic", "imu"))
 
 
 def test_stamps_that_are_arrivals_tell_nothing() -> None:
