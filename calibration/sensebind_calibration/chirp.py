@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.stats import t
 
 from sensebind.errors import InputError
-from sensebind_calibration.levels import Mean
+from sensebind_calibration.levels import Mean, batch_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,10 +70,9 @@ def latency_of(recorded: Samples, rate_hz: float) -> Mean:
             "microphone lose samples; use one device for both, and leave the machine alone "
             "meanwhile"
         )
-    half = float(t.ppf(0.975, len(delays) - 1) * delays.std(ddof=1) / math.sqrt(len(delays)))
-    half = max(half, 0.25 / rate_hz)  # lags that agree to the sample are no better known than that
-    mean = float(delays.mean())
-    return Mean(mean, mean - half, mean + half)
+    mean = batch_mean(delays)
+    half = 0.25 / rate_hz  # lags that agree to the sample are no better known than that
+    return Mean(mean.value, min(mean.low, mean.value - half), max(mean.high, mean.value + half))
 
 
 def _lead(rate_hz: float) -> int:

@@ -37,7 +37,6 @@ TAPE_ERROR_M = 0.002
 """Standard error of a distance told, a good tape's and its holder's."""
 _PLAUSIBLE = (0.8, 1.25)
 _LEAST_SPREAD = 1.25
-_QUANTILE = 1.96
 _DEAD = 0.1  # of the frames: a pixel measured less often never measures
 _FEWEST_FRAMES_FOR_MAP = 10
 
@@ -108,7 +107,7 @@ def fit_depth(walls: Sequence[Seen], tape_error_m: float = TAPE_ERROR_M) -> Dept
         return DepthFit()
     means = [batch_mean(np.array([p.distance_m for p in view.planes])) for view, _ in told]
     read = np.array([mean.value for mean in means])
-    errors = np.array([(mean.high - mean.low) / 2 / _QUANTILE for mean in means])
+    errors = np.array([mean.error for mean in means])
     true = np.array([value for _, value in told])
     cosines = np.array([float(np.mean([p.cosine for p in view.planes])) for view, _ in told])
     for one, other in zip(true, read, strict=True):

@@ -39,6 +39,7 @@ _STEP = 1 / 32768
 _CLIPPED_LEAST = 10
 _CLIPPED_FROM = 0.05
 MOST_CLIPPED = 1e-3
+_QUANTILE = 1.96  # of a normal distribution: standard errors to either end of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Mean:
     value: float
     low: float
     high: float
+
+    @property
+    def error(self) -> float:
+        """The standard error with which a normal distribution has that interval."""
+        return (self.high - self.low) / 2 / _QUANTILE
 
 
 @dataclass(frozen=True, slots=True)

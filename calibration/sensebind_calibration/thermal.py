@@ -38,7 +38,6 @@ THERMOMETER_ERROR_K = 0.3
 """Standard error of a temperature told, a good household thermometer's."""
 FEWEST_FRAMES = 5
 _LEAST_APART_K = 10.0
-_QUANTILE = 1.96
 _MIDDLE = 8  # the middle is two of so many parts of each side
 _MOST_DRIFT = 0.2  # of the temperatures' difference
 _PLAUSIBLE = (0.5, 2.0)  # scale of what was declared to be kelvin
@@ -147,7 +146,7 @@ def calibrate_thermal(
     true = np.array([heat.true_k for heat in seen])
     means = [batch_mean(heat.means) for heat in seen]
     read = np.array([mean.value for mean in means])
-    errors = np.array([(mean.high - mean.low) / 2 / _QUANTILE for mean in means])
+    errors = np.array([mean.error for mean in means])
     line = _fit(seen, read, true, errors, error_k)
     left = line.scale * read + line.offset_k - true
     return ThermalSection(
