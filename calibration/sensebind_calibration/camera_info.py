@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.errors import SourceError
 from sensebind.sources.bags.bag_folder import FILE_FORMATS, BagFolder
-from sensebind.sources.bags.camera_facts import places_of_camera_info, read_camera_matrices
+from sensebind.sources.bags.camera_facts import (
+    places_of_camera_info,
+    read_camera_matrices,
+    read_number,
+)
 from sensebind.sources.bags.containers import first_messages
 from sensebind.sources.base import SourceReport
 from sensebind.sources.layout import layout_of, sole_part
-from sensebind.sources.messages.wire import Cursor, DecodeError
+from sensebind.sources.messages.wire import DecodeError
 from sensebind_calibration.plane import Camera
 
 if TYPE_CHECKING:
@@ -27,11 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensebind.sources.bags.camera_facts import CameraMatrices
-    from sensebind.sources.bags.containers import Container, Payload, Topic
-    from sensebind.sources.messages.wire import Wire
+    from sensebind.sources.bags.containers import Container
 
 _BASELINE = re.compile(r".*/option/Stereo[ _]Baseline/value")
-_FLOAT = Struct("<f")
 _PLAUSIBLE_M = (0.005, 2.0)
 
 
@@ -83,7 +84,7 @@ def _baseline_m(container: Container) -> float | None:
         if _BASELINE.fullmatch(topic.name):
             for message in first_messages(container, topic.name, 1):
                 with suppress(DecodeError, ValueError):
-                    return _plausible(_number(topic, message.data) / 1000)
+                    return _plausible(read_number(topic, message.data) / 1000)
     for _, found in _infos(container):
         focal, _, _, shift, *_ = found.projection
         with suppress(ValueError, ZeroDivisionError):
@@ -96,21 +97,10 @@ def _infos(container: Container) -> Iterator[tuple[str, CameraMatrices]]:
         if topic.message_type.endswith("/CameraInfo"):
             for message in first_messages(container, topic.name, 1):
                 with suppress(DecodeError):
-                    yield topic.name, read_camera_matrices(message.data, _wire(topic))
-
-
-def _number(topic: Topic, data: Payload) -> float:
-    cursor = Cursor(data, _wire(topic))
-    if topic.message_type.endswith("String"):
-        return float(cursor.text())
-    return float(cursor.unpack(_FLOAT, 4)[0])
+                    yield topic.name, read_camera_matrices(message.data, topic.layout)
 
 
 def _plausible(baseline_m: float) -> float:
     if not _PLAUSIBLE_M[0] < baseline_m < _PLAUSIBLE_M[1]:
         raise ValueError(baseline_m)
     return round(baseline_m, 6)
-
-
-def _wire(topic: Topic) -> Wire:
-    return "ros1" if topic.wire == "ros1" else "cdr"

@@ -125,7 +125,7 @@ def _focal_length(
             continue
         for message in first_messages(container, name, 1):
             with suppress(DecodeError):
-                return read_focal_length(message.data, _wire(topic))
+                return read_focal_length(message.data, topic.layout)
     return None, 0
 
 
@@ -145,22 +145,25 @@ def _depth_unit(container: Container, topics: Mapping[str, Topic], stream: str) 
     for name in (f"{match[1]}/{option}" for option in _DEPTH_UNIT):
         for message in first_messages(container, name, 1) if name in topics else ():
             with suppress(DecodeError, ValueError):
-                return _number(topics[name], message.data)
+                return _plausible_unit(read_number(topics[name], message.data))
     return None
 
 
-def _number(topic: Topic, data: Payload) -> float:
-    """A positive number from a Float32 message, or from a String message as text."""
-    cursor = Cursor(data, _wire(topic))
+def _plausible_unit(metres: float) -> float:
+    if not 0 < metres < 1:
+        raise ValueError(metres)
+    return metres
+
+
+def read_number(topic: Topic, data: Payload) -> float:
+    """A number from a Float32 message, or from a String message as text.
+
+    Raises:
+        DecodeError: if the message is cut short.
+        ValueError: if the text is no number.
+    """
+    cursor = Cursor(data, topic.layout)
     if topic.message_type.endswith("String"):
-        number = float(cursor.text())
-    else:
-        # the shortest decimal that is this float32: 0.001, not 0.0010000000474974513
-        number = float(str(np.float32(cursor.unpack(_FLOAT, 4)[0])))
-    if not 0 < number < 1:
-        raise ValueError(number)
-    return number
-
-
-def _wire(topic: Topic) -> Wire:
-    return "ros1" if topic.wire == "ros1" else "cdr"
+        return float(cursor.text())
+    # the shortest decimal that is this float32: 0.001, not 0.0010000000474974513
+    return float(str(np.float32(cursor.unpack(_FLOAT, 4)[0])))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from sensebind.sources.messages.wire import Wire
+
 
 Payload = bytes | memoryview
 """The bytes of a serialized message."""
@@ -93,6 +95,11 @@ class Topic:
     definition: bytes = field(default=b"", repr=False)
     definition_format: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def layout(self) -> Wire:
+        """The byte layout of its messages; "cdr" where their reader does not ask."""
+        return "ros1" if self.wire == "ros1" else "cdr"
 
 
 class Container(Protocol):

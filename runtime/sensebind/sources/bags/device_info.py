@@ -32,7 +32,7 @@ def serial_of(container: Container, topics: Mapping[str, Topic], stream: str) ->
         return ""
     for message in first_messages(container, topic.name, _MOST_MESSAGES):
         with suppress(DecodeError):
-            cursor = Cursor(message.data, "ros1" if topic.wire == "ros1" else "cdr")
+            cursor = Cursor(message.data, topic.layout)
             if cursor.text() == _KEY:
                 return cursor.text()
     return ""

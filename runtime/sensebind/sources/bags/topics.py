@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from sensebind.sources.base import SourceReport
     from sensebind.sources.imu_join import Half
     from sensebind.sources.messages.pcm import AudioFormat
-    from sensebind.sources.messages.wire import Wire
 
 T = TypeVar("T")
 
@@ -137,7 +136,7 @@ class Topics:
 
     def _sense_by_fields(self, topic: Topic) -> Sense | str:
         """The sense that a topic's messages have the fields of."""
-        name, wire = topic.message_type or "a topic without type", wire_of(topic)
+        name, wire = topic.message_type or "a topic without type", topic.layout
         try:
             read = record_reader(topic)
         except (DecodeError, MissingExtraError) as error:
@@ -159,7 +158,7 @@ class Topics:
         Raises:
             DecodeError: if it is sound that cannot be decoded as it is described.
         """
-        wire = wire_of(topic)
+        wire = topic.layout
         if sense.kind is StreamKind.UNIFORM:
             layout = self._audio_layout(topic, sense)
             return "" if layout is None else str(layout)
@@ -172,7 +171,7 @@ class Topics:
         return "" if frame is None else frame_encoding(frame)
 
     def _first_frame(self, topic: Topic, sense: Sense) -> Frame | None:
-        wire = wire_of(topic)
+        wire = topic.layout
         contents = self._peek(
             topic.name, _DESCRIBING_MESSAGES, lambda data: sense.read(data, wire)[1]
         )
@@ -184,7 +183,7 @@ class Topics:
         Raises:
             DecodeError: if they are coded or their format is unknown.
         """
-        wire = wire_of(topic)
+        wire = topic.layout
         for message in first_messages(self._container, topic.name, 1):
             _, sound = sense.read(unpacked_message(message.data), wire)
             assert isinstance(sound, Sound)
@@ -201,7 +200,7 @@ class Topics:
         name = info_topic_of(topic.name, infos)
         if name is None:
             return None
-        wire = wire_of(infos[name])
+        wire = infos[name].layout
         info = next(self._peek(name, 1, lambda data: read_audio_info(data, wire)), None)
         return None if info is None else audio_format(info)
 
@@ -211,7 +210,7 @@ class Topics:
         assert isinstance(sense, Sense)  # the selection was checked
         if target is not None:
             sense = _half_of(topic, sense, target[1])
-        decoder = Decoder(name, sense, wire_of(topic), self._unstamped(topic, sense))
+        decoder = Decoder(name, sense, topic.layout, self._unstamped(topic, sense))
         if sense.kind is StreamKind.UNIFORM:
             return replace(decoder, audio=self._chosen_layout(topic, sense, config))
         if sense.kind is not StreamKind.FRAMES:
@@ -245,17 +244,12 @@ class Topics:
         """Whether receive times must replace a stream's stamps; noted where that is a fault."""
         if not sense.stamped:
             return True
-        wire = wire_of(topic)
+        wire = topic.layout
         stamps_ns = self._peek(topic.name, PEEKED_MESSAGES, lambda data: sense.read(data, wire)[0])
         fault = stamp_fault(list(stamps_ns))
         if fault:
             self._report.note(f"{topic.name}: {fault}; receive times are used instead")
         return bool(fault)
-
-
-def wire_of(topic: Topic) -> Wire:
-    """The byte layout of a topic's messages; "cdr" where their reader does not ask."""
-    return WIRES.get(topic.wire, "cdr")
 
 
 def _half_of(topic: Topic, sense: Sense, half: Half) -> Sense:
