@@ -81,36 +81,50 @@ def write_recording(
             with watching(wishes, pipeline, describer.labels) as watchers:
                 _record(pipeline, source, describer, out, say, watchers)
         seconds = time.perf_counter() - begin_s
-        labels = describer.label_counts
-        for line in stream_lines(pipeline.report, labels):
+        for line in chain(
+            stream_lines(pipeline.report, describer.label_counts),
+            described_lines(describer),
+            source_lines(source.report),
+        ):
             say(line)
-        for line in [*described_lines(describer), *source_lines(source.report)]:
-            say(line)
-        count = sum(stream.embedded for stream in pipeline.report.streams.values())
-        if count == 0:
-            raise SenseBindError(
-                f"no window of {source.name} became an embedding, so {out} was not written: "
-                + "; ".join(line.strip() for line in stream_lines(pipeline.report, {}))
-                + ". Give a longer part, or a lower min_coverage="
-            )
+        count = _count(pipeline, source, out)
         say(f"{counted(count, 'embedding')}, {count / seconds:.0f} per second, in {out}")
         return {
             "out": str(out),
             "embeddings": count,
             "seconds": seconds,
-            "bundle": loaded.name,
-            "backend": loaded.backend,
-            "backend_reason": loaded.backend_reason,
-            "source": {"name": source.name, "sha256": source.sha256()},
-            "decisions": pipeline.decisions,
-            "calibration": calibration_summary(
-                pipeline, describer.metadata(pipeline.metadata(source))
-            ),
-            "report": pipeline.report,
-            "labels": labels,
-            "joint": describer.joint,
-            "changes": describer.changes if config.changes is not None else None,
+            **_summary(pipeline, source, describer),
         }
+
+
+def _count(pipeline: Pipeline, source: Source, out: Path) -> int:
+    """How many embeddings there are; without one, what became of the windows is the error."""
+    count = sum(stream.embedded for stream in pipeline.report.streams.values())
+    if count == 0:
+        raise SenseBindError(
+            f"no window of {source.name} became an embedding, so {out} was not written: "
+            + "; ".join(line.strip() for line in stream_lines(pipeline.report, {}))
+            + ". Give a longer part, or a lower min_coverage="
+        )
+    return count
+
+
+def _summary(pipeline: Pipeline, source: Source, describer: Describer) -> dict[str, Any]:
+    """What ran and what came of it, for machines."""
+    bundle = pipeline.bundle
+    metadata = describer.metadata(pipeline.metadata(source))
+    return {
+        "bundle": bundle.name,
+        "backend": bundle.backend,
+        "backend_reason": bundle.backend_reason,
+        "source": {"name": source.name, "sha256": source.sha256()},
+        "decisions": pipeline.decisions,
+        "calibration": calibration_summary(pipeline, metadata),
+        "report": pipeline.report,
+        "labels": describer.label_counts,
+        "joint": describer.joint,
+        "changes": None if describer.config.changes is None else describer.changes,
+    }
 
 
 def _record(
