@@ -239,16 +239,16 @@ class Describer:
 
 def _described(config: DescribingConfig, bundle: Bundle, before: Description | None) -> Description:
     """What makes records, but for joint ones; parts of `before` where the same is asked."""
-    old = None if before is None else before.config
     asked = config.prompts, config.labels
-    if before is not None and old is not None and asked == (old.prompts, old.labels):
+    if before is not None and asked == (before.config.prompts, before.config.labels):
         classes, labeller = before.classes, before.labeller
     else:
         classes = _classes(config, bundle)
         labeller = Labeller(classes, config.labels)
-    detector = None if config.changes is None else ChangeDetector(config.changes)
-    if before is not None and old is not None and old.changes == config.changes:
+    if before is not None and before.config.changes == config.changes:
         detector = before.detector
+    else:
+        detector = None if config.changes is None else ChangeDetector(config.changes)
     return Description(config, classes, labeller, detector)
 
 

@@ -260,10 +260,7 @@ class Service:
             while True:
                 event = self._events.get()
                 what, whose, error = event
-                if what == "stop":
-                    later.append(event)
-                    return None
-                if whose is session and what == "begun":
+                if what == "stop" or (whose is session and what == "begun"):
                     later.append(event)
                     return None
                 if whose is session:
