@@ -94,7 +94,6 @@ class Watchdog(Closing):
         self._notifier = notifier
         self._progress = progress
         self._tell = tell
-        self._was_stuck = False
         self._over = Event()
         asked_s = notifier.watchdog_s
         self._every_s = UNASKED_S if asked_s is None else asked_s / 2
@@ -107,11 +106,11 @@ class Watchdog(Closing):
 
     def look(self) -> None:
         """Look once, and tell."""
+        was_stuck = self._progress.is_stuck
         well = self._progress.check()
         if well and self._notifier.watchdog_s is not None:
             self._notifier.watchdog()
-        if well == self._was_stuck:
-            self._was_stuck = not well
+        if well == was_stuck:
             line = "it gets on again" if well else "nothing is encoded of what waits"
             self._tell(line)
             self._notifier.status(line)
