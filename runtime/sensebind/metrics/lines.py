@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sensebind.closing import Closing
 from sensebind.errors import SinkError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.metrics.snapshot import Snapshot
 
 
-class SnapshotLines:
+class SnapshotLines(Closing):
     """Writes one line per snapshot, each at once, so that a crash leaves all but the last."""
 
     def __init__(self, path: Path) -> None:
@@ -47,15 +45,8 @@ class SnapshotLines:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write no more."""
         self._file.close()
 
     def _unwritable(self, error: OSError) -> SinkError:
