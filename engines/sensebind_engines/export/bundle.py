@@ -69,8 +69,8 @@ class BundleDraft:
         """
         spec = source.encoder(modality)
         listed = source.manifest.files
-        names = [spec.onnx, *(n for n in [f"{spec.onnx}.data"] if n in listed)]
-        names += [f.onnx for f in (spec.fp16, spec.int8) if f is not msgspec.UNSET]
+        names = [name for files in source.graphs(modality).values() for name in files]
+        names += [] if spec.int8 is msgspec.UNSET else [spec.int8.onnx]
         if isinstance(spec.preprocess, TextSpec):
             names.append(spec.preprocess.tokenizer)
         names += [name for name in listed if name.startswith(_NOTICES)]

@@ -17,7 +17,10 @@ from sensebind.errors import BundleError, InputError, SinkError
 from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind_engines.export.bundle import BundleDraft, new_bundle
+from sensebind_engines.export.check import write_lean
+from sensebind_engines.export.stored import read_lean
 from sensebind_engines.models.build import build_encoder
+from sensebind_engines.models.config import input_specs
 from sensebind_engines.models.sizes import default_config
 
 if TYPE_CHECKING:
@@ -61,6 +64,21 @@ def test_a_trained_encoder_joins_the_demos_anchor(encoder: Encoder, tmp_path: Pa
             )
             assert np.abs(vectors - golden[f"{modality}/embedding"]).max() <= 1e-5
         assert bundle.encode_text(["a dog"]).shape == (1, 384)
+
+
+def test_weights_beside_a_half_graph_are_adopted_too(encoder: Encoder, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((2, *input_specs(encoder.config)[0].shape[1:]))
+    with new_bundle(tmp_path / "large") as draft:
+        draft.export(encoder)
+        draft.add_half(Modality.IMU, {"features": rows.astype(np.float32)})
+        half = draft.folder / "imu.fp16.onnx"
+        write_lean(read_lean(half), half, limit_bytes=0)
+        draft.finish(**FINISH)
+    with new_bundle(tmp_path / "adopting") as draft:
+        draft.adopt(open_bundle(tmp_path / "large"), Modality.IMU)
+        draft.finish(**FINISH)
+    graphs = open_bundle(tmp_path / "adopting").graphs(Modality.IMU)
+    assert graphs == {"fp32": ["imu.onnx"], "fp16": ["imu.fp16.onnx", "imu.fp16.onnx.data"]}
 
 
 def test_an_existing_folder_is_not_touched(encoder: Encoder, tmp_path: Path) -> None:
