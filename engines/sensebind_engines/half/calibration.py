@@ -28,8 +28,8 @@ def training_features(
     names = [edge.data for edge in config.edges if modality.value in edge.pair]
     if not names or names[0] not in config.data:
         raise InputError(
-            f"the run's configuration places no data with {modality.value!r}, on which a half "
-            "graph has to be measured; export without --fp16"
+            f"the run's configuration places no data with {modality.value!r}, on which half "
+            "and INT8 graphs have to be measured; export without --fp16 and --int8"
         )
     data = ManifestData(config.data[names[0]], {modality: encoder}, folder=Path.cwd())
     chosen = np.unique(np.linspace(0, len(data) - 1, rows).astype(np.int64))
