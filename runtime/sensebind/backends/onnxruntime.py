@@ -9,9 +9,14 @@ import numpy as np
 
 from sensebind.backends.onnx_session import VERSION, Session
 from sensebind.backends.optimised import Graph
-from sensebind.backends.tensors import check_graph_tensor, check_inputs, check_output
+from sensebind.backends.tensors import (
+    check_graph_tensors,
+    check_inputs,
+    check_output,
+    single_rows,
+)
 from sensebind.backends.threads import open_with_threads
-from sensebind.errors import BackendError, BundleError
+from sensebind.errors import BackendError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +70,8 @@ class OnnxRuntimeEngine:
         if self.precision != "int8" or batch == 1:
             return session.run([self._output.name], inputs)[0]
         # The scales of INT8 products may be those of a whole batch: rows would depend on others.
-        rows = ({name: a[row : row + 1] for name, a in inputs.items()} for row in range(batch))
-        return np.concatenate([session.run([self._output.name], row)[0] for row in rows])
+        parts = [session.run([self._output.name], row)[0] for row in single_rows(inputs)]
+        return np.concatenate(parts)
 
     def close(self) -> None:
         """Free the session."""
@@ -102,19 +107,11 @@ def open_engine(
             f"ONNX Runtime {VERSION} cannot load {path}: {error}; the file is damaged or "
             "was made for a newer version"
         ) from error
-    _check_tensors(path, "input", session.get_inputs(), inputs)
-    _check_tensors(path, "output", session.get_outputs(), (output,))
+    check_graph_tensors(path, "input", inputs, _told(session.get_inputs()))
+    check_graph_tensors(path, "output", (output,), _told(session.get_outputs()))
     return OnnxRuntimeEngine(session, path, inputs, output, precision)
 
 
-def _check_tensors(path: Path, role: str, found: list[Any], specs: tuple[TensorSpec, ...]) -> None:
-    have, expected = {tensor.name: tensor for tensor in found}, {spec.name for spec in specs}
-    if set(have) != expected:
-        raise BundleError(
-            f"{path}: the graph's {role}s are {sorted(have)}, the manifest says "
-            f"{sorted(expected)}; export the bundle again"
-        )
-    for spec in specs:
-        tensor = have[spec.name]
-        dtype = _DTYPES.get(tensor.type, tensor.type)
-        check_graph_tensor(f"{path}: {role}", spec, tensor.name, dtype, tensor.shape)
+def _told(tensors: list[Any]) -> dict[str, tuple[str, list[int | str | None]]]:
+    """Dtype and axes of the tensors of a session, by name."""
+    return {t.name: (_DTYPES.get(t.type, t.type), t.shape) for t in tensors}

@@ -11,8 +11,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sensebind.backends.tensors import check_graph_tensor, check_inputs, check_output
-from sensebind.errors import BackendError, BundleError, MissingExtraError
+from sensebind.backends.tensors import check_graph_tensors, check_inputs, check_output
+from sensebind.errors import BackendError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,8 +116,8 @@ def open_engine(
             f"OpenVINO {openvino.__version__} cannot load {path}: {error}; the file is damaged or "
             "was made for a newer version"
         ) from error
-    _check_tensors(path, "input", compiled.inputs, inputs)
-    _check_tensors(path, "output", compiled.outputs, (output,))
+    check_graph_tensors(path, "input", inputs, _told(compiled.inputs))
+    check_graph_tensors(path, "output", (output,), _told(compiled.outputs))
     request = compiled.create_infer_request()
     return OpenVinoEngine(request, path, inputs, output, "bf16" if half else "fp32")
 
@@ -145,16 +145,11 @@ def _without(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _check_tensors(path: Path, role: str, found: list[Any], specs: tuple[TensorSpec, ...]) -> None:
-    have, expected = {port.any_name: port for port in found}, {spec.name for spec in specs}
-    if set(have) != expected:
-        raise BundleError(
-            f"{path}: the graph's {role}s are {sorted(have)}, the manifest says "
-            f"{sorted(expected)}; export the bundle again"
-        )
-    for spec in specs:
-        port = have[spec.name]
+def _told(ports: list[Any]) -> dict[str, tuple[str, list[int | str | None]]]:
+    """Dtype and axes of the tensors of a compiled graph, by name."""
+    found = {}
+    for port in ports:
         dtype = port.element_type.get_type_name()
         axes = [None if axis.is_dynamic else axis.get_length() for axis in port.partial_shape]
-        where = f"{path}: {role}"
-        check_graph_tensor(where, spec, spec.name, _DTYPES.get(dtype, dtype), axes)
+        found[port.any_name] = (_DTYPES.get(dtype, dtype), axes)
+    return found

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from sensebind.errors import BackendError, BundleError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from sensebind.specs import TensorSpec
+    from sensebind.types import Features
 
 
 def check_graph_tensor(
@@ -42,6 +44,33 @@ def check_graph_tensor(
         )
 
 
+def check_graph_tensors(
+    path: Path,
+    role: str,
+    specs: tuple[TensorSpec, ...],
+    found: Mapping[str, tuple[str, Sequence[int | str | None]]],
+) -> None:
+    """Compare all inputs, or outputs, of a loaded graph with the manifest's.
+
+    Args:
+        path: the graph.
+        role: "input" or "output".
+        specs: what the manifest says.
+        found: NumPy dtype name and axes of the graph's tensors, by name.
+
+    Raises:
+        BundleError: naming what differs.
+    """
+    expected = {spec.name for spec in specs}
+    if set(found) != expected:
+        raise BundleError(
+            f"{path}: the graph's {role}s are {sorted(found)}, the manifest says "
+            f"{sorted(expected)}; export the bundle again"
+        )
+    for spec in specs:
+        check_graph_tensor(f"{path}: {role}", spec, spec.name, *found[spec.name])
+
+
 def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]) -> int:
     """Check the arrays of one run and return their batch size.
 
@@ -68,6 +97,12 @@ def check_inputs(specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any
                 f"{spec.dtype} {_axes(bound)}, not empty"
             )
     return int(inputs[specs[0].name].shape[0])
+
+
+def single_rows(batch: Mapping[str, NDArray[Any]]) -> Iterator[Features]:
+    """Batches of one, in order, of the rows of a batch; nothing is copied."""
+    for row in range(len(next(iter(batch.values())))):
+        yield {name: array[row : row + 1] for name, array in batch.items()}
 
 
 def check_output(spec: TensorSpec, output: NDArray[Any], batch: int) -> None:
