@@ -119,3 +119,12 @@ def as_numbers(values: Sequence[object]) -> Ints:
     """Equal values as equal numbers, in order of appearance, int64 (n,)."""
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+
+
+def cosines(found: NDArray[np.float64], expected: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine of each row to the row it should be; -1 where it is not finite."""
+    wide = expected.astype(np.float64)
+    with np.errstate(all="ignore"):
+        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wide, axis=1)
+        cosine = np.einsum("ij,ij->i", found, wide) / norms
+    return np.where(np.isfinite(cosine), cosine, -1.0)

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import torch
-from onnx import ModelProto, helper
+from onnx import ModelProto
 
 from sensebind.backends.onnx_session import open_session
 from sensebind.errors import BundleError
 from sensebind.storage import atomic_path
 from sensebind_engines.export.canonical import IR_VERSION, canonicalise
-from sensebind_engines.export.lean import LeanGraph, data_bytes, write_full
+from sensebind_engines.export.lean import (
+    LeanGraph,
+    data_bytes,
+    with_weights_as_inputs,
+    write_full,
+)
 from sensebind_engines.export.onnx_export import OPSET
 
 if TYPE_CHECKING:
@@ -95,8 +100,9 @@ def check_graph(graph: LeanGraph, name: str) -> None:
         BundleError: as `write_graph`.
     """
     model = graph.model
+    typed = with_weights_as_inputs(model) if graph.weights else model
     try:
-        onnx.checker.check_model(_typed(graph), full_check=True)
+        onnx.checker.check_model(typed, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise BundleError(f"{name} is not a valid ONNX graph: {error}") from error
     opsets = {entry.domain: entry.version for entry in model.opset_import}
@@ -114,22 +120,6 @@ def check_graph(graph: LeanGraph, name: str) -> None:
         axes = value.type.tensor_type.shape.dim
         if not axes or axes[0].dim_param != "batch":
             raise BundleError(f"{name}: axis 0 of {value.name!r} must be dynamic, 'batch'")
-
-
-def _typed(graph: LeanGraph) -> ModelProto:
-    """The graph with its outer weights as inputs, which have types and need no values."""
-    if not graph.weights:
-        return graph.model
-    model = ModelProto()
-    model.CopyFrom(graph.model)
-    del model.graph.initializer[:]
-    for weight in graph.model.graph.initializer:
-        if weight.name in graph.weights:
-            value = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
-            model.graph.input.append(value)
-        else:
-            model.graph.initializer.append(weight)
-    return model
 
 
 def run_graph(graph: bytes, features: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:

@@ -84,6 +84,20 @@ def canonical_lean(graph: LeanGraph, rename: Mapping[str, str] | None = None) ->
     return LeanGraph(clean, weights)
 
 
+def with_weights_as_inputs(model: ModelProto) -> ModelProto:
+    """The graph with its outer weights as inputs, which have types and need no values."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.initializer[:]
+    for weight in model.graph.initializer:
+        if weight.data_location == TensorProto.EXTERNAL:
+            value = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+            copy.graph.input.append(value)
+        else:
+            copy.graph.initializer.append(weight)
+    return copy
+
+
 def full_graph(graph: LeanGraph) -> ModelProto:
     """The same graph with its weights inside."""
     model = ModelProto()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import BundleError
 from sensebind.specs import HalfSpec
+from sensebind_engines.evaluation.metrics import cosines
 from sensebind_engines.export.check import run_graph, write_lean
 from sensebind_engines.export.lean import full_graph
 from sensebind_engines.export.stored import read_lean
@@ -23,7 +24,7 @@ from sensebind_engines.half.islands import (
     wide_values,
 )
 from sensebind_engines.half.observed import observe
-from sensebind_engines.half.strict import cosines, run_strictly
+from sensebind_engines.half.strict import run_strictly
 
 if TYPE_CHECKING:
     from pathlib import Path

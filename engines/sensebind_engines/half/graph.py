@@ -17,7 +17,7 @@ from sensebind_engines.export.lean import LeanGraph, canonical_lean
 from sensebind_engines.half.observed import FLOATS, float_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
@@ -43,6 +43,12 @@ def with_half_weights(graph: LeanGraph, fp32: AbstractSet[int]) -> LeanGraph:
     return writer.finish()
 
 
+def is_stored_half(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
+    """Whether a node casts a weight that is stored as half, one of these by name."""
+    weight = weights.get(node.input[0]) if node.op_type == "Cast" else None
+    return weight is not None and bool(weight.data_type == HALF)
+
+
 class _Writer:
     """Copies nodes one by one and keeps which values exist in which type."""
 
@@ -61,7 +67,7 @@ class _Writer:
 
     def add(self, node: NodeProto, kind: int) -> None:
         """Copy a node so that it computes in `kind`."""
-        if self._is_stored_half(node):
+        if is_stored_half(node, self._weights):
             stored, name = node.input[0], node.output[0]
             self._keep(stored)
             self._have[name, HALF] = stored
@@ -87,10 +93,6 @@ class _Writer:
         model.graph.node.extend(self._nodes)
         model.graph.initializer.extend(self._kept.values())
         return canonical_lean(LeanGraph(model, self._outside))
-
-    def _is_stored_half(self, node: NodeProto) -> bool:
-        weight = self._weights.get(node.input[0]) if node.op_type == "Cast" else None
-        return weight is not None and weight.data_type == HALF
 
     def _is_float(self, name: str) -> bool:
         weight = self._weights.get(name)

@@ -12,8 +12,10 @@ import onnx
 from onnx import ModelProto, TensorProto, helper
 
 from sensebind.backends.onnx_session import open_session
+from sensebind.backends.tensors import single_rows
 from sensebind.errors import InputError
 from sensebind_engines.export.check import placed_beside
+from sensebind_engines.export.lean import with_weights_as_inputs
 from sensebind_engines.export.stored import read_lean
 
 if TYPE_CHECKING:
@@ -55,10 +57,7 @@ def observe(path: Path, features: Features) -> Observed:
     names = list(float_values(graph.model))
     inputs = {value.name for value in graph.model.graph.input}
     seen = _Seen(path.name, dict.fromkeys(names, 0.0), {})
-    rows = [
-        {name: array[row : row + 1] for name, array in features.items()}
-        for row in range(len(next(iter(features.values()))))
-    ]
+    rows = list(single_rows(features))
     for row, one in enumerate(rows):
         for name in inputs & seen.largest.keys():
             seen.look(name, one[name], row)
@@ -115,23 +114,10 @@ class _Shown:
 
 def float_values(model: ModelProto) -> dict[str, int]:
     """Name and type of every float value that is no weight."""
-    inferred = onnx.shape_inference.infer_shapes(_without_outer_weights(model)).graph
+    inferred = onnx.shape_inference.infer_shapes(with_weights_as_inputs(model)).graph
     weights = {weight.name for weight in model.graph.initializer}
     return {
         value.name: value.type.tensor_type.elem_type
         for value in (*inferred.input, *inferred.value_info, *inferred.output)
         if value.type.tensor_type.elem_type in FLOATS and value.name not in weights
     }
-
-
-def _without_outer_weights(model: ModelProto) -> ModelProto:
-    """The graph with the weights beside it as inputs, which have types and need no values."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    outer = [w for w in model.graph.initializer if w.data_location == TensorProto.EXTERNAL]
-    del copy.graph.initializer[:]
-    copy.graph.initializer.extend(w for w in model.graph.initializer if w not in outer)
-    copy.graph.input.extend(
-        helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in outer
-    )
-    return copy

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
+from sensebind.backends.tensors import single_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
@@ -23,19 +25,6 @@ if TYPE_CHECKING:
 def run_strictly(model: ModelProto, features: Features) -> NDArray[np.float64]:
     """The output of a graph of one output, rows one by one; not finite where it overflowed."""
     evaluator = ReferenceEvaluator(model)
-    rows = len(next(iter(features.values())))
     with np.errstate(all="ignore"):
-        outputs = [
-            evaluator.run(None, {name: array[row : row + 1] for name, array in features.items()})[0]
-            for row in range(rows)
-        ]
+        outputs = [evaluator.run(None, row)[0] for row in single_rows(features)]
     return np.concatenate(outputs).astype(np.float64)
-
-
-def cosines(found: NDArray[np.float64], expected: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosine of each row to the row it should be; -1 where it is not finite."""
-    wide = expected.astype(np.float64)
-    with np.errstate(all="ignore"):
-        norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wide, axis=1)
-        cosine = np.einsum("ij,ij->i", found, wide) / norms
-    return np.where(np.isfinite(cosine), cosine, -1.0)

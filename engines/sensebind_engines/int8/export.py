@@ -13,15 +13,16 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnx
 
 from sensebind.backends.onnx_session import open_session
+from sensebind.backends.tensors import single_rows
 from sensebind.errors import BundleError, InputError
 from sensebind.specs import Int8Spec
+from sensebind_engines.evaluation.metrics import cosines
 from sensebind_engines.export.check import write_graph
+from sensebind_engines.export.stored import read_lean
 from sensebind_engines.half.islands import product_costs
 from sensebind_engines.half.observed import observe
-from sensebind_engines.half.strict import cosines
 from sensebind_engines.int8.quantise import integer_products, plain_graph, quantised
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _median_distance(vectors: NDArray[np.float32]) -> float:
 
 def _integer_share(path: Path, method: Method, features: Features) -> float:
     """Share of a graph's multiplications that a method takes of integers."""
-    model = onnx.load(str(path), load_external_data=False)
+    model = read_lean(path).model
     one = {name: array[:1] for name, array in features.items()}
     costs = product_costs(model, observe(path, one).shapes)
     chosen = integer_products(model, method)
@@ -139,9 +140,7 @@ def _integer_share(path: Path, method: Method, features: Features) -> float:
 
 def _vectors(session: Session, features: Features) -> NDArray[np.float32]:
     """Row by row, as windows are run."""
-    count = len(next(iter(features.values())))
-    rows = ({name: a[row : row + 1] for name, a in features.items()} for row in range(count))
-    return np.concatenate([session.run(None, row)[0] for row in rows])
+    return np.concatenate([session.run(None, row)[0] for row in single_rows(features)])
 
 
 def _time_ratio(sessions: tuple[Session, Session], features: Features) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -28,11 +28,13 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from sensebind.backends.tensors import single_rows
 from sensebind_engines.export.canonical import canonicalise
+from sensebind_engines.half.graph import is_stored_half
 from sensebind_engines.half.islands import PRODUCTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sensebind.types import Features
 
@@ -80,7 +82,7 @@ def plain_graph(path: Path) -> ModelProto:
     nodes = list(model.graph.node)
     del model.graph.node[:]
     for node in nodes:
-        if not _is_stored_half(node, weights):
+        if not is_stored_half(node, weights):
             model.graph.node.append(node)
             continue
         values = numpy_helper.to_array(weights[node.input[0]]).astype(np.float32)
@@ -91,7 +93,7 @@ def plain_graph(path: Path) -> ModelProto:
 def integer_products(model: ModelProto, method: Method) -> set[int]:
     """Indices of the nodes of a bundle's graph whose products a method takes of integers."""
     weights = {weight.name: weight for weight in model.graph.initializer}
-    constant = {n.output[0] for n in model.graph.node if _is_stored_half(n, weights)} | set(weights)
+    constant = {n.output[0] for n in model.graph.node if is_stored_half(n, weights)} | set(weights)
     chosen = PRODUCTS if method == "static" else _MATRIX_PRODUCTS
     return {
         index
@@ -100,20 +102,11 @@ def integer_products(model: ModelProto, method: Method) -> set[int]:
     }
 
 
-def _is_stored_half(node: NodeProto, weights: Mapping[str, TensorProto]) -> bool:
-    stored = weights.get(node.input[0]) if node.op_type == "Cast" else None
-    return stored is not None and bool(stored.data_type == TensorProto.FLOAT16)
-
-
 class _Rows(CalibrationDataReader):  # type: ignore[misc, unused-ignore]
     """Rows of features, one by one."""
 
     def __init__(self, features: Features) -> None:
-        count = len(next(iter(features.values())))
-        self._rows = iter(
-            [{name: array[row : row + 1] for name, array in features.items()}
-             for row in range(count)]
-        )  # fmt: skip
+        self._rows = single_rows(features)
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._rows, None)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensebind.backends.tensorrt.engine import TensorRtEngine
+from sensebind.backends.tensors import single_rows
 from sensebind.errors import BundleError
 from sensebind.plans import Verification
+from sensebind_engines.evaluation.metrics import cosines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +59,7 @@ def golden_rows(
             raise BundleError(
                 f"{folder.file(name)} has no {error} of {modality}; export the bundle again"
             ) from None
-    rows = [{n: array[i : i + 1] for n, array in features.items()} for i in range(len(vectors))]
-    return rows, vectors
+    return list(single_rows(features)), vectors
 
 
 def verify_plan(
@@ -92,13 +93,13 @@ def verify_plan(
         times_ms = 1e3 * np.array(_run_times(engine, rows, clock))
     finally:
         engine.close()
-    cosines = _cosines(found, expected)
+    cosine = cosines(found.astype(np.float64), expected)
     p50, p95, p99 = (float(p) for p in np.percentile(times_ms, (50, 95, 99)).round(4))
     seen = Verification(
         rows=len(rows),
-        least_cosine=float(cosines.min()),
-        p1_cosine=float(np.percentile(cosines, 1)),
-        mean_cosine=float(cosines.mean()),
+        least_cosine=float(cosine.min()),
+        p1_cosine=float(np.percentile(cosine, 1)),
+        mean_cosine=float(cosine.mean()),
         runs=len(times_ms),
         p50_ms=p50,
         p95_ms=p95,
@@ -116,12 +117,3 @@ def _run_times(engine: TensorRtEngine, rows: list[Row], clock: Callable[[], floa
         engine.run(row)
         times.append(clock() - begin)
     return times
-
-
-def _cosines(found: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of each row; vectors that are not finite have none, and the worst one stands for them."""
-    a, b = found.astype(np.float64), expected.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosines: NDArray[np.float64] = np.sum(a * b, axis=1) / norms
-    return np.where(np.isfinite(cosines), cosines, -1.0)

@@ -18,13 +18,14 @@ from onnx import TensorProto, numpy_helper
 from sensebind.backends.onnx_session import open_session
 from sensebind.errors import BundleError, InputError
 from sensebind.types import Modality
+from sensebind_engines.evaluation.metrics import cosines
 from sensebind_engines.export.encoder import export_encoder
 from sensebind_engines.export.lean import LeanGraph, full_graph
 from sensebind_engines.half.export import export_half
 from sensebind_engines.half.graph import with_half_weights
 from sensebind_engines.half.islands import LARGEST_ACTIVATION, fp32_nodes, wide_values
 from sensebind_engines.half.observed import observe
-from sensebind_engines.half.strict import cosines, run_strictly
+from sensebind_engines.half.strict import run_strictly
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.sizes import default_config
 

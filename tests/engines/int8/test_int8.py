@@ -27,8 +27,8 @@ from sensebind.specs import TensorSpec
 from sensebind.types import Modality
 from sensebind_engines.commands.export import export_app
 from sensebind_engines.evaluation.features import features_of
+from sensebind_engines.evaluation.metrics import cosines
 from sensebind_engines.export.encoder import export_encoder
-from sensebind_engines.half.strict import cosines
 from sensebind_engines.int8 import bundle as int8_bundle
 from sensebind_engines.int8 import export as int8_export
 from sensebind_engines.int8.bundle import copy_with_int8
