@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.preprocess.depth import METRES_PER_UNIT
-from sensebind.preprocess.grey_frames import grey_pixels
+from sensebind.preprocess.depth import depth_counts, stream_scale
 from sensebind.types import FrameBlock
 from sensebind_calibration.plane import FLAT, Camera, Plane, fit_plane
 
@@ -118,17 +117,10 @@ def metres(frame: Frame, config: StreamConfig) -> Values:
     """Depth in metres as a run reads it, float64 (h, w), NaN where nothing was measured.
 
     Raises:
-        InputError: if the frame holds no depth.
+        InputError: if the frame holds no depth, or the stream's unit is none of it.
     """
-    counts = grey_pixels(frame)
-    if counts.dtype == np.uint8:
-        raise InputError(
-            f"a {frame.encoding} frame has 8-bit pixels, which hold no depth; expected 16UC1, "
-            "mono16, 32FC1 or a 16-bit grey PNG file"
-        )
-    unit = METRES_PER_UNIT.get(config.unit or "")
-    usual = 1.0 if counts.dtype.kind == "f" else 0.001  # REP 118
-    depth_m = counts.astype(np.float64) * (config.scale or unit or frame.scale or usual)
+    counts, scale = depth_counts(frame, stream_scale(config))
+    depth_m = counts.astype(np.float64) * scale
     depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = np.nan
     return depth_m
 

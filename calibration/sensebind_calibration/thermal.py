@@ -16,7 +16,13 @@ from scipy.optimize import least_squares
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.preprocess.grey_frames import grey_pixels, holds_counts
-from sensebind.preprocess.thermal import UNITS, ZERO_CELSIUS_K
+from sensebind.preprocess.thermal import (
+    COUNTS_AS_KELVIN,
+    UNITS,
+    ZERO_CELSIUS_K,
+    as_read,
+    stream_calibration,
+)
 from sensebind.types import FrameBlock
 from sensebind_calibration.accelerometer import uncertainty
 from sensebind_calibration.levels import batch_mean
@@ -81,14 +87,15 @@ def feel(
         InputError: if there are too few frames, or they hold no temperatures.
     """
     means, spreads, stamps = [], [], []
-    declared = config.unit in UNITS or config.scale is not None
+    declared = False
     for block in blocks:
         assert isinstance(block, FrameBlock)
-        middle = _middle(kelvin_as_read(block.frame, config))
+        kelvin, known = kelvin_as_read(block.frame, config)
+        middle = _middle(kelvin)
         means.append(float(middle.mean()))
         spreads.append(float(middle.std()))
         stamps.append(block.stamp_ns)
-        declared = declared or (config.unit is None and block.frame.scale is not None)
+        declared = declared or known
     if len(means) < FEWEST_FRAMES:
         raise InputError(
             f"{recording} has {len(means)} thermal frames at {celsius:g} °C, expected at least "
@@ -100,11 +107,14 @@ def feel(
     return Heat(np.array(means), spread, true_k, declared, recording, sha256, *times)
 
 
-def kelvin_as_read(frame: Frame, config: StreamConfig) -> Values:
-    """Temperatures as a run reads them, float64 (h, w); a count is a kelvin without any unit.
+def kelvin_as_read(frame: Frame, config: StreamConfig) -> tuple[Values, bool]:
+    """Temperatures as a run reads them, float64 (h, w), and whether a unit or scale says so.
+
+    A count is a kelvin without any.
 
     Raises:
-        InputError: if the frame holds grey of 8 bits, which no number turns into a temperature.
+        InputError: if the frame holds grey of 8 bits, which no number turns into a temperature, or
+            the stream's unit is none of temperature.
     """
     if not holds_counts(frame):
         raise InputError(
@@ -113,16 +123,10 @@ def kelvin_as_read(frame: Frame, config: StreamConfig) -> Values:
             "output (radiometric, TLinear, Y16) and record again"
         )
     counts: NDArray[Any] = grey_pixels(frame)
-    values = counts.astype(np.float64)
-    if config.unit in UNITS:
-        scale, offset = UNITS[config.unit]
-    elif config.scale is not None:
-        scale, offset = config.scale, config.offset or 0.0
-    elif config.unit is None and frame.scale is not None and counts.dtype.kind == "u":
-        scale, offset = frame.scale, 0.0
-    else:
-        scale, offset = 1.0, 0.0
-    return values * scale + offset
+    told = stream_calibration(config)
+    read = as_read(frame, counts, told, raw_counts=config.unit == "counts")
+    scale, offset = read or COUNTS_AS_KELVIN
+    return counts.astype(np.float64) * scale + offset, read is not None
 
 
 def calibrate_thermal(

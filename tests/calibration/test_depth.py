@@ -133,6 +133,16 @@ def test_one_distance_tells_the_scale_alone(tmp_path: Path) -> None:
     assert read_toml(out)["depth"]["wall"]["scale"] == 1
 
 
+def test_a_unit_that_a_run_would_refuse_is_refused(tmp_path: Path) -> None:
+    recording = pictures(tmp_path / "wall", seen(np.random.default_rng(1), wall(1.0), 6))
+    with pytest.raises(InputError, match="unit='inch' is no unit of depth; expected one of m, cm"):
+        run("depth", recording, "--distance", 1, "--stream", "wall=depth,unit=inch",
+            "--out", tmp_path / "c.toml")  # fmt: skip
+    with pytest.raises(InputError, match=r"has scale=0\.001 and unit='mm'; give one of them"):
+        run("depth", recording, "--distance", 1, "--stream", "wall=depth,unit=mm,scale=0.001",
+            "--out", tmp_path / "c.toml")  # fmt: skip
+
+
 def test_dead_pixels_are_mapped_and_the_runtime_reads_them(tmp_path: Path) -> None:
     frames = seen(np.random.default_rng(2), wall(1.0), 12)
     for depth in frames:

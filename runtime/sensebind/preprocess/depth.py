@@ -225,23 +225,39 @@ class DepthPreprocessor(FramesPreprocessor):
         self._calibration = calibration
 
     def _features(self, frame: Frame) -> tuple[NDArray[np.float32], float]:
-        pixels = grey_pixels(frame)
-        if pixels.dtype == np.uint8:
-            raise InputError(
-                f"a {frame.encoding} frame has 8-bit pixels, which hold no depth; expected 16UC1, "
-                "mono16, 32FC1 or a 16-bit grey PNG file"
-            )
-        scale = frame.scale if self._scale is None else self._scale
+        pixels, scale = depth_counts(frame, self._scale)
         if self._calibration.depth is not None:
-            raw = _checked(pixels)
-            scale = _DEFAULT_SCALE[raw.dtype.kind] if scale is None else scale
-            pixels, scale = calibrated_depth(raw, scale, self._calibration), 1.0
+            pixels, scale = calibrated_depth(_checked(pixels), scale, self._calibration), 1.0
         return depth_features(
             pixels,
             self._spec,
             scale=scale,
             focal_px=frame.focal_px if self._focal_px is None else self._focal_px,
         )
+
+
+def depth_counts(frame: Frame, told: float | None) -> tuple[NDArray[Any], float]:
+    """What a depth frame holds.
+
+    Args:
+        frame: of a depth stream.
+        told: metres per count as the stream's configuration has it (`stream_scale`), if it does.
+
+    Returns:
+        Pixels (h, w), uint16 or float32 of any byte order, and metres per count: what was told,
+        else the frame's own, else the convention's.
+
+    Raises:
+        InputError: if the frame holds no depth.
+    """
+    pixels = grey_pixels(frame)
+    if pixels.dtype == np.uint8:
+        raise InputError(
+            f"a {frame.encoding} frame has 8-bit pixels, which hold no depth; expected 16UC1, "
+            "mono16, 32FC1 or a 16-bit grey PNG file"
+        )
+    scale = frame.scale if told is None else told
+    return pixels, _DEFAULT_SCALE[pixels.dtype.kind] if scale is None else scale
 
 
 def make(
@@ -251,7 +267,7 @@ def make(
     assert isinstance(spec.preprocess, DepthSpec)
     return DepthPreprocessor(
         spec.preprocess,
-        scale=_stream_scale(stream),
+        scale=stream_scale(stream),
         focal_px=stream.focal_px if stream else None,
         pixel_format=stream.format if stream else None,
         input_name=spec.inputs[0].name,
@@ -259,8 +275,12 @@ def make(
     )
 
 
-def _stream_scale(stream: StreamConfig | None) -> float | None:
-    """Metres per count that a stream's scale or unit says."""
+def stream_scale(stream: StreamConfig | None) -> float | None:
+    """Metres per count that a stream's scale or unit says.
+
+    Raises:
+        ConfigError: if it says both, or the unit is none of depth.
+    """
     if stream is None or stream.unit is None:
         return stream.scale if stream else None
     if stream.scale is not None:

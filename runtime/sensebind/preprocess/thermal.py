@@ -52,7 +52,8 @@ class Calibration(NamedTuple):
     offset: float = 0.0
 
 
-_COUNTS_AS_KELVIN = Calibration(1.0)
+COUNTS_AS_KELVIN = Calibration(1.0)
+"""What a calibration takes counts for that have no temperature."""
 
 UNITS = {
     "kelvin": Calibration(1.0),
@@ -220,18 +221,30 @@ class ThermalPreprocessor(FramesPreprocessor):
         return image, 1.0
 
     def _calibration_of(self, frame: Frame, values: NDArray[Any]) -> Calibration | None:
-        read, correction = self._as_read(frame, values), self._correction
+        correction = self._correction
+        read = as_read(frame, values, self._calibration, raw_counts=self._raw_counts)
         if correction is None:
             return read
-        scale, offset = read or _COUNTS_AS_KELVIN
+        scale, offset = read or COUNTS_AS_KELVIN
         return Calibration(correction.scale * scale, correction.scale * offset + correction.offset)
 
-    def _as_read(self, frame: Frame, values: NDArray[Any]) -> Calibration | None:
-        if self._raw_counts or self._calibration is not None:
-            return self._calibration
-        if frame.scale is not None and values.dtype.kind == "u":
-            return Calibration(frame.scale)
-        return None
+
+def as_read(
+    frame: Frame, values: NDArray[Any], told: Calibration | None, *, raw_counts: bool
+) -> Calibration | None:
+    """From counts to kelvin; None if nothing says it.
+
+    Args:
+        frame: of a thermal stream.
+        values: its pixels, uint16 or float32.
+        told: what the stream's configuration says (`stream_calibration`); goes before the frame's.
+        raw_counts: whether counts have no temperature, whatever the frame says.
+    """
+    if raw_counts or told is not None:
+        return told
+    if frame.scale is not None and values.dtype.kind == "u":
+        return Calibration(frame.scale)
+    return None
 
 
 def make(
@@ -242,7 +255,7 @@ def make(
     section = calibration.thermal
     return ThermalPreprocessor(
         spec.preprocess,
-        calibration=_stream_calibration(stream) if stream else None,
+        calibration=stream_calibration(stream) if stream else None,
         raw_counts=stream is not None and stream.unit == "counts",
         pixel_format=stream.format if stream else None,
         input_name=spec.inputs[0].name,
@@ -250,8 +263,12 @@ def make(
     )
 
 
-def _stream_calibration(stream: StreamConfig) -> Calibration | None:
-    """What a stream's unit, or its scale and offset, say of its counts."""
+def stream_calibration(stream: StreamConfig) -> Calibration | None:
+    """What a stream's unit, or its scale and offset, say of its counts.
+
+    Raises:
+        ConfigError: if they contradict each other, or the unit is none of temperature.
+    """
     unit, scale, offset = stream.unit, stream.scale, stream.offset
     if unit is not None and (scale is not None or offset is not None):
         raise ConfigError(
