@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 import wave
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from tests.docs.test_docs import FENCE, PAGES, ROOT, blocks, environment, page_id
+from tests.docs.test_docs import FENCE, PAGES, ROOT, blocks, page_id, run
 from tests.support.toml import read_toml
 
 if TYPE_CHECKING:
@@ -85,11 +83,7 @@ def test_commands_run(page: str, workplace: Path) -> None:
     for command in (each for each in commands(page) if not excused(page, each)):
         words = shlex.split(command)
         assert words[0] == "sensebind", f"{command}: run it in a test, or say in not_run.toml why"
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=workplace, env=environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        run(words, workplace)
 
 
 @pytest.mark.parametrize(("page", "number"), EXAMPLES)

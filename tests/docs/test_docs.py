@@ -10,12 +10,16 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 import sensebind
 from sensebind.windowing import StreamCounters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -51,16 +55,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, **terminal, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
+def run(words: Sequence[str], folder: Path) -> str:
+    """Run a command of a page, a Python module's, in a folder; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
+    return done.stdout
+
+
 @lru_cache
 def help_of(*command: str) -> str:
     """What `sensebind COMMAND --help` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sensebind", *command, "--help"],
-        capture_output=True, text=True, check=False,
-        env=environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, f"sensebind {' '.join(command)} --help: {done.stderr}"
-    return done.stdout
+    return run(["sensebind", *command, "--help"], ROOT)
 
 
 def make_targets() -> set[str]:
@@ -123,14 +131,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/search.md"])
 def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
-    ran = [words[1:] for words in commands(ROOT / page) if words[0] == "sensebind"]
+    ran = [words for words in commands(ROOT / page) if words[0] == "sensebind"]
     assert len(ran) >= 3
     for words in ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "sensebind", *words], cwd=workplace, env=environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"sensebind {shlex.join(words)}: {done.stderr}"
+        run(words, workplace)
         for out in (Path(word) for word in words if word.endswith(".parquet")):
             assert (workplace / out).stat().st_size > 0
 

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +16,7 @@ from sensebind.sources.imu_join import MAX_INTERVAL_NS
 from sensebind.sources.messages.pcm import SAMPLE_FORMATS
 from sensebind.types import SampleBlock
 from sensebind.units import ACCELERATION_UNITS, RATE_UNITS
-from tests.docs.test_docs import FENCE, ROOT, commands, environment
+from tests.docs.test_docs import FENCE, ROOT, commands, run
 from tests.support.recorded import IMU, Taken
 from tests.support.recorded import record as record_blocks
 from tests.support.records import record, run_metadata
@@ -59,11 +57,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_its_commands_run(workplace: Path, words: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sensebind", *words], cwd=workplace, env=environment(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run(["sensebind", *words], workplace)
     for out in (workplace / word for word in words if word.endswith(".parquet")):
         assert out.stat().st_size > 0
 

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -14,7 +12,7 @@ from sensebind.errors import InputError
 from sensebind.robot.health import Status
 from sensebind.robot.keys import keys_text, with_keys
 from sensebind.robot.reading import read_robot_config
-from tests.docs.test_docs import ROOT, blocks, commands, environment
+from tests.docs.test_docs import ROOT, blocks, commands, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +35,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_its_commands_run(workplace: Path, words: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sensebind", *words], cwd=workplace, env=environment(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run(["sensebind", *words], workplace)
 
 
 def test_the_robot_with_sensors_is_valid(tmp_path: Path) -> None:

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.docs.test_docs import ROOT, commands, environment
+from tests.docs.test_docs import ROOT, commands, run
 
 PAGE = ROOT / "docs" / "train-your-own.md"
 
@@ -26,10 +23,6 @@ def test_the_page_runs_from_recipe_to_search(tmp_path: Path) -> None:
     sample = ROOT / "runtime" / "sensebind" / "_data" / "sample" / "sample.mcap"
     (tmp_path / "drive.mcap").symlink_to(sample)
     for words in commands(PAGE):
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=tmp_path, env=environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
+        run(words, tmp_path)
     assert (tmp_path / "figures" / "EVALUATION.md").exists()
     assert (tmp_path / "mine.parquet").stat().st_size > 0
