@@ -298,8 +298,10 @@ def _targets(bundle: str, asked: _Asked) -> tuple[str, "Flavour", "list[Target]"
     if asked.precision not in get_args(Asked):
         raise InputError(f"--precision is {asked.precision!r}, expected auto, fp16 or fp32")
     options = _options(asked)
-    flavour, gpu, folder = open_flavour(asked.backend), find_gpu(), open_bundle(bundle)
-    if not flavour.is_rtx:
+    flavour, folder = open_flavour(asked.backend), open_bundle(bundle)
+    if flavour.is_rtx:
+        gpu = find_gpu()
+    else:
         gpu = _gpu_at_hand("TensorRT builds plans on the GPU that runs them")
     wanted = asked.modalities or list(folder.manifest.encoders)
     precision = cast("Asked", asked.precision)
