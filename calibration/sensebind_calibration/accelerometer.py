@@ -122,3 +122,20 @@ def uncertainty(
     elif freedom > 0:
         scale = max(1.0, chi_square / freedom)
     return scale * np.linalg.pinv(jacobian.T @ jacobian), quantile
+
+
+def fit_linear(design: Values, wanted: Values, weights: Values) -> tuple[Values, Values, float]:
+    """The parameters for which design @ parameters is nearest to what is wanted, and their errors.
+
+    Args:
+        design: (values, parameters).
+        wanted: (values,).
+        weights: (values,), one over the standard error of each.
+
+    Returns:
+        The parameters, and what `uncertainty` tells of them.
+    """
+    weighted = weights[:, np.newaxis] * design
+    parameters = np.asarray(np.linalg.lstsq(weighted, weights * wanted, rcond=None)[0])
+    left = weighted @ parameters - weights * wanted
+    return parameters, *uncertainty(weighted, left, known_scale=True)

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from sensebind.errors import InputError
-from sensebind_calibration.accelerometer import uncertainty
+from sensebind_calibration.accelerometer import fit_linear
 from sensebind_calibration.depth_view import LEAST_FILLED
 from sensebind_calibration.levels import batch_mean
 from sensebind_calibration.sense_sections import PlaneView
@@ -115,22 +114,16 @@ def fit_depth(walls: Sequence[Seen], tape_error_m: float = TAPE_ERROR_M) -> Dept
     weights = 1 / np.hypot(errors, tape_error_m)
     both = len(told) > 1 and true.max() / true.min() >= _LEAST_SPREAD
     design = np.stack([read, cosines], axis=1)[:, : 2 if both else 1]
-
-    def off(parameters: Values) -> Values:
-        return np.asarray(weights * (design @ parameters - true))
-
-    start = np.array([1.0, 0.0])[: 2 if both else 1]
-    solved = least_squares(off, start, method="trf")
-    covariance, quantile = uncertainty(solved.jac, solved.fun, known_scale=True)
+    values, covariance, quantile = fit_linear(design, true, weights)
     halves = quantile * np.sqrt(np.diag(covariance))
-    spans = [(float(v - h), float(v + h)) for v, h in zip(solved.x, halves, strict=True)]
-    left = design @ solved.x - true
+    spans = [(float(v - h), float(v + h)) for v, h in zip(values, halves, strict=True)]
+    left = design @ values - true
     return DepthFit(
-        scale=float(solved.x[0]),
+        scale=float(values[0]),
         scale_interval=spans[0],
-        offset_m=float(solved.x[1]) if both else 0.0,
+        offset_m=float(values[1]) if both else 0.0,
         offset_interval=spans[1] if both else None,
-        residual_m=float(np.sqrt(np.mean(left**2))) if len(told) > len(solved.x) else None,
+        residual_m=float(np.sqrt(np.mean(left**2))) if len(told) > len(values) else None,
         raw_residual_m=float(np.sqrt(np.mean((read - true) ** 2))),
     )
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
@@ -24,7 +23,7 @@ from sensebind.preprocess.thermal import (
     stream_calibration,
 )
 from sensebind.types import FrameBlock
-from sensebind_calibration.accelerometer import uncertainty
+from sensebind_calibration.accelerometer import fit_linear
 from sensebind_calibration.levels import batch_mean
 from sensebind_calibration.recording import dated, joined_sha256
 from sensebind_calibration.sense_sections import HeatView, ThermalSection
@@ -195,15 +194,11 @@ def _fit(seen: Sequence[Heat], read: Values, true: Values, errors: Values, error
     weights = 1 / np.maximum(np.hypot(slope * errors, error_k), 1e-9)
     # About the middle of the temperatures, where the two numbers hardly depend on each other.
     centre = float(read.mean())
-
-    def off(parameters: Values) -> Values:
-        return np.asarray(weights * (parameters[0] * (read - centre) + parameters[1] - true))
-
-    solved = least_squares(off, [slope, float(true.mean())], x_scale=[slope, 1.0])
-    covariance, quantile = uncertainty(solved.jac, solved.fun, known_scale=True)
+    design = np.stack([read - centre, np.ones_like(read)], axis=1)
+    values, covariance, quantile = fit_linear(design, true, weights)
     shift = np.array([-centre, 1.0])
     halves = quantile * np.sqrt([covariance[0, 0], shift @ covariance @ shift])
-    scale, height = map(float, solved.x)
+    scale, height = map(float, values)
     return _Line(scale, height - scale * centre, float(halves[0]), float(halves[1]))
 
 
