@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
 from sensebind_ros.clock import RosTime
+from sensebind_ros.findings import Looking
 from sensebind_ros.inputs import Inputs
 from sensebind_ros.running import Running
 from sensebind_ros.topics import Topics, frames_for, make_source
@@ -33,6 +34,7 @@ class Active(Closing):
         clock: ROS time.
         topics: what is subscribed to.
         running: the pipeline.
+        looking: looks at the streams for diagnostics.
         unpublished: embeddings that could not be published.
     """
 
@@ -67,6 +69,7 @@ class Active(Closing):
         except BaseException:
             self.close()
             raise
+        self.looking = Looking(settings, self.topics.all, self.running)
 
     def change(self, settings: Settings) -> None:
         """Go on with other settings of the pipeline.

@@ -26,7 +26,7 @@ from sensebind.flow.incidents import told
 from sensebind_ros.active import Active
 from sensebind_ros.configured import Configured
 from sensebind_ros.diagnostics import Diagnostics
-from sensebind_ros.findings import Looking, active_finding, encoder_findings, node_finding
+from sensebind_ros.findings import active_finding, encoder_findings, node_finding
 from sensebind_ros.parameters import Parameters
 from sensebind_ros.services import Services
 from sensebind_ros.settings import When
@@ -58,7 +58,6 @@ class SenseBindNode(LifecycleNode):
         super().__init__(name)
         self._configured: Configured | None = None
         self._active: Active | None = None
-        self._looking: Looking | None = None
         self._problem = ""
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._parameter_table = Parameters(self, self._allowed, self._apply)
@@ -130,7 +129,6 @@ class SenseBindNode(LifecycleNode):
         active = Active(self, self._configured)
         super().on_activate(state)
         self._active = active
-        self._looking = Looking(self._configured.settings, active.topics.all, active.running)
         if active.look():
             self._search = self.create_timer(_LOOK_S, self._look, clock=self._steady)
 
@@ -138,7 +136,6 @@ class SenseBindNode(LifecycleNode):
         """End what is active."""
         self._end_search()
         active, self._active = self._active, None
-        self._looking = None
         if active is not None:
             active.close()
 
@@ -165,17 +162,17 @@ class SenseBindNode(LifecycleNode):
 
     def _tell(self) -> None:
         state = self._state_machine.current_state[1]
-        if self._active is None or self._configured is None or self._looking is None:
+        if self._active is None or self._configured is None:
             self._diagnostics.publish([node_finding(state, self._problem)])
             return
         active, configured = self._active, self._configured
         active.running.end_outdated()
         active.look()
-        states = self._looking.states()
+        states = active.looking.states()
         self._diagnostics.publish(
             [
                 active_finding(state, active.running, active.clock.jumps, active.unpublished),
-                *self._looking.findings(states),
+                *active.looking.findings(states),
                 *encoder_findings(configured.bundle, configured.settings, states),
             ]
         )
