@@ -52,12 +52,13 @@ system_packages() {
 
 # environment NAME VERSION PIP_ARGUMENT...: sets $venv to a cached environment of that name.
 # Its key is what decides its content, so it is made anew when pyproject.toml, the constraints or
-# the interpreter change. The checkout itself is linked in on every use, without its dependencies.
+# the interpreter change, and another checkout shares it. The checkout itself is linked in on every
+# use, without its dependencies.
 environment() {
   local name=$1 version=$2 python key
   shift 2
   python=$(require_python "$version")
-  key=$({ "$python" -VV; printf '%s\n' "$@"; cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt; } | sha256sum)
+  key=$({ "$python" -VV; printf '%s\n' "${@//$root/.}"; cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt; } | sha256sum)
   venv=$cache/$name-py$version-${key:0:16}
   mkdir -p "$cache"
   exec {lock}>"$venv.lock"
@@ -80,13 +81,23 @@ pip_install() {
     { tail -n 30 "$work/pip.log" >&2; die "pip install $* failed"; }
 }
 
-# Environments that no run has used for a fortnight are removed.
+# What a run may write: all environments made anew, and the recordings of the largest tests.
+need_gb=20
+
+free_gb() { echo $(($(df -Pk "$1" | awk 'NR == 2 { print $4 }') >> 20)); }
+
+# Environments that no run has used for a fortnight are removed, and where the disk is short the
+# others too, those first that have not been used for longest. One that is in use is locked.
 prune_cache() {
-  local old
-  [ -d "$cache" ] || return 0
-  find "$cache" -maxdepth 1 -name '*.lock' -mtime +14 -print0 | while IFS= read -r -d '' old; do
-    rm -rf "${old%.lock}" "$old"
-  done
+  local lock
+  mkdir -p "$cache"
+  find "$cache" -maxdepth 1 -name '*.lock' -printf '%T@ %p\n' | sort -n | cut -d' ' -f2- |
+    while IFS= read -r lock; do
+      [ "$(free_gb "$cache")" -lt $need_gb ] || [ -n "$(find "$lock" -mtime +14)" ] || continue
+      flock -n "$lock" rm -rf "${lock%.lock}" "$lock" || continue
+    done
+  [ "$(free_gb "$cache")" -ge 5 ] ||
+    die "$(free_gb "$cache") GB are free at $cache, and environments need up to $need_gb; make room or set SENSEBIND_CI_CACHE"
 }
 
 # run_tests STAGE PYTEST_ARGUMENT...: pytest, then the stage's list of skips, or that of the stage
@@ -94,6 +105,7 @@ prune_cache() {
 run_tests() {
   local stage=$1 report=$work/$1.xml
   shift
-  python -m pytest -p no:cacheprovider -q --junitxml="$report" "$@"
+  # What tests write goes with the run: some of their recordings have hundreds of megabytes.
+  python -m pytest -p no:cacheprovider -q --basetemp="$work/$stage" --junitxml="$report" "$@"
   python "$root/.ci/skips.py" "$report" "$root/tests/expected_skips" "${SENSEBIND_SKIPS:-$stage}"
 }
