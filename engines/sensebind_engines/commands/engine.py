@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast, get_args
 
 import typer
 
-from sensebind.errors import BackendError, ConfigError, InputError
+from sensebind.errors import ConfigError, InputError
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
-    from sensebind.backends.tensorrt.choice import PlanRequest
-    from sensebind.backends.tensorrt.engine import TensorRtEngine
     from sensebind.gpu import Gpu
-    from sensebind.plans import Plan
     from sensebind_engines.tensorrt.encoders import Target
     from sensebind_engines.tensorrt.flavour import Flavour
     from sensebind_engines.tensorrt.options import BuildOptions
@@ -21,7 +18,7 @@ engine_app = typer.Typer(
     help="Build and look after TensorRT plans of a bundle's encoders.", add_completion=False
 )
 
-BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")]
+BundleArgument = Annotated[str, typer.Argument(metavar="[BUNDLE]", help="Name or folder.")]
 BackendOption = Annotated[
     str, typer.Option("--backend", metavar="tensorrt|tensorrt-rtx", help="Which TensorRT.")
 ]
@@ -66,7 +63,7 @@ VersionOption = Annotated[
 
 @engine_app.command()
 def build(
-    bundle: BundleArgument,
+    bundle: BundleArgument = "demo",
     backend: BackendOption = "tensorrt",
     modality: ModalityOption = None,
     precision: PrecisionOption = "auto",
@@ -121,7 +118,7 @@ def list_plans() -> None:
     for sentence in damaged:
         output.warning(sentence)
     if not plans:
-        typer.echo(f"no plans in {plans_folder()}; build some with: sensebind engine build demo")
+        typer.echo(f"no plans in {plans_folder()}; build some with: sensebind engine build")
         return
     rows = []
     for plan in plans:
@@ -139,7 +136,7 @@ def list_plans() -> None:
 
 @engine_app.command()
 def explain(
-    bundle: BundleArgument,
+    bundle: BundleArgument = "demo",
     backend: BackendOption = "tensorrt",
     modality: ModalityOption = None,
     precision: PrecisionOption = "auto",
@@ -158,6 +155,7 @@ def explain(
         version_compatible,
     )  # fmt: skip
     name, _, targets = _targets(bundle, asked)
+    plans, _ = all_plans()
     for target in targets:
         found = find_plan(target.key)
         if found is not None:
@@ -165,7 +163,7 @@ def explain(
             typer.echo(f"{target.modality}: {found.path}, unharmed")
             continue
         typer.echo(f"{target.modality}: no plan fits")
-        for plan in all_plans()[0]:
+        for plan in plans:
             if (plan.record.bundle, plan.record.modality) == (name, target.modality):
                 reasons = "; ".join(differences(target.key, plan.record))
                 typer.echo(f"  {plan.folder.name[:12]} does not: {reasons}")
@@ -183,84 +181,15 @@ def verify(
 
     Without a bundle: see that the bytes of every plan are those that were built.
     """
-    if bundle is None:
-        _verify_bytes()
+    from sensebind_engines.commands.engine_verify import verify_bytes, verify_vectors
+
+    if bundle is not None:
+        gpu = _gpu_at_hand("plans are verified on the GPU that runs them")
+        verify_vectors(bundle, backend, modality, gpu)
+    elif modality:
+        raise InputError("--modality chooses among a bundle's plans; name the bundle, too")
     else:
-        _verify_vectors(bundle, backend, modality)
-
-
-def _verify_bytes() -> None:
-    from sensebind.cli import output
-    from sensebind.plans import all_plans
-
-    plans, damaged = all_plans()
-    damaged += [told for plan in plans if (told := plan.damage()) is not None]
-    for sentence in damaged:
-        output.error(sentence)
-    typer.echo(f"{len(plans)} plans, {len(damaged)} damaged")
-    if damaged:
-        raise typer.Exit(1)
-
-
-def _verify_vectors(bundle: str, backend: str, modalities: list[Modality] | None) -> None:
-    from sensebind.backends.tensorrt.choice import all_fitting
-    from sensebind.backends.tensorrt.library import open_library
-    from sensebind.bundle_folder import open_bundle
-    from sensebind.cli import output
-    from sensebind.plan_request import plan_request
-    from sensebind_engines.tensorrt.verify import verify_plan
-
-    folder, library = open_bundle(bundle), open_library(backend)
-    gpu = _gpu_at_hand("plans are verified on the GPU that runs them")
-    lacking: list[BackendError] = []
-    verdicts: list[bool] = []
-    for modality in modalities or list(folder.manifest.encoders):
-        request = plan_request(folder, modality)
-        try:
-            plans = all_fitting(request._replace(least_cosine=-1.0), library, gpu)
-        except BackendError as error:
-            lacking.append(error)
-            continue
-        for plan in plans:
-            typer.echo(f"{modality} {plan.record.precision} on {gpu.name}")
-            verified, engine = verify_plan(library, folder, plan)
-            verdicts.append(_tell_verdict(verified, engine, request, backend))
-    if lacking and (modalities or not verdicts):
-        raise lacking[0]
-    for absence in lacking:  # a robot need not have plans of all senses
-        output.warning(str(absence))
-    if not all(verdicts):
-        raise typer.Exit(1)
-
-
-def _tell_verdict(
-    plan: "Plan", engine: "TensorRtEngine", request: "PlanRequest", backend: str
-) -> bool:
-    """Print how a plan compares; whether that is good enough."""
-    from sensebind.cli import output
-
-    seen = plan.record.verified
-    assert seen is not None
-    typer.echo(
-        f"  cosine of {seen.rows} rows to the golden FP32 vectors: least {seen.least_cosine:.6f}, "
-        f"p1 {seen.p1_cosine:.6f}, mean {seen.mean_cosine:.6f}\n"
-        f"  {seen.runs} runs at batch 1: p50 {seen.p50_ms:.3f} ms, p95 {seen.p95_ms:.3f} ms, "
-        f"p99 {seen.p99_ms:.3f} ms\n"
-        f"  CUDA graphs {'on' if engine.graphs_off is None else f'off: {engine.graphs_off}'}; "
-        f"features and vectors {'shared with the GPU' if engine.zero_copy else 'copied'}"
-    )
-    if seen.least_cosine >= request.least_cosine:
-        return True
-    instead = (
-        f"build another with: {request.build_command(backend)} --precision fp32"
-        if plan.record.precision == "fp16"
-        else "run this encoder with --backend onnxruntime"
-    )
-    output.error(
-        f"the bundle asks for a cosine of {request.least_cosine:g}: this plan will be refused; "
-        f"{instead}"
-    )
-    return False
+        verify_bytes()
 
 
 def _gpu_at_hand(what: str) -> "Gpu":

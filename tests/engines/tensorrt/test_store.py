@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, SinkError
 from sensebind.gpu import NO_GPU, Gpu
-from sensebind.plans import PLAN_NAME, find_plan, place_of, plans_folder
+from sensebind.plans import PLAN_NAME, all_plans, find_plan, place_of, plans_folder
 from sensebind.storage import data_folder
 from sensebind.types import Modality
 from sensebind_engines.commands.engine import engine_app
@@ -176,9 +176,31 @@ def test_without_a_gpu_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     tensorrt = SimpleNamespace(__version__="10.3.0.26")
     monkeypatch.setitem(sys.modules, "tensorrt", tensorrt)
     monkeypatch.setattr("sensebind.gpu.find_gpu", lambda: NO_GPU)
-    for command in ("build", "explain", "verify"):
-        done = CliRunner().invoke(engine_app, [command, "demo"])
+    for arguments in (["build"], ["build", "demo"], ["explain"], ["verify", "demo"]):
+        done = CliRunner().invoke(engine_app, arguments)
         assert "no GPU or driver was found here; run this on the robot" in str(done.exception)
+
+
+def test_the_demos_plans_are_meant_where_no_bundle_is_named(
+    builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensorrt = SimpleNamespace(__version__="10.3.0.26")
+    monkeypatch.setitem(sys.modules, "tensorrt", tensorrt)
+    monkeypatch.setattr("sensebind.gpu.find_gpu", lambda: ORIN)
+    done = CliRunner().invoke(engine_app, ["build", "--modality", "imu"])
+    assert "imu fp16: built in 0.5 s" in done.output
+    assert "unharmed" in CliRunner().invoke(engine_app, ["explain", "--modality", "imu"]).output
+    assert {plan.record.bundle for plan in all_plans()[0]} == {"demo"}
+
+
+def test_bytes_are_verified_without_a_bundle_and_of_all_plans(builds: list[str]) -> None:
+    plan = kept().plan
+    assert CliRunner().invoke(engine_app, ["verify"]).output == "1 plans, 0 damaged\n"
+    plan.path.write_bytes(b"evil")
+    done = CliRunner().invoke(engine_app, ["verify"])
+    assert (done.exit_code, "1 plans, 1 damaged" in done.output) == (1, True)
+    done = CliRunner().invoke(engine_app, ["verify", "--modality", "imu"])
+    assert "--modality chooses among a bundle's plans; name the bundle" in str(done.exception)
 
 
 def test_without_tensorrt_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
