@@ -89,8 +89,8 @@ def choose(requests: Sequence[PlanRequest]) -> tuple[str | None, str]:
     if not has_driver():
         return None, "no NVIDIA GPU or driver was found"
     graphs = {graph for request in requests for graph in request.graphs}
-    keys = [plan.record.key for plan in all_plans()[0]]
-    built = {key.backend for key in keys if key.onnx_sha256 in graphs}
+    records = [plan.record for plan in all_plans()[0]]
+    built = {record.key.backend for record in records if record.key.onnx_sha256 in graphs}
     if not built:
         argument = requests[0].argument if requests else "BUNDLE"
         return None, f"no plan was built for the GPU (sensebind engine build {argument})"
@@ -108,7 +108,7 @@ def choose(requests: Sequence[PlanRequest]) -> tuple[str | None, str]:
         except MissingExtraError:
             reasons.append(f"{name} is not installed")
             continue
-        lacking = [r for r in requests if not _has_plan(r, library, gpu)]
+        lacking = [r for r in requests if not _is_served(r, records, library, gpu)]
         if len(lacking) < len(requests):
             return name, _told(library, gpu, lacking)
         explain = f"sensebind engine explain {requests[0].argument} --backend {name}"
@@ -124,12 +124,10 @@ def _told(library: Library, gpu: Gpu, lacking: Sequence[PlanRequest]) -> str:
     return f"{library.name} {library.version} on {gpu.name}{rest}"
 
 
-def _has_plan(request: PlanRequest, library: Library, gpu: Gpu) -> bool:
-    try:
-        find_fitting(request, library, gpu)
-    except BackendError:
-        return False
-    return True
+def _is_served(
+    request: PlanRequest, records: Sequence[PlanRecord], library: Library, gpu: Gpu
+) -> bool:
+    return any(_unfit(record, request, library, gpu) is None for record in records)
 
 
 def _preference(plan: Plan) -> tuple[bool, bool, int]:

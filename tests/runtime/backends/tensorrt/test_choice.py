@@ -21,7 +21,7 @@ from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, InputError, MissingExtraError
 from sensebind.gpu import NO_GPU, Gpu
 from sensebind.plan_request import plan_request
-from sensebind.plans import RECORD_NAME, Plan, Verification, encode_record
+from sensebind.plans import RECORD_NAME, Plan, Verification, all_plans, encode_record
 from sensebind.types import Modality
 from tests.support.emulated.plans import put_plan
 
@@ -178,6 +178,20 @@ def test_auto_takes_plans_where_there_are_some(machine: pytest.MonkeyPatch) -> N
     name, reason = choose([REQUEST, *others])
     assert name == "tensorrt"
     assert reason.endswith("no plan fits audio, text, computed by the CPU")
+
+
+def test_auto_reads_the_records_once_for_all_encoders(machine: pytest.MonkeyPatch) -> None:
+    put()
+    read = []
+
+    def counted() -> tuple[list[Plan], list[str]]:
+        read.append(1)
+        return all_plans()
+
+    machine.setattr(choice, "all_plans", counted)
+    every = [plan_request(open_bundle("demo"), modality) for modality in Modality]
+    assert choose(every)[0] == "tensorrt"
+    assert len(read) == 1
 
 
 def test_auto_says_what_is_missing(machine: pytest.MonkeyPatch) -> None:
