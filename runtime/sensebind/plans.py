@@ -208,7 +208,8 @@ def find_plan(key: PlanKey) -> Plan | None:
 
 def all_plans() -> tuple[list[Plan], list[str]]:
     """Every plan, by bundle and modality, and a sentence for each record that cannot be read."""
-    read = [_try_record(path) for path in sorted(plans_folder().glob(f"*/{RECORD_NAME}"))]
+    # Hidden folders are drafts, whole but for their name where a process was killed.
+    read = [_try_record(path) for path in sorted(plans_folder().glob(f"[!.]*/{RECORD_NAME}"))]
     plans = [plan for plan in read if isinstance(plan, Plan)]
     damaged = [told for told in read if isinstance(told, str)]
     return sorted(plans, key=lambda p: (p.record.bundle, p.record.modality, p.folder)), damaged

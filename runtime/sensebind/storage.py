@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import glob
 import hashlib
 import os
 import secrets
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK_BYTES = 1 << 20
+_DRAFT = ".part"
 
 
 def sha256_of_file(path: Path) -> str:
@@ -77,17 +79,57 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The content is flushed to disk before the rename, so a crash leaves the old file or the new
     one, never a part.
     """
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    temporary = _draft_of(path)
     _create(temporary)
     try:
         yield temporary
         flush(temporary)
         temporary.replace(path)
-        # The rename is done; a file system that cannot flush folders does not undo it.
-        with suppress(OSError):
-            flush(path.parent)
+        _flush_rename(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a new folder beside `folder`; it takes its place only if the block succeeds.
+
+    A crash leaves a draft or the whole, never a part; what is in it is flushed by who writes it.
+
+    Args:
+        folder: its parents are made where they are missing.
+        replace: remove what is there first; without, only an empty folder is replaced.
+
+    Raises:
+        OSError: it cannot be written, or is there already.
+    """
+    draft = _draft_of(folder)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        if replace:
+            shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+        _flush_rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes left of a folder that nobody is writing now."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{_DRAFT}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _draft_of(path: Path) -> Path:
+    """A name of its own beside `path`, hidden."""
+    return path.parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"
+
+
+def _flush_rename(path: Path) -> None:
+    """Have a rename last."""
+    with suppress(OSError):  # it is done; a file system that cannot flush folders undoes nothing
+        flush(path.parent)
 
 
 def _create(path: Path) -> None:

@@ -119,6 +119,12 @@ def test_damaged_records_are_told_and_cost_no_other() -> None:
     assert f"remove {other.folder}" in sentence
 
 
+def test_the_draft_of_a_killed_build_is_no_plan() -> None:
+    plan = put(KEY)
+    plan.folder.rename(plan.folder.with_name(f".{plan.folder.name}.0a1b2c3d.part"))
+    assert all_plans() == ([], [])
+
+
 def test_another_format_is_refused() -> None:
     plan = put(KEY)
     record = msgspec.structs.replace(plan.record, format=2)

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from sensebind import storage
-from sensebind.storage import atomic_path, cache_folder, data_folder, sha256_of_file
+from sensebind.storage import (
+    atomic_folder,
+    atomic_path,
+    cache_folder,
+    data_folder,
+    remove_drafts,
+    sha256_of_file,
+)
 
 
 def test_hash_is_that_of_the_whole_file(tmp_path: Path) -> None:
@@ -92,3 +99,51 @@ def test_new_files_have_the_permissions_of_any_other(tmp_path: Path) -> None:
 def test_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="none"), atomic_path(tmp_path / "none" / "file"):
         pass
+
+
+def write_folder(folder: Path, content: str, *, replace: bool = False) -> None:
+    """A folder with one file."""
+    with atomic_folder(folder, replace=replace) as draft:
+        (draft / "file").write_text(content)
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "parent" / "folder"
+    with atomic_folder(folder) as draft:
+        (draft / "file").write_text("new")
+        assert not folder.exists()
+    assert (folder / "file").read_text() == "new"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_failed_folder_vanishes(tmp_path: Path) -> None:
+    write_folder(tmp_path / "folder", "old")
+    with (
+        pytest.raises(ZeroDivisionError, match="division"),
+        atomic_folder(tmp_path / "folder", replace=True) as draft,
+    ):
+        (draft / "file").write_text(str(1 / 0))
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_folder(folder, "old")  # an empty one is in nobody's way
+    (folder / "other").write_text("")
+    with pytest.raises(OSError, match="not empty"):
+        write_folder(folder, "new")
+    assert (folder / "file").read_text() == "old"
+    write_folder(folder, "new", replace=True)
+    assert (folder / "file").read_text() == "new"
+    assert list(tmp_path.rglob("*")) == [folder, folder / "file"]
+
+
+def test_drafts_of_killed_processes_are_found(tmp_path: Path) -> None:
+    folder, other = tmp_path / "folder[1]", tmp_path / "folder[1]2"
+    for left in (".folder[1].0a1b2c3d.part", ".folder[1]2.0a1b2c3d.part"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "file").write_text("half")
+    remove_drafts(folder)
+    assert [path.name for path in tmp_path.iterdir()] == [f".{other.name}.0a1b2c3d.part"]

@@ -8,8 +8,6 @@ content was made from, so it is never out of date.
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ import msgspec
 import numpy as np
 
 from sensebind.errors import SinkError
+from sensebind.storage import atomic_folder
 from sensebind.types import Frame, Window
 
 if TYPE_CHECKING:
@@ -116,20 +115,15 @@ def write_records(folder: Path, records: Iterable[Record]) -> None:
     Raises:
         SinkError: naming the folder, if it cannot be written; nothing of it is left then.
     """
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.part"
     try:
-        temporary.mkdir(parents=True)
-        _write(temporary, records)
-        if not folder.exists():
-            temporary.rename(folder)
+        with atomic_folder(folder) as draft:
+            _write(draft, records)
     except OSError as error:
         if not folder.exists():
             raise SinkError(
                 f"cannot write the cache {folder.parent}: {error.strerror}; "
                 "free some space or choose another folder"
             ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def window_record(window: Window) -> Record:

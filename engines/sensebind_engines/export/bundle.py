@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import io
-import secrets
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +14,7 @@ from sensebind.bundle_folder import MANIFEST_NAME, BundleFolder, open_bundle
 from sensebind.errors import InputError, SinkError
 from sensebind.manifest import EdgeSpec, FileSpec, Manifest, encode_manifest
 from sensebind.specs import EncoderSpec, TextSpec
-from sensebind.storage import atomic_path, sha256_of_file
+from sensebind.storage import atomic_folder, atomic_path, sha256_of_file
 from sensebind_engines.export.encoder import BATCHES, ExportedEncoder, export_encoder
 from sensebind_engines.half.export import export_half
 
@@ -171,20 +169,14 @@ def new_bundle(out: Path) -> Iterator[BundleDraft]:
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{str(out)!r} exists; name a new folder for the bundle")
-    draft = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
     try:
-        draft.mkdir(parents=True)
-        yield BundleDraft(draft)
-        open_bundle(draft)  # a block that ends well has finished it
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
+        with atomic_folder(out) as draft:
+            yield BundleDraft(draft)
+            open_bundle(draft)  # a block that ends well has finished it
     except OSError as error:
         raise SinkError(
             f"the bundle {str(out)!r} cannot be written: {error}; nothing was left behind"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _golden_of(source: BundleFolder, modality: Modality) -> dict[str, NDArray[Any]]:

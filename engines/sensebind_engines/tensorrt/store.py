@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +20,13 @@ from sensebind.plans import (
     place_of,
     plans_folder,
 )
-from sensebind.storage import atomic_path, chosen_cache_folder, sha256_of_file
+from sensebind.storage import (
+    atomic_folder,
+    atomic_path,
+    chosen_cache_folder,
+    remove_drafts,
+    sha256_of_file,
+)
 from sensebind_engines.tensorrt.build import build_plan
 
 if TYPE_CHECKING:
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
     from sensebind_engines.tensorrt.build import Built
     from sensebind_engines.tensorrt.encoders import Target
     from sensebind_engines.tensorrt.flavour import Flavour
-
-_PART = ".part"
 
 
 class Kept(NamedTuple):
@@ -104,8 +106,7 @@ def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]
     except OSError as error:
         raise SinkError(f"the cache {place.parent} cannot be written: {error}") from None
     try:
-        for left in place.parent.glob(f"{place.name}.*{_PART}"):
-            shutil.rmtree(left, ignore_errors=True)
+        remove_drafts(place)
         yield
     finally:
         lock.release()
@@ -113,30 +114,23 @@ def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]
 
 def _store(bundle: str, target: Target, built: Built) -> Plan:
     place = place_of(target.key)
-    draft = place.with_name(f"{place.name}.{secrets.token_hex(4)}{_PART}")
-    with _told(place):
-        try:
-            draft.mkdir()
-            with atomic_path(draft / PLAN_NAME) as temporary:
-                temporary.write_bytes(built.plan)
-            record = PlanRecord(
-                format=FORMAT,
-                key=target.key,
-                bundle=bundle,
-                modality=target.modality,
-                precision=target.options.precision,
-                sha256=sha256_of_file(draft / PLAN_NAME),
-                bytes=len(built.plan),
-                audit=built.audit,
-                layers=built.layers,
-                build_s=round(built.seconds, 3),
-            )
-            with atomic_path(draft / RECORD_NAME) as temporary:
-                temporary.write_bytes(encode_record(record))
-            shutil.rmtree(place, ignore_errors=True)
-            draft.rename(place)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with _told(place), atomic_folder(place, replace=True) as draft:
+        with atomic_path(draft / PLAN_NAME) as temporary:
+            temporary.write_bytes(built.plan)
+        record = PlanRecord(
+            format=FORMAT,
+            key=target.key,
+            bundle=bundle,
+            modality=target.modality,
+            precision=target.options.precision,
+            sha256=sha256_of_file(draft / PLAN_NAME),
+            bytes=len(built.plan),
+            audit=built.audit,
+            layers=built.layers,
+            build_s=round(built.seconds, 3),
+        )
+        with atomic_path(draft / RECORD_NAME) as temporary:
+            temporary.write_bytes(encode_record(record))
     return Plan(place, record)
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import secrets
-import shutil
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from sensebind.backends.onnx_session import VERSION
-from sensebind.storage import chosen_cache_folder
+from sensebind.storage import chosen_cache_folder, remove_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 _CPU_INFO = Path("/proc/cpuinfo")
 _FEATURE_LINES = ("flags", "Features")  # x86 and Arm
-_PART = ".part"
 _WRITABLE_BY_ALL = 0o002
 
 Kept = TypeVar("Kept", bound=msgspec.Struct)
@@ -110,21 +107,7 @@ def alone(place: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        for left in place.parent.glob(f"{place.name}.*{_PART}"):  # of a killed process
-            shutil.rmtree(left, ignore_errors=True)
+        remove_drafts(place)
         yield True
     finally:
         lock.release()
-
-
-@contextmanager
-def new_folder(place: Path) -> Iterator[Path]:
-    """Yield a new folder that replaces `place` if the block succeeds, and vanishes if not."""
-    draft = place.with_name(f"{place.name}.{secrets.token_hex(4)}{_PART}")
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        shutil.rmtree(place, ignore_errors=True)
-        draft.rename(place)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

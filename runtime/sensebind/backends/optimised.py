@@ -23,16 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from sensebind.backends.machine_cache import (
-    GraphKey,
-    alone,
-    key_of,
-    new_folder,
-    place_of,
-    read_kept,
-)
+from sensebind.backends.machine_cache import GraphKey, alone, key_of, place_of, read_kept
 from sensebind.backends.onnx_session import Session, open_session
-from sensebind.storage import atomic_path, flush
+from sensebind.storage import atomic_folder, atomic_path, flush
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,7 +174,7 @@ def _made(graph: Graph, place: Path, threads: int) -> CopyRecord | None:
         with alone(place) as may:
             if not may:
                 return None
-            with new_folder(place) as draft:
+            with atomic_folder(place, replace=True) as draft:
                 return _fill(draft, graph, threads)
     except Exception as error:  # noqa: BLE001 - a full disk makes ONNX Runtime raise whatever
         _log.info("no optimised copy of %s is kept in %s: %s", graph.path, place.parent, error)

@@ -88,7 +88,7 @@ def test_a_changed_plan_is_refused_until_it_is_built_again(builds: list[str]) ->
 
 def test_what_a_killed_build_left_is_removed(builds: list[str]) -> None:
     place = place_of(target().key)
-    left = place.with_name(f"{place.name}.0badcafe.part")
+    left = place.with_name(f".{place.name}.0badcafe.part")
     left.mkdir(parents=True)
     (left / PLAN_NAME).write_bytes(b"half a pl")
     assert find_plan(target().key) is None

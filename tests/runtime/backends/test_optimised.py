@@ -196,7 +196,7 @@ def test_two_processes_do_not_wait_for_each_other(cache: Path, graph: Graph) -> 
 def test_what_a_killed_process_left_is_removed(cache: Path, graph: Graph) -> None:
     place = machine_cache.place_of(machine_cache.key_of(graph.sha256))
     assert place is not None
-    left = place.with_name(f"{place.name}.0a1b2c3d.part")
+    left = place.with_name(f".{place.name}.0a1b2c3d.part")
     left.mkdir(parents=True)
     (left / "graph.onnx").write_bytes(b"half")
     assert bytes_of(graph) == plain_bytes(graph)
