@@ -11,8 +11,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sensebind.backends.tensors import check_graph_tensors, check_inputs, check_output
-from sensebind.errors import BackendError, MissingExtraError
+from sensebind.backends.graph_engine import GraphEngine, Library, Loaded
+from sensebind.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sensebind.backends.tensors import GraphTensors
     from sensebind.specs import TensorSpec
 
 _DTYPES = {"f32": "float32", "f16": "float16", "i64": "int64"}
@@ -31,48 +32,6 @@ _TELEMETRY = "openvino_telemetry"
 robot reports to nobody."""
 
 
-class OpenVinoEngine:
-    """One graph, compiled for the CPU. Not thread-safe: one thread owns it."""
-
-    backend = "openvino"
-
-    def __init__(
-        self,
-        request: Any,  # noqa: ANN401 - openvino.InferRequest, which is optional
-        path: Path,
-        inputs: tuple[TensorSpec, ...],
-        output: TensorSpec,
-        precision: str,
-    ) -> None:
-        self.precision = precision
-        self._request = request
-        self._path = path
-        self._inputs = inputs
-        self._output = output
-
-    def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Run one batch: inputs by name with a leading batch axis, output float32 (batch, dim).
-
-        Raises:
-            InputError: if an input's name, dtype or shape is not the manifest's.
-            BackendError: if the run fails or the engine is closed.
-        """
-        batch = check_inputs(self._inputs, inputs)
-        if self._request is None:
-            raise BackendError(f"the engine of {self._path} is closed; load the bundle again")
-        try:
-            results = self._request.infer(inputs)
-            output: NDArray[np.float32] = results[self._output.name].copy()
-        except Exception as error:
-            raise BackendError(f"OpenVINO failed on {self._path}: {error}") from error
-        check_output(self._output, output, batch)
-        return output
-
-    def close(self) -> None:
-        """Free the compiled graph."""
-        self._request = None
-
-
 def open_engine(
     path: Path,
     inputs: tuple[TensorSpec, ...],
@@ -80,7 +39,7 @@ def open_engine(
     threads: int,
     sha256: str = "",
     precision: str = "fp32",
-) -> OpenVinoEngine:
+) -> GraphEngine:
     """Compile `path` for the CPU and check its tensors against the manifest.
 
     Args:
@@ -97,32 +56,35 @@ def open_engine(
         BundleError: if the graph's tensors are not those given.
     """
     del sha256, precision
-    openvino = _library()
-    core = openvino.Core()
-    half = _BF16 in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    options = {
-        "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        # Which cores are used is the user's business, as with every other backend.
-        "ENABLE_CPU_PINNING": False,
-    }
-    try:
-        model = core.read_model(str(path))
-        compiled = core.compile_model(model, "CPU", options)
-    except Exception as error:
-        raise BackendError(
-            f"OpenVINO {openvino.__version__} cannot load {path}: {error}; the file is damaged or "
-            "was made for a newer version"
-        ) from error
-    check_graph_tensors(path, "input", inputs, _told(compiled.inputs))
-    check_graph_tensors(path, "output", (output,), _told(compiled.outputs))
-    request = compiled.create_infer_request()
-    return OpenVinoEngine(request, path, inputs, output, "bf16" if half else "fp32")
+    openvino = _imported()
+
+    def load() -> Loaded:
+        core = openvino.Core()
+        half = _BF16 in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            # Which cores are used is the user's business, as with every other backend.
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = core.compile_model(core.read_model(str(path)), "CPU", options)
+        request = compiled.create_infer_request()
+
+        def infer(features: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+            vectors: NDArray[np.float32] = request.infer(features)[output.name].copy()
+            return vectors
+
+        return Loaded(
+            _told(compiled.inputs), _told(compiled.outputs), "bf16" if half else "fp32", infer
+        )
+
+    library = Library("openvino", "OpenVINO", openvino.__version__)
+    return GraphEngine(library, path, inputs, output, load)
 
 
-def _library() -> Any:  # noqa: ANN401 - a module that is optional
+def _imported() -> Any:  # noqa: ANN401 - a module that is optional
     try:
         with _without(_TELEMETRY):
             import openvino
@@ -145,7 +107,7 @@ def _without(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-def _told(ports: list[Any]) -> dict[str, tuple[str, list[int | str | None]]]:
+def _told(ports: list[Any]) -> GraphTensors:
     """Dtype and axes of the tensors of a compiled graph, by name."""
     found = {}
     for port in ports:

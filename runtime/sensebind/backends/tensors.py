@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sensebind.specs import TensorSpec
     from sensebind.types import Features
 
+    GraphTensors = Mapping[str, tuple[str, Sequence[int | str | None]]]
+    """NumPy dtype name and axes of a graph's tensors, by name; dynamic axes are strings or None."""
+
 
 def check_graph_tensor(
     where: str, spec: TensorSpec, name: str, dtype: str, shape: Sequence[int | str | None]
@@ -48,7 +51,7 @@ def check_graph_tensors(
     path: Path,
     role: str,
     specs: tuple[TensorSpec, ...],
-    found: Mapping[str, tuple[str, Sequence[int | str | None]]],
+    found: GraphTensors,
 ) -> None:
     """Compare all inputs, or outputs, of a loaded graph with the manifest's.
 
@@ -56,7 +59,7 @@ def check_graph_tensors(
         path: the graph.
         role: "input" or "output".
         specs: what the manifest says.
-        found: NumPy dtype name and axes of the graph's tensors, by name.
+        found: the graph's tensors.
 
     Raises:
         BundleError: naming what differs.
