@@ -63,10 +63,10 @@ class TensorRtEngine:
         self._inputs, self._output = inputs, output
         self._name = f"the plan {plan.path}"
         compatible = bool(record.key.options.get("version_compatible"))
-        loading = Loading(self._name, plan.read(), compatible, inputs, output)
+        loading, content = Loading(self._name, compatible, inputs, output), plan.read()
 
         def load(device: Device) -> tuple[Network, bool]:
-            network = Network(device, library, loading)
+            network = Network(device, library, loading, content)
             try:
                 network.warm_up()
             except BaseException:

@@ -37,7 +37,6 @@ class Loading(NamedTuple):
 
     Attributes:
         name: of the plan, for messages.
-        plan: its bytes, looked at.
         version_compatible: whether another version of TensorRT may have built it; such a plan
             brings code of its own.
         inputs: tensors it must take.
@@ -45,7 +44,6 @@ class Loading(NamedTuple):
     """
 
     name: str
-    plan: bytes
     version_compatible: bool
     inputs: tuple[TensorSpec, ...]
     output: TensorSpec
@@ -61,8 +59,8 @@ class Network:
 
     graphs_off: str | None = None
 
-    def __init__(self, device: Device, library: Library, loading: Loading) -> None:
-        """Load the plan and allocate all it will ever need.
+    def __init__(self, device: Device, library: Library, loading: Loading, plan: bytes) -> None:
+        """Load the plan and allocate all it will ever need; its bytes are not kept.
 
         Raises:
             BackendError: TensorRT does not take the plan.
@@ -77,7 +75,7 @@ class Network:
             undo.callback(self._drop)
             self._cleanup = ExitStack()
             undo.push(self._cleanup)
-            self._load(library, loading)
+            self._load(library, loading, plan)
             self._allocate()
             undo.pop_all()
         self._driver = self._graphs()
@@ -149,13 +147,13 @@ class Network:
         """Queue a recorded run."""
         graph.launch(self._stream.handle)
 
-    def _load(self, library: Library, loading: Loading) -> None:
+    def _load(self, library: Library, loading: Loading, plan: bytes) -> None:
         trt = library.trt
         self._logger = collecting_logger(trt, self._messages)
         runtime = trt.Runtime(self._logger)
         if loading.version_compatible:
             runtime.engine_host_code_allowed = True
-        engine = runtime.deserialize_cuda_engine(loading.plan)
+        engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise BackendError(
                 f"{library.name} {library.version} does not take {loading.name}: "

@@ -25,6 +25,7 @@ from sensebind.bundle import Bundle
 from sensebind.bundle_folder import open_bundle
 from sensebind.errors import BackendError, BundleError, InputError
 from sensebind.plan_request import plan_request
+from sensebind.plans import Plan
 from sensebind.specs import features_shape
 from sensebind.types import Modality
 from tests.support.emulated.plans import put_plan
@@ -101,6 +102,23 @@ def test_ten_thousand_runs_allocate_nothing(
     assert emulated.launches() == launches + 10_000
     opened.close()
     assert emulated.living() == {}
+
+
+def test_the_plans_bytes_are_not_kept(
+    imu: Callable[[], TensorRtEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed = []
+
+    class Watched(bytes):
+        def __del__(self) -> None:
+            freed.append(len(self))
+
+    read = Plan.read
+    monkeypatch.setattr(Plan, "read", lambda plan: Watched(read(plan)))
+    opened = imu()
+    gc.collect()
+    assert freed
+    opened.close()
 
 
 def test_opening_and_closing_leaves_nothing(
