@@ -25,11 +25,11 @@ from sensebind.specs import (
     SPEC_OF_MODALITY,
     EncoderSpec,
     Positive,
-    Preprocess,
     Sha256,
     Strict,
     TextSpec,
     features_shape,
+    identity,
 )
 from sensebind.types import Modality
 
@@ -150,13 +150,13 @@ class Manifest(Strict, frozen=True):
         """Identity of the encoder of `modality`: 64 hex digits."""
         encoder = self.encoders[modality]
         data = self.files.get(f"{encoder.onnx}.data")
-        identity = {
+        told = {
             "onnx": self.files[encoder.onnx].sha256,
             "data": data.sha256 if data else None,
-            "preprocess": _identity(encoder.preprocess),
+            "preprocess": identity(encoder.preprocess),
             "length_s": encoder.window.length_s if encoder.window else None,
         }
-        return _digest(identity)
+        return _digest(told)
 
     @property
     def space_id(self) -> str:
@@ -188,19 +188,6 @@ def _input_tensors(encoder: EncoderSpec) -> object:
         names = ["input_ids", *(["attention_mask"] if spec.attention_mask else [])]
         return dict.fromkeys(names, tokens)
     return {("float32", ("batch", *features_shape(encoder)))}
-
-
-def _identity(spec: Preprocess) -> dict[str, object]:
-    """The type and the fields that differ from their defaults.
-
-    A later version may add fields; at their defaults they must not change ids of old bundles.
-    """
-    identity: dict[str, object] = {"type": type(spec).__struct_config__.tag}
-    for field in msgspec.structs.fields(spec):
-        value = getattr(spec, field.name)
-        if value != field.default:
-            identity[field.name] = value
-    return identity
 
 
 def _digest(value: object) -> str:

@@ -29,6 +29,19 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Unknown keys are errors: a misspelt constant must not be ignored."""
 
 
+def identity(settings: msgspec.Struct) -> dict[str, object]:
+    """What settings are known by: their tag, and the fields that differ from their defaults.
+
+    A later version may add fields; at their defaults they must not make old settings other ones.
+    """
+    told: dict[str, object] = {"type": type(settings).__struct_config__.tag}
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            told[field.name] = value
+    return told
+
+
 class ImuSpec(Strict, frozen=True, tag="imu", tag_field="type"):
     """IMU features: float32 [6, T], T = length_s * rate_hz, in `channels` order.
 

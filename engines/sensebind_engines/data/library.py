@@ -14,6 +14,7 @@ from sensebind.config import StreamConfig
 from sensebind.errors import InputError
 from sensebind.preprocess import make_preprocessor
 from sensebind.sources import open_source
+from sensebind.specs import identity
 from sensebind.storage import sha256_of_file
 from sensebind_engines.data.cutting import TIMED, cut_file, cut_stream, map_recording
 from sensebind_engines.data.manifest import SENSES, FileRef, StreamRef
@@ -107,9 +108,9 @@ class Plan:
             "file" if self.stream is None else "stream",
             content_sha256(self.path),
             self.stream,
-            msgspec.to_builtins(self.config),
-            msgspec.to_builtins(self.spec.window),
-            msgspec.to_builtins(self.spec.preprocess),
+            msgspec.to_builtins(identity(self.config)),
+            None if self.spec.window is None else msgspec.to_builtins(identity(self.spec.window)),
+            msgspec.to_builtins(identity(self.spec.preprocess)),
         ]
 
     def windows(self) -> Iterator[Record]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sensebind.errors import BundleError, InputError
 from sensebind.grid import nanoseconds
-from sensebind.specs import TextSpec
+from sensebind.specs import TextSpec, identity
 from sensebind.types import Modality
 from sensebind_engines.data.base import Batch
 from sensebind_engines.data.items import Item, item_key, items_of
@@ -86,7 +86,7 @@ class ManifestData:
         """64 hex digits of everything that decides the features without augmentation."""
         tokenizer = None if self._tokenizer is None else content_sha256(self._tokenizer)
         wanted = [[m.value for m in self.modalities], self._config.windows, tokenizer]
-        rows = [[self._content(e), msgspec.to_builtins(e.row)] for e in self._entries]
+        rows = [[self._content(e), msgspec.to_builtins(identity(e.row))] for e in self._entries]
         return digest([wanted, rows])
 
     def __len__(self) -> int:

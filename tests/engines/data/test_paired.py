@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sensebind.config import StreamConfig
 from sensebind.errors import BundleError, InputError, SinkError
 from sensebind.types import Modality
+from sensebind_engines.data import library, manifest
 from sensebind_engines.data.augment.config import (
     AudioAugment,
     Augmentation,
@@ -19,6 +21,7 @@ from sensebind_engines.data.augment.config import (
     SpatialAugment,
 )
 from sensebind_engines.data.config import DataConfig
+from sensebind_engines.data.manifest import Row
 from sensebind_engines.data.paired import ManifestData
 from tests.support import datasets
 
@@ -273,6 +276,37 @@ def test_the_hash_tells_whether_anything_changed(bundle: Bundle, three_rows: Pat
 
     datasets.imu_csv(three_rows / "item0.csv", datasets.imu_rows(300, 99))
     assert identity() != first
+
+
+class LaterConfig(StreamConfig, frozen=True, kw_only=True):
+    """A stream's configuration as a later version may have it."""
+
+    later: int = 0
+
+
+class LaterRow(Row, frozen=True, kw_only=True):
+    """A row as a later version may have it."""
+
+    later: int = 0
+
+
+def test_what_later_versions_add_changes_the_hash_only_where_it_is_used(
+    bundle: Bundle, three_rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def identity() -> str:
+        return opened(bundle, three_rows, (VISION, IMU)).content_sha256
+
+    first = identity()
+    for module in (library, manifest):
+        monkeypatch.setattr(module, "StreamConfig", LaterConfig)
+    monkeypatch.setattr(manifest, "Row", LaterRow)
+    assert identity() == first
+    rows = [json.loads(line) for line in (three_rows / "m.jsonl").read_text().splitlines()]
+    datasets.manifest(three_rows / "m.jsonl", {**rows[0], "later": 1}, *rows[1:])
+    of_row = identity()
+    imu = {"file": rows[0]["imu"], "later": 1}
+    datasets.manifest(three_rows / "m.jsonl", {**rows[0], "imu": imu}, *rows[1:])
+    assert len({first, of_row, identity()}) == 3
 
 
 def test_missing_and_damaged_files_are_named(bundle: Bundle, three_rows: Path) -> None:
