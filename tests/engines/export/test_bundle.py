@@ -67,7 +67,8 @@ def test_a_trained_encoder_joins_the_demos_anchor(encoder: Encoder, tmp_path: Pa
 
 
 def test_weights_beside_a_half_graph_are_adopted_too(encoder: Encoder, tmp_path: Path) -> None:
-    rows = np.random.default_rng(0).standard_normal((2, *input_specs(encoder.config)[0].shape[1:]))
+    shape = [axis for axis in input_specs(encoder.config)[0].shape if isinstance(axis, int)]
+    rows = np.random.default_rng(0).standard_normal((2, *shape))
     with new_bundle(tmp_path / "large") as draft:
         draft.export(encoder)
         draft.add_half(Modality.IMU, {"features": rows.astype(np.float32)})
