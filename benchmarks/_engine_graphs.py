@@ -21,7 +21,7 @@ from sensebind.bundle_folder import open_bundle
 from sensebind.specs import TensorSpec
 from sensebind_engines.export.check import write_graph
 from sensebind_engines.export.onnx_export import export_onnx
-from sensebind_engines.int8.quantise import plain_graph, quantised
+from sensebind_engines.int8.quantise import quantised
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.config import Transformer, input_specs
 from sensebind_engines.models.sizes import default_config
@@ -38,8 +38,8 @@ def build(bundle: Path, folder: Path) -> None:
     for sense in SENSES:
         path = folder / "int8" / f"{sense}.onnx"
         if not path.exists():
-            plain = plain_graph(source.file(source.encoder(sense).onnx))
-            write_graph(quantised(plain, "dynamic", {}), path)
+            graph = source.file(source.encoder(sense).onnx)
+            write_graph(quantised(graph, "dynamic", {}), path)
     if not (folder / "matmul.onnx").exists():
         onnx.save(_matrix_product(), str(folder / "matmul.onnx"))
     _trunks(folder / "trunk")

@@ -23,7 +23,7 @@ from sensebind_engines.export.check import write_graph
 from sensebind_engines.export.stored import read_lean
 from sensebind_engines.half.islands import product_costs
 from sensebind_engines.half.observed import observe
-from sensebind_engines.int8.quantise import integer_products, plain_graph, quantised
+from sensebind_engines.int8.quantise import integer_products, quantised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def export_int8(path: Path, features: Features, method: Method) -> Int8Made:
             f"integers, expected at least {LEAST_PRODUCTS:.0%}; "
             + ("try the static method" if method == "dynamic" else "keep it in FP32")
         )
-    model = quantised(plain_graph(path), method, first)
+    model = quantised(path, method, first)
     sessions = open_session(str(path), 1), open_session(model.SerializeToString(), 1)
     expected, found = (_vectors(session, second) for session in sessions)
     cosine = cosines(found.astype(np.float64), expected)

@@ -14,12 +14,13 @@ from __future__ import annotations
 import logging
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -30,11 +31,16 @@ from onnxruntime.quantization import (
 
 from sensebind.backends.tensors import single_rows
 from sensebind_engines.export.canonical import canonicalise
+from sensebind_engines.export.check import placed_beside
+from sensebind_engines.export.lean import LeanGraph, canonical_lean
+from sensebind_engines.export.stored import read_lean
 from sensebind_engines.half.graph import is_stored_half
 from sensebind_engines.half.islands import PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from sensebind.types import Features
 
@@ -43,18 +49,20 @@ Method = Literal["dynamic", "static"]
 _MATRIX_PRODUCTS = frozenset({"MatMul", "Gemm"})
 
 
-def quantised(model: ModelProto, method: Method, calibration: Features) -> ModelProto:
-    """The INT8 form of an FP32 graph, canonical.
+def quantised(path: Path, method: Method, calibration: Features) -> ModelProto:
+    """The INT8 form of an FP32 graph of a bundle, canonical.
 
     Args:
-        model: the FP32 graph with its weights; see `plain_graph`.
+        path: the FP32 graph; weights may lie beside it. It is rewritten for the library in a
+            folder beside it, which is removed.
         method: see the module.
         calibration: rows by input name, which "static" looks at.
     """
     options: dict[str, Any] = {"weight_type": QuantType.QInt8, "per_channel": True}
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder, _quiet():
         given, made = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, str(given), save_as_external_data=True, location="fp32.data")
+        plain = placed_beside(_plain(read_lean(path)), Path(folder) / "fp32.data")
+        given.write_bytes(plain.SerializeToString())
         if method == "dynamic":
             quantize_dynamic(given, made, op_types_to_quantize=list(_MATRIX_PRODUCTS), **options)
         else:
@@ -75,19 +83,29 @@ def quantised(model: ModelProto, method: Method, calibration: Features) -> Model
     return canonicalise(quantised)
 
 
-def plain_graph(path: Path) -> ModelProto:
-    """A graph of a bundle with weights that are stored as FP16 and cast spelled as FP32 ones."""
-    model = onnx.load(str(path))
-    weights = {weight.name: weight for weight in model.graph.initializer}
-    nodes = list(model.graph.node)
+def _plain(graph: LeanGraph) -> LeanGraph:
+    """A graph with weights that are stored as FP16 and cast spelled as FP32 ones."""
+    stored = {weight.name: weight for weight in graph.model.graph.initializer}
+    model, outside = ModelProto(), dict(graph.weights)
+    model.CopyFrom(graph.model)
     del model.graph.node[:]
-    for node in nodes:
-        if not is_stored_half(node, weights):
+    for node in graph.model.graph.node:
+        if not is_stored_half(node, stored):
             model.graph.node.append(node)
             continue
-        values = numpy_helper.to_array(weights[node.input[0]]).astype(np.float32)
-        model.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
-    return canonicalise(model)
+        half, name = stored[node.input[0]], node.output[0]
+        outside[name] = partial(_widened, graph, half)
+        model.graph.initializer.add(
+            name=name,
+            dims=half.dims,
+            data_type=TensorProto.FLOAT,
+            data_location=TensorProto.EXTERNAL,
+        )
+    return canonical_lean(LeanGraph(model, outside))
+
+
+def _widened(graph: LeanGraph, half: TensorProto) -> NDArray[np.float32]:
+    return graph.values(half).astype(np.float32)
 
 
 def integer_products(model: ModelProto, method: Method) -> set[int]:
