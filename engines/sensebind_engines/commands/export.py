@@ -67,19 +67,25 @@ def export(
     ] = None,
 ) -> None:
     """Export the encoders of a training run, with the towers they are bound to, as a bundle."""
+    from sensebind_engines.half.islands import Softmax
     from sensebind_engines.int8.quantise import Method
 
     if method not in get_args(Method):
         raise InputError(f"--method is {method!r}, expected dynamic or static")
-    chosen = cast("Method", method) if int8 else None
+    if softmax not in get_args(Softmax):
+        raise InputError(f"--softmax is {softmax!r}, expected fp32 or fp16")
+    if data is not None and (name is not None or licence is not None):
+        raise InputError("--name and --licence are a run's; a copy of a bundle keeps its own")
+    half = cast("Softmax", softmax) if fp16 else None
+    quantised = cast("Method", method) if int8 else None
     if data is None:
-        _export_run(Path(run), out, name, licence, fp16, softmax, chosen)
-    elif fp16 == int8:
-        raise InputError("--data copies a bundle with either --fp16 or --int8 graphs; give one")
-    elif chosen is not None:
-        _copy_with_int8(run, out, data, chosen)
+        _export_run(Path(run), out, name, licence, half, quantised)
+    elif half is not None and quantised is None:
+        _copy_with_half(run, out, data, half)
+    elif quantised is not None and half is None:
+        _copy_with_int8(run, out, data, quantised)
     else:
-        _copy_with_half(run, out, data, softmax)
+        raise InputError("--data copies a bundle with either --fp16 or --int8 graphs; give one")
 
 
 def _copy_with_int8(bundle: str, out: Path, data: str, method: "Method") -> None:
@@ -93,14 +99,13 @@ def _copy_with_int8(bundle: str, out: Path, data: str, method: "Method") -> None
     typer.echo(f"wrote {out}; next: sensebind bench --bundle {out} --backend onnxruntime-int8")
 
 
-def _copy_with_half(bundle: str, out: Path, data: str, softmax: str) -> None:
+def _copy_with_half(bundle: str, out: Path, data: str, softmax: "Softmax") -> None:
     from sensebind.bundle_folder import open_bundle
     from sensebind.cli import output
     from sensebind_engines.half.bundle import copy_with_half
 
-    chosen = _softmax(softmax)
     with output.progress("measuring") as advance:
-        done = copy_with_half(open_bundle(bundle), out, data, chosen, advance)
+        done = copy_with_half(open_bundle(bundle), out, data, softmax, advance)
     _tell(done, _half_line)
     typer.echo(f"wrote {out}; next, on the robot: sensebind engine build {out}")
 
@@ -112,28 +117,17 @@ def _tell(done: "Derived[Told]", line: "Callable[[Told], str]") -> None:
         typer.echo(f"{modality}: stays FP32: {reason}")
 
 
-def _softmax(name: str) -> "Softmax":
-    from sensebind_engines.half.islands import Softmax
-
-    if name not in get_args(Softmax):
-        raise InputError(f"--softmax is {name!r}, expected fp32 or fp16")
-    return cast("Softmax", name)
-
-
 def _export_run(
     run: Path,
     out: Path,
     name: str | None,
     licence: str | None,
-    fp16: bool,
-    softmax: str,
+    half: "Softmax | None",
     int8: "Method | None",
 ) -> None:
     from sensebind.cli import output
-    from sensebind_engines.export.run import HalfAsked, export_run
+    from sensebind_engines.export.run import export_run
 
-    chosen = _softmax(softmax)
-    half = HalfAsked(chosen) if fp16 else None
     with output.progress("exporting") as advance:
         done = export_run(
             run, out, name=name, licence=licence, half=half, int8=int8, advance=advance

@@ -17,7 +17,8 @@ from sensebind_engines.anchors.anchor import anchor_folder
 from sensebind_engines.export.bundle import new_bundle
 from sensebind_engines.export.encoder import TOKENIZER
 from sensebind_engines.half.calibration import training_features
-from sensebind_engines.int8.export import Int8Made, export_int8
+from sensebind_engines.half.export import HALF_ROWS
+from sensebind_engines.int8.export import INT8_ROWS, Int8Made, export_int8
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.training.graph import binding_graph
 from sensebind_engines.training.run_folder import RunFolder
@@ -31,25 +32,11 @@ if TYPE_CHECKING:
     from sensebind_engines.half.islands import Softmax
     from sensebind_engines.int8.quantise import Method
     from sensebind_engines.models.encoder import Encoder
+    from sensebind_engines.training.config import GraphConfig
     from sensebind_engines.training.graph import BindingGraph
-
-INT8_ROWS = 128
-"""Items of the training data on which INT8 graphs are calibrated and measured."""
 
 OWN_LICENCE = "LicenseRef-unspecified"
 """Of a bundle whose weights are all the user's and who said nothing."""
-
-
-class HalfAsked(NamedTuple):
-    """That half graphs are wanted too.
-
-    Attributes:
-        softmax: see `export_half`.
-        rows: items of the training data on which values are looked at.
-    """
-
-    softmax: Softmax = "fp32"
-    rows: int = 64
 
 
 class ExportedRun(NamedTuple):
@@ -76,7 +63,7 @@ def export_run(
     *,
     name: str | None = None,
     licence: str | None = None,
-    half: HalfAsked | None = None,
+    half: Softmax | None = None,
     int8: Method | None = None,
     advance: Callable[[float], None] | None = None,
 ) -> ExportedRun:
@@ -92,7 +79,8 @@ def export_run(
         out: a new folder.
         name: of the bundle; the folder's name if None.
         licence: of the bundle; that of its frozen towers if None.
-        half: write half graphs of the trained encoders too; they need the training data once more.
+        half: write half graphs of the trained encoders too, with attention's softmax in this type;
+            they need the training data once more.
         int8: write INT8 graphs of them by this method; they need the data, too.
         advance: told the share done after each encoder.
 
@@ -112,19 +100,13 @@ def export_run(
     with new_bundle(out) as draft:
         adopted = _adopt(draft, sources, trained=set(configs))
         for modality in configs:
-            encoder = _trained(draft, folder, modality)
-            differences[modality] = draft.export(encoder).largest_difference
-            del encoder
+            exported = draft.export(_trained(draft, folder, modality))
+            differences[modality] = exported.largest_difference
             gc.collect()
             if half is not None:
-                features = training_features(config, draft.encoders[modality], modality, half.rows)
-                draft.add_half(modality, features, half.softmax)
+                _add_half(draft, config, modality, half)
             if int8 is not None:
-                spec = draft.encoders[modality]
-                features = training_features(config, spec, modality, INT8_ROWS)
-                made = export_int8(draft.folder / spec.onnx, features, int8)
-                draft.encoders[modality] = msgspec.structs.replace(spec, int8=made.spec)
-                quantised[modality] = made
+                quantised[modality] = _add_int8(draft, config, modality, int8)
             if advance is not None:
                 advance(len(differences) / len(configs))
         anchor = adopted or _own_anchor(tuple(draft.encoders))
@@ -187,6 +169,23 @@ def _trained(draft: BundleDraft, folder: RunFolder, modality: Modality) -> Encod
     if modality is Modality.TEXT:
         draft.put(TOKENIZER, folder.tokenizer.read_bytes())
     return encoder
+
+
+def _add_half(
+    draft: BundleDraft, config: GraphConfig, modality: Modality, softmax: Softmax
+) -> None:
+    features = training_features(config, draft.encoders[modality], modality, HALF_ROWS)
+    draft.add_half(modality, features, softmax)
+
+
+def _add_int8(
+    draft: BundleDraft, config: GraphConfig, modality: Modality, method: Method
+) -> Int8Made:
+    spec = draft.encoders[modality]
+    features = training_features(config, spec, modality, INT8_ROWS)
+    made = export_int8(draft.folder / spec.onnx, features, method)
+    draft.encoders[modality] = msgspec.structs.replace(spec, int8=made.spec)
+    return made
 
 
 def _own_anchor(modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensebind_engines.evaluation.features import features_of
 from sensebind_engines.export.derived import Derived, copy_with_graphs
-from sensebind_engines.half.export import export_half
+from sensebind_engines.half.export import HALF_ROWS, export_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sensebind.specs import HalfSpec, Int8Spec
     from sensebind.types import Features
     from sensebind_engines.half.islands import Softmax
-
-ROWS = 64
-"""Windows of each modality that are looked at."""
 
 
 def copy_with_half(
@@ -48,5 +45,5 @@ def copy_with_half(
         half = export_half(path, rows, softmax)
         return {"fp16": half}, half
 
-    features = features_of(source.manifest, data, ROWS)
+    features = features_of(source.manifest, data, HALF_ROWS)
     return copy_with_graphs(source, out, features, make, "half precision", advance)

@@ -43,6 +43,9 @@ LEAST_COSINE = 0.999
 STRICT_MULTIPLICATIONS = 300_000_000
 """Networks of more are not run strictly: the evaluator would take minutes a row."""
 
+HALF_ROWS = 64
+"""Rows of features on which it is looked how large values become, where there are so many."""
+
 _STRICT_ROWS = 4
 
 

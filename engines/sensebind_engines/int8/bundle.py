@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sensebind.errors import InputError
 from sensebind_engines.evaluation.features import features_of
 from sensebind_engines.export.derived import Derived, copy_with_graphs
-from sensebind_engines.int8.export import Int8Made, export_int8
+from sensebind_engines.int8.export import INT8_ROWS, Int8Made, export_int8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sensebind.specs import HalfSpec, Int8Spec
     from sensebind.types import Features
     from sensebind_engines.int8.quantise import Method
-
-ROWS = 128
-"""Windows of each modality that are looked at."""
 
 
 def copy_with_int8(
@@ -55,5 +52,5 @@ def copy_with_int8(
         made = export_int8(path, rows, method)
         return {"int8": made.spec}, made
 
-    features = features_of(manifest, data, ROWS)
+    features = features_of(manifest, data, INT8_ROWS)
     return copy_with_graphs(source, out, features, make, "INT8", advance)

@@ -47,6 +47,9 @@ LEAST_PRODUCTS = 0.5
 LEAST_ROWS = 16
 """Of features; half of them calibrate, half measure."""
 
+INT8_ROWS = 128
+"""Of features that are used, where there are so many."""
+
 _TIMED_RUNS = 9
 
 

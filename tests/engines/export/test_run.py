@@ -23,7 +23,7 @@ from sensebind.storage import data_folder
 from sensebind.types import Modality
 from sensebind_engines.commands.export import export_app
 from sensebind_engines.export.encoder import with_tokenizer
-from sensebind_engines.export.run import HalfAsked, export_run
+from sensebind_engines.export.run import export_run
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.sizes import default_config
 from sensebind_engines.training.config_file import config_from_table
@@ -187,5 +187,5 @@ def test_half_graphs_are_measured_on_the_training_data(tmp_path: Path) -> None:
 
 def test_half_graphs_need_the_training_data(bound: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.jsonl"):
-        export_run(bound.path, tmp_path / "out", half=HalfAsked())
+        export_run(bound.path, tmp_path / "out", half="fp32")
     assert not (tmp_path / "out").exists()

@@ -205,6 +205,8 @@ def test_random_weights_are_refused(bundle_folder: Path, tmp_path: Path) -> None
         (["--data", "sample"], r"--data copies a bundle with either --fp16 or --int8"),
         (["--data", "sample", "--int8", "--fp16"], r"either --fp16 or --int8 graphs; give one"),
         (["--data", "sample", "--fp16", "--softmax", "x"], r"--softmax is 'x', expected fp32"),
+        (["--data", "sample", "--fp16", "--name", "x"], r"a copy of a bundle keeps its own"),
+        (["--data", "sample", "--int8", "--licence", "x"], r"--name and --licence are a run's"),
     ],
 )
 def test_options_that_do_not_fit_are_named(
