@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
-import onnx_ir as ir
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from sensebind_engines.export.canonical import canonicalise
@@ -18,6 +17,7 @@ from sensebind_engines.export.canonical import canonicalise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import onnx_ir as ir
     from numpy.typing import NDArray
     from onnx import TensorProto as Tensor
 
@@ -55,6 +55,8 @@ class LeanGraph(NamedTuple):
 
 def lean_graph(model: ir.Model, rename: Mapping[str, str]) -> LeanGraph:
     """Canonicalise an exported model with its large weights taken out."""
+    import onnx_ir as ir  # comes with the exporter; a robot only reads graphs
+
     outside: dict[str, ir.TensorProtocol] = {}
     for name, value in model.graph.initializers.items():
         tensor = value.const_value

@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from onnx.shape_inference import infer_shapes
+
 from sensebind.errors import BackendError
-from sensebind_engines.tensorrt.spelling import graph_for_builder
+from sensebind_engines.export.lean import with_weights_as_inputs
+from sensebind_engines.tensorrt.spelling import graph_for_builder, read_graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,10 +78,8 @@ def audit(network: Any) -> Audit:  # noqa: ANN401
 
 def promised(path: Path) -> Audit:
     """The same of the graph itself."""
-    import onnx
-
-    model = onnx.load(str(path), load_external_data=False)
-    inferred = onnx.shape_inference.infer_shapes(model).graph
+    model = read_graph(path).model
+    inferred = infer_shapes(with_weights_as_inputs(model)).graph
     types = {
         value.name: value.type.tensor_type.elem_type
         for value in (*inferred.value_info, *inferred.output)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
-from sensebind.errors import BackendError
+from sensebind.errors import BackendError, BundleError
+from sensebind_engines.export.lean import full_graph
+from sensebind_engines.export.stored import read_lean
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sensebind_engines.export.lean import LeanGraph
 
 
 def graph_for_builder(path: Path) -> bytes | None:
@@ -26,22 +28,31 @@ def graph_for_builder(path: Path) -> bytes | None:
     Raises:
         BackendError: the file is no ONNX graph.
     """
+    graph = read_graph(path)
+    weights = graph.model.graph.initializer
+    stored = {weight.name for weight in weights if weight.data_type == TensorProto.INT8}
+    if not stored:
+        return None
+    respelled = full_graph(graph)
+    del respelled.graph.node[:]
+    respelled.graph.node.extend(_respelled(list(graph.model.graph.node), stored))
+    content: bytes = respelled.SerializeToString(deterministic=True)
+    return content
+
+
+def read_graph(path: Path) -> LeanGraph:
+    """A graph of a bundle, its large weights left in their file: a board's memory is small.
+
+    Raises:
+        BackendError: the file is no ONNX graph.
+    """
     try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (OSError, DecodeError) as error:
+        return read_lean(path)
+    except (OSError, BundleError) as error:
         raise BackendError(
             f"cannot read the graph {path}: {error}; it was cut short or changed, copy the bundle "
             "again"
         ) from None
-    stored = {w.name for w in model.graph.initializer if w.data_type == TensorProto.INT8}
-    if not stored:
-        return None
-    respelled = ModelProto()
-    respelled.CopyFrom(model)
-    del respelled.graph.node[:]
-    respelled.graph.node.extend(_respelled(list(model.graph.node), stored))
-    content: bytes = respelled.SerializeToString(deterministic=True)
-    return content
 
 
 def _respelled(nodes: list[NodeProto], stored: set[str]) -> list[NodeProto]:
