@@ -70,7 +70,7 @@ def publish(seconds: float) -> dict[str, Any]:
     first_ns: int | None = None
     begin_ns = time.monotonic_ns()
     for block in SyntheticSource().blocks(STREAMS, "stamp"):
-        stamp_ns = _stamp_ns(block)
+        stamp_ns = block.first_ns
         first_ns = stamp_ns if first_ns is None else first_ns
         after_ns = stamp_ns - first_ns
         if after_ns > seconds * _NS:
@@ -179,10 +179,6 @@ def _message(block: Block) -> Any:  # noqa: ANN401 - generated classes
         message.rate_hz, message.channels = float(block.rate_hz), 1
         message.samples = block.values.ravel().tolist()
     return message
-
-
-def _stamp_ns(block: Block) -> int:
-    return int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
 
 
 def _stamped(data: bytes) -> bytes:

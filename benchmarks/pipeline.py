@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sensebind
-from benchmarks._held import HeldSource
 from benchmarks._machine import describe
 from benchmarks._synthetic import SyntheticSource
 from sensebind.bundle import Bundle
@@ -37,7 +36,8 @@ from sensebind.flow.selection import select
 from sensebind.metrics.process import resident_bytes
 from sensebind.pipeline import Pipeline
 from sensebind.sources import open_source
-from sensebind.sources.looped import LoopedSource, first_ns
+from sensebind.sources.held import HeldSource
+from sensebind.sources.looped import LoopedSource
 from sensebind.stream_path import StreamPath
 from sensebind.types import Break
 
@@ -68,7 +68,7 @@ class Case:
             self.streams = selection.streams
             blocks = source.blocks(selection.streams, selection.order)
             self.blocks = _stretch(blocks, seconds)
-        self.held = HeldSource(selection.infos, self.blocks)
+        self.held = HeldSource("held", selection.infos, self.blocks)
         self.windows = self._cut()
 
     def run(self) -> int:
@@ -99,8 +99,8 @@ class Case:
 def _stretch(blocks: Any, seconds: float) -> list[Delivery]:  # noqa: ANN401 - an iterator
     """The first seconds of a source."""
     first = next(blocks)
-    end_ns = first_ns(first) + round(seconds * 1e9)
-    return [first, *takewhile(lambda b: isinstance(b, Break) or first_ns(b) < end_ns, blocks)]
+    end_ns = first.first_ns + round(seconds * 1e9)
+    return [first, *takewhile(lambda b: isinstance(b, Break) or b.first_ns < end_ns, blocks)]
 
 
 def compare(ours: Callable[[], int], peer: Callable[[], int], rounds: int) -> dict[str, Any]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensebind.clock import SystemClock
 from sensebind.clock.models import ClockModels
-from sensebind.closing import Closing
 from sensebind.errors import InputError, SourceError
 from sensebind.flow.feeding import clocked
-from sensebind.sources.base import EndOfStream, SourceReport, StreamInfo, StreamKind
+from sensebind.sources.base import EndOfStream, StreamInfo, StreamKind
 from sensebind.sources.finishing import Finishing
+from sensebind.sources.held import HeldSource
 from sensebind.sources.imu_pairs import with_asked_for
 from sensebind.types import FrameBlock, Modality, SampleBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from sensebind.config import Order, StreamConfig
-    from sensebind.sources.base import LiveSource, LiveStreamInfo
+    from sensebind.config import StreamConfig
+    from sensebind.sources.base import LiveSource, LiveStreamInfo, SourceReport
     from sensebind.types import Block
 
     Choose = Callable[[Sequence[StreamInfo]], dict[str, StreamConfig]]
@@ -32,52 +32,16 @@ _LOOK_S = 0.2
 _MOST_BYTES = 1 << 30
 
 
-@dataclass
-class Captured(Closing):
-    """What live sources delivered: a recording that is held in memory.
-
-    Its blocks are as `sensebind live` would have encoded them: in SI units, joined, stamped by the
-    reference clock.
-
-    Attributes:
-        name: of the sources.
-        report: what was odd.
-        infos: the streams that were captured.
-        kept: their blocks in order of arrival.
-    """
-
-    name: str
-    report: SourceReport
-    infos: list[StreamInfo]
-    kept: list[Block] = field(default_factory=list)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def streams(self) -> list[StreamInfo]:
-        """The streams that were captured."""
-        return list(self.infos)
-
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:  # noqa: ARG002
-        """Yield the blocks of streams in order of arrival."""
-        return (block for block in self.kept if block.stream in selected)
-
-    def progress(self) -> float:
-        """All of it is there."""
-        return 1.0
-
-    def sha256(self) -> str:
-        """Nothing: there is no file."""
-        return ""
-
-
 def capture(
     sources: Sequence[LiveSource],
     choose: Choose,
     seconds: float,
     advance: Callable[[float], None] = lambda _share: None,
-) -> Captured:
-    """Keep what live sources deliver for some seconds.
+) -> HeldSource:
+    """What live sources deliver in some seconds, as a recording that is held in memory.
+
+    Its blocks are as `sensebind live` would have encoded them: in SI units, joined, stamped by the
+    reference clock, in order of arrival.
 
     Args:
         sources: the devices.
@@ -105,16 +69,15 @@ def capture(
     finally:
         for tap in reversed(taps):
             tap.stop()
-    captured = Captured(
-        name=" and ".join(tap.source.name for tap in taps),
-        report=SourceReport(notes=[note for tap in taps for note in tap.source.report.notes]),
-        infos=[tap.info(name) for tap in taps for name in tap.selected],
-        kept=keeper.blocks,
-    )
     silent = configs.keys() - {block.stream for block in keeper.blocks}
     if silent:
         raise SourceError(_silence(min(silent), seconds, [tap.source.report for tap in taps]))
-    return captured
+    return HeldSource(
+        " and ".join(tap.source.name for tap in taps),
+        [tap.info(name) for tap in taps for name in tap.selected],
+        keeper.blocks,
+        [note for tap in taps for note in tap.source.report.notes],
+    )
 
 
 def _silence(stream: str, seconds: float, reports: Sequence[SourceReport]) -> str:

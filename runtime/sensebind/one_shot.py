@@ -139,8 +139,7 @@ def _block_windows(
 ) -> list[Window]:
     """Windows that begin at the first sample and every hop after it, while samples last."""
     block = cast("TimedBlock", Correction(calibration).apply(block))
-    begin_ns = int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
-    cut = cut_blocks(spec, StreamConfig(modality=modality), [block], begin_ns)
+    cut = cut_blocks(spec, StreamConfig(modality=modality), [block], block.first_ns)
     if not cut.windows:
         assert spec.window is not None
         raise InputError(

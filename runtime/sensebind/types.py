@@ -87,6 +87,11 @@ class SampleBlock:
         """Number of samples."""
         return len(self.stamps_ns)
 
+    @property
+    def first_ns(self) -> int:
+        """Stamp of the first sample; there must be one."""
+        return int(self.stamps_ns[0])
+
 
 @dataclass(frozen=True, slots=True)
 class UniformBlock:
@@ -113,6 +118,11 @@ class UniformBlock:
         """Number of samples, of each channel."""
         return len(self.values)
 
+    @property
+    def first_ns(self) -> int:
+        """Stamp of the first sample."""
+        return self.stamp_ns
+
 
 @dataclass(frozen=True, slots=True)
 class FrameBlock:
@@ -126,6 +136,11 @@ class FrameBlock:
     def count(self) -> int:
         """Number of samples: a frame is one."""
         return 1
+
+    @property
+    def first_ns(self) -> int:
+        """Stamp of the frame."""
+        return self.stamp_ns
 
 
 Block = SampleBlock | UniformBlock | FrameBlock

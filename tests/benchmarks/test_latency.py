@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +16,6 @@ from sensebind.config import StreamConfig
 from sensebind.types import FrameBlock, Modality, SampleBlock, UniformBlock
 from tests.support.timing import embedding, window_times
 
-if TYPE_CHECKING:
-    from sensebind.types import Block
-
 SELECTED = {
     "/imu": StreamConfig(modality=Modality.IMU),
     "/mic": StreamConfig(modality=Modality.AUDIO),
@@ -26,13 +23,9 @@ SELECTED = {
 }
 
 
-def stamp(block: Block) -> int:
-    return int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
-
-
 def test_synthetic_senses_come_at_their_rates_in_order() -> None:
     blocks = list(islice(SyntheticSource().blocks(SELECTED, "stamp"), 515 * 2))
-    stamps = [stamp(block) for block in blocks]
+    stamps = [block.first_ns for block in blocks]
     assert stamps == sorted(stamps)
     assert 1.9e9 < stamps[-1] - stamps[0] <= 2.1e9
     assert sum(isinstance(block, SampleBlock) for block in blocks) == pytest.approx(800, abs=5)

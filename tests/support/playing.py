@@ -5,57 +5,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensebind.sources.base import SourceReport, StreamInfo, StreamKind
-from sensebind.types import SampleBlock, UniformBlock
+from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.held import HeldSource
+from sensebind.types import Break, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from threading import Event
-    from types import TracebackType
 
-    from typing_extensions import Self
-
-    from sensebind.config import Order, StreamConfig
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
 
 
-class BlockSource:
-    """A recorded source of the blocks it is given, in the order they are given."""
+class BlockSource(HeldSource):
+    """Blocks at hand, whose streams are described by what they hold."""
 
-    def __init__(self, blocks: Sequence[Block], name: str = "blocks") -> None:
-        self.name = name
-        self.report = SourceReport()
-        self._blocks = list(blocks)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def streams(self) -> list[StreamInfo]:
+    def __init__(self, blocks: Sequence[Delivery], name: str = "blocks") -> None:
         found: dict[str, StreamInfo] = {}
-        for block in self._blocks:
-            found.setdefault(block.stream, _info(block))
-        return list(found.values())
-
-    def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:  # noqa: ARG002
-        self.report.read.clear()
-        for block in self._blocks:
-            if block.stream in selected:
-                read = self.report.read.get(block.stream, 0)
-                self.report.read[block.stream] = read + block.count
-                yield block
-
-    def progress(self) -> float:
-        return 0.0
-
-    def sha256(self) -> str:
-        return ""
+        for block in blocks:
+            if not isinstance(block, Break):
+                found.setdefault(block.stream, _info(block))
+        super().__init__(name, list(found.values()), blocks)
 
 
 def _info(block: Block) -> StreamInfo:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.config import StreamConfig
     from sensebind.sources.base import StreamInfo
+    from sensebind.sources.held import HeldSource
     from sensebind_calibration.known import Known
-    from sensebind_calibration.live import Captured, Choose
+    from sensebind_calibration.live import Choose
 
 RecordingOrNot = Annotated[
     Path | None,
@@ -90,7 +91,7 @@ def recorded(
     choose: Choose,
     claim: Callable[[str], object],
     seconds: float,
-) -> Path | Captured:
+) -> Path | HeldSource:
     """The recording, or what the devices deliver in some seconds.
 
     Args:

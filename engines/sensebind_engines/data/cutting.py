@@ -88,8 +88,7 @@ def cut_file(path: Path, config: StreamConfig, spec: EncoderSpec) -> list[Window
     if isinstance(blocks[0], FrameBlock):
         return [_still(blocks[0])]
     timed = [block for block in blocks if not isinstance(block, FrameBlock)]
-    first = timed[0]
-    begin_ns = int(first.stamps_ns[0]) if isinstance(first, SampleBlock) else first.stamp_ns
+    begin_ns = timed[0].first_ns
     windows = cut_blocks(spec, config, timed, begin_ns).windows
     if not windows:
         assert spec.window is not None

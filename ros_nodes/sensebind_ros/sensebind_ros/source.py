@@ -176,7 +176,7 @@ class TopicSource:
         if block is None:
             return
         deliver(block)
-        self.report.read[topic.stream] = self.report.read.get(topic.stream, 0) + 1
+        self.report.count(topic.stream)
         topic.delay.record(self._now_ns() - _newest_ns(block))
 
     def _skip(self, topic: Topic, cause: str) -> None:

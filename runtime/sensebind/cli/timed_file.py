@@ -46,7 +46,7 @@ def read_blocks(name: str, path: Path) -> list[TimedBlock]:
 def span_ns(blocks: list[TimedBlock]) -> tuple[int, int]:
     """Stamp of the first sample, and stamp at which the last one's interval ends."""
     last = blocks[-1]
-    begin_ns = _first_stamp_ns(blocks[0])
+    begin_ns = blocks[0].first_ns
     if isinstance(last, UniformBlock):
         return begin_ns, last.stamp_ns + round(len(last.values) * NS_PER_S / last.rate_hz)
     newest_ns = int(last.stamps_ns[-1])
@@ -67,7 +67,3 @@ def _trimmed(block: TimedBlock, begin_ns: int) -> TimedBlock:
     skipped = max(math.ceil((begin_ns - block.stamp_ns) * block.rate_hz / NS_PER_S), 0)
     stamp_ns = block.stamp_ns + round(skipped * NS_PER_S / block.rate_hz)
     return replace(block, stamp_ns=stamp_ns, values=block.values[skipped:])
-
-
-def _first_stamp_ns(block: TimedBlock) -> int:
-    return block.stamp_ns if isinstance(block, UniformBlock) else int(block.stamps_ns[0])

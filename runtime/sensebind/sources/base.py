@@ -70,6 +70,10 @@ class SourceReport:
     skipped: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def count(self, stream: str, count: int = 1) -> None:
+        """Count messages of `stream` that were delivered."""
+        self.read[stream] = self.read.get(stream, 0) + count
+
     def skip(self, stream: str, cause: str, count: int = 1) -> None:
         """Count messages of `stream` that were not delivered, by cause."""
         causes = self.skipped.setdefault(stream, {})
@@ -79,6 +83,16 @@ class SourceReport:
         """Tell the user something, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def add(self, other: SourceReport) -> None:
+        """Take in what happened while reading something else."""
+        for stream, count in other.read.items():
+            self.count(stream, count)
+        for stream, causes in other.skipped.items():
+            for cause, count in causes.items():
+                self.skip(stream, cause, count)
+        for sentence in other.notes:
+            self.note(sentence)
 
 
 class Source(Protocol):

@@ -67,7 +67,7 @@ class LoopedSource:
                     continue
                 extent.add(block)
                 yield shifted(block, shift_ns) if shift_ns else block
-            self._add_up()
+            self.report.add(self._recorded.report)
             if extent.length_ns == 0:
                 return
             shift_ns += extent.length_ns
@@ -83,24 +83,12 @@ class LoopedSource:
         """Hash of the recording's bytes."""
         return self._recorded.sha256()
 
-    def _add_up(self) -> None:
-        for stream, count in self._recorded.report.read.items():
-            self.report.read[stream] = self.report.read.get(stream, 0) + count
-        for stream, causes in self._recorded.report.skipped.items():
-            for cause, count in causes.items():
-                self.report.skip(stream, cause, count)
-
 
 def shifted(block: Block, by_ns: int) -> Block:
     """The block with later stamps."""
     if isinstance(block, SampleBlock):
         return replace(block, stamps_ns=block.stamps_ns + by_ns)
     return replace(block, stamp_ns=block.stamp_ns + by_ns)
-
-
-def first_ns(block: Block) -> int:
-    """Stamp of its first sample."""
-    return int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
 
 
 def last_ns(block: Block) -> int:
@@ -121,7 +109,7 @@ class _Extent:
     def add(self, block: Block) -> None:
         if block.count == 0:
             return
-        begin, end = first_ns(block), last_ns(block)
+        begin, end = block.first_ns, last_ns(block)
         first, last, count = self._streams.get(block.stream, (begin, end, 0))
         self._streams[block.stream] = (min(first, begin), max(last, end), count + block.count)
 

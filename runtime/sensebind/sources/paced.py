@@ -25,7 +25,7 @@ from sensebind.sources.base import (
     SourceReport,
     without_breaks,
 )
-from sensebind.sources.looped import first_ns, last_ns, shifted
+from sensebind.sources.looped import last_ns, shifted
 from sensebind.types import SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class PacedSource:
                 if stop.is_set() or missed:
                     self.report.skip(block.stream, "while the device was stopped", block.count)
                 else:
-                    self._count(block)
+                    self.report.count(block.stream, block.count)
                     self.behind_ns = self._waiter.now_ns() - due_ns
                     deliver(block)
                 if stop.is_set():
@@ -227,9 +227,6 @@ class PacedSource:
         """When this much of the recording has been played."""
         return self._started_ns + int(played_ns / self._pace)
 
-    def _count(self, block: Block) -> None:
-        self.report.read[block.stream] = self.report.read.get(block.stream, 0) + block.count
-
     def _due(self, selected: dict[str, StreamConfig]) -> Iterator[tuple[int, Block]]:
         """Short blocks as the device gives them, and when, in order of time."""
         chance = random.Random(self._faults.seed)  # noqa: S311 - faults of a test
@@ -238,7 +235,7 @@ class PacedSource:
         number = 0
         for origin_ns, long in self._read(selected):
             # Whatever is read from now on is due later than this block's first sample.
-            yield from _released(waiting, self._at(first_ns(long) - origin_ns))
+            yield from _released(waiting, self._at(long.first_ns - origin_ns))
             for block in _pieces(long, self._block_ns):
                 if chance.random() < self._faults.loss:
                     self.report.skip(block.stream, "lost, as the faults say", block.count)
@@ -259,7 +256,7 @@ class PacedSource:
             if block.count == 0:
                 continue
             if origin_ns is None:
-                origin_ns = first_ns(block)
+                origin_ns = block.first_ns
                 shift_ns = 0 if self._first_ns is None else self._first_ns - origin_ns
             yield origin_ns + shift_ns, shifted(block, shift_ns) if shift_ns else block
 

@@ -85,8 +85,7 @@ class Session(Shared):
 
     def _count_block(self, block: Block) -> None:
         """Count a block's messages as read: its rows, or one frame or stretch of sound."""
-        count = len(block.stamps_ns) if isinstance(block, SampleBlock) else 1
-        self.report.read[block.stream] = self.report.read.get(block.stream, 0) + count
+        self.report.count(block.stream, block.count if isinstance(block, SampleBlock) else 1)
 
     @abstractmethod
     def _describe(self) -> list[StreamInfo]: ...

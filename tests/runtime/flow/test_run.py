@@ -122,21 +122,10 @@ def test_a_break_divides_a_live_run_as_it_does_a_replay(bundle: Bundle, cuts: se
             deliveries.append(Break("imu"))
         deliveries.append(imu(5 * number, 5))
     with Pipeline(bundle, IMU_ONLY) as pipeline:
-        found = list(pipeline.run(BreakingSource(deliveries)))
+        found = list(pipeline.run(BlockSource(deliveries)))
     assert vectors(found) == vectors(pushed(bundle, deliveries))
     assert pipeline.report.streams["imu"].counters.breaks == len(cuts)
     check_balance(pipeline)
-
-
-class BreakingSource(BlockSource):
-    """A recording of ours: with breaks."""
-
-    def __init__(self, deliveries: list[Any]) -> None:
-        super().__init__([each for each in deliveries if not isinstance(each, Break)])
-        self._deliveries = deliveries
-
-    def blocks(self, selected: Any, order: Any) -> Any:  # noqa: ARG002
-        return iter(self._deliveries)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensebind.config import Order
-    from sensebind.types import Block
+    from sensebind.types import Block, Delivery
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -171,7 +171,7 @@ def test_the_begin_is_asked_for_at_the_start_and_not_when_the_recording_was_open
     time = VirtualTime(5 * S)
 
     class Slow(BlockSource):
-        def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:
+        def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
             time.time_ns += 7 * S
             return super().blocks(selected, order)
 
@@ -262,7 +262,7 @@ def test_nothing_is_delivered_after_a_stop() -> None:
 
 def test_a_broken_recording_ends_the_device() -> None:
     class Broken(BlockSource):
-        def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Block]:  # noqa: ARG002
+        def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:  # noqa: ARG002
             yield IMU[0]
             raise SourceError("the file ends in the middle of a message")
 

@@ -127,13 +127,7 @@ class SeveralSources(Shared):
         self.report.read.clear()
         self.report.skipped.clear()
         for source in self._sources:
-            for name, count in source.report.read.items():
-                self.report.read[name] = self.report.read.get(name, 0) + count
-            for name, causes in source.report.skipped.items():
-                for cause, count in causes.items():
-                    self.report.skip(name, cause, count)
-            for note in source.report.notes:
-                self.report.note(note)
+            self.report.add(source.report)
 
 
 def _joined(first: StreamInfo, second: StreamInfo) -> StreamInfo:

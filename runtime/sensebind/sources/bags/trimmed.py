@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS
-from sensebind.types import Break, FrameBlock, SampleBlock, UniformBlock
+from sensebind.types import Break, FrameBlock, SampleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Trimmed:
                 yield block
                 continue
             if limits is None:
-                limits = self._limits(_first_ns(block))
+                limits = self._limits(block.first_ns)
             part = _part(block, *limits)
             if part is not None:
                 found = True
@@ -82,10 +83,6 @@ class Trimmed:
         return begin_ns, end.at(first_ns) if end else LATEST_NS
 
 
-def _first_ns(block: Block) -> int:
-    return int(block.stamps_ns[0]) if isinstance(block, SampleBlock) else block.stamp_ns
-
-
 def _part(block: Block, begin_ns: int, end_ns: int) -> Block | None:
     """The samples of a block from one stamp to before another; None if there are none."""
     if isinstance(block, SampleBlock):
@@ -100,5 +97,4 @@ def _part(block: Block, begin_ns: int, end_ns: int) -> Block | None:
     first, last = np.searchsorted(stamps_ns, [begin_ns, end_ns])
     if first == last:
         return None
-    values = block.values[first:last]
-    return UniformBlock(block.stream, int(stamps_ns[first]), block.rate_hz, values)
+    return replace(block, stamp_ns=int(stamps_ns[first]), values=block.values[first:last])

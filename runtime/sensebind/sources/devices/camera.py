@@ -126,7 +126,7 @@ class Camera:
 
     def count(self) -> None:
         """Count a frame that was delivered."""
-        self.report.read[self._stream] = self.report.read.get(self._stream, 0) + 1
+        self.report.count(self._stream)
 
     def block(self, stamp_ns: int, pixels: NDArray[Any]) -> FrameBlock:
         """A frame of its stream."""

@@ -208,7 +208,7 @@ class _Callback:
         stamp_ns = self._origin_ns + round(self._count * NS_PER_S / self._rate_hz)
         self._count += frames
         self._due_s = when.inputBufferAdcTime + frames / self._rate_hz
-        self._report.read[self._stream] = self._report.read.get(self._stream, 0) + 1
+        self._report.count(self._stream)
         self._deliver(UniformBlock(self._stream, stamp_ns, self._rate_hz, values))
 
     def finished(self) -> None:

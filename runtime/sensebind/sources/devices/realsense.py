@@ -250,7 +250,7 @@ class _Pictures:
             scale=self._scale,
             focal_px=self._focal_px,
         )
-        self._report.read[self.stream] = self._report.read.get(self.stream, 0) + 1
+        self._report.count(self.stream)
         self._deliver(FrameBlock(self.stream, stamp_ns, data))
 
 
@@ -302,5 +302,5 @@ class _Motion:
             waiting.clear()
             joined_ns, joined = self._joiner.push(_HALVES[kind], stamps_ns, values)
             if len(joined_ns):
-                self._report.read[self.stream] = self._report.read.get(self.stream, 0) + 1
+                self._report.count(self.stream)
                 self._deliver(SampleBlock(self.stream, joined_ns, joined))
