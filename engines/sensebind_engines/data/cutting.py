@@ -17,7 +17,7 @@ import numpy as np
 from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
 from sensebind.sources import open_source
-from sensebind.sources.base import StreamKind, without_breaks
+from sensebind.sources.base import KIND_OF_SENSE, StreamKind, without_breaks
 from sensebind.sources.mapping import map_streams
 from sensebind.types import Break, FrameBlock, Modality, SampleBlock, UniformBlock, Window
 from sensebind.windowing import make_windower, rules_for
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 TIMED = (Modality.AUDIO, Modality.IMU)
 """Modalities whose files last some time; the others' files are stills."""
-_KINDS = {Modality.AUDIO: StreamKind.UNIFORM, Modality.IMU: StreamKind.SAMPLES}
 
 
 def map_recording(
@@ -112,7 +111,7 @@ def _blocks_of_file(path: Path, config: StreamConfig) -> Iterator[Block]:
 
 
 def _check_kind(path: Path, info: StreamInfo, modality: Modality) -> None:
-    needed = _KINDS.get(modality, StreamKind.FRAMES)
+    needed = KIND_OF_SENSE[modality]
     if info.kind is StreamKind.OTHER:
         raise InputError(f"{path}: {info.note}")
     if info.kind is not needed:

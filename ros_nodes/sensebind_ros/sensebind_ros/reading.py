@@ -16,7 +16,7 @@ import numpy as np
 
 from sensebind.errors import ConfigError
 from sensebind.sources.bags.camera_facts import NO_FACTS, CameraFacts, read_focal_length
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import KIND_OF_SENSE, StreamKind
 from sensebind.sources.imu_join import Half, ImuJoiner
 from sensebind.sources.messages.cdr import (
     NO_ACCELERATION,
@@ -47,13 +47,6 @@ if TYPE_CHECKING:
     from sensebind.types import Block
 
 IMU = "sensor_msgs/msg/Imu"
-KINDS = {
-    Modality.IMU: StreamKind.SAMPLES,
-    Modality.AUDIO: StreamKind.UNIFORM,
-    Modality.VISION: StreamKind.FRAMES,
-    Modality.DEPTH: StreamKind.FRAMES,
-    Modality.THERMAL: StreamKind.FRAMES,
-}
 _WITHOUT_FRAME_ID = ("audio_common_msgs/msg/AudioData", "foxglove_msgs/msg/RawAudio")
 FRAME_ID_BEGIN = 12
 """Where a frame id begins: behind the encapsulation, seconds and nanoseconds."""
@@ -259,7 +252,7 @@ _NAMES = {Half.ACCELERATION: "acceleration", Half.ROTATION: "angular velocity"}
 
 
 def _sense(stream: str, message_type: str, modality: Modality) -> Sense:
-    sense, kind = SENSES.get(message_type), KINDS[modality]
+    sense, kind = SENSES.get(message_type), KIND_OF_SENSE[modality]
     if sense is None or sense.kind is not kind:
         fitting = ", ".join(name for name, each in SENSES.items() if each.kind is kind)
         raise ConfigError(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SenseBindError
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import KIND_OF_SENSE, StreamKind
 from sensebind.sources.imu_join import Half, ImuJoiner
 from sensebind.sources.messages.senses import AUDIO_INFO, SENSES
 from sensebind.sources.messages.wire import DecodeError
 from sensebind.types import Modality
 from sensebind_ros.frames import Frames
-from sensebind_ros.reading import KINDS, ImuReader, make_half_reader, make_reader
+from sensebind_ros.reading import ImuReader, make_half_reader, make_reader
 from sensebind_ros.source import Topic, TopicSource, stream_info
 from sensebind_ros.subscriptions import describing_qos, sensor_qos
 
@@ -232,7 +232,7 @@ def make_source(settings: Settings, now_ns: Callable[[], int]) -> TopicSource:
     streams = {
         name: stream_info(
             name,
-            KINDS[stream.modality],
+            KIND_OF_SENSE[stream.modality],
             settings.topics[name].type or "",
             _ring_rate_hz(stream, settings.topics[name]),
         )
@@ -265,7 +265,7 @@ def _beside(topic: str, message_type: str) -> str:
 
 def _ring_rate_hz(stream: StreamConfig, topic: TopicConfig) -> float:
     """Samples per second at most, where it is known; it sizes the ring."""
-    if KINDS[stream.modality] is StreamKind.UNIFORM:
+    if KIND_OF_SENSE[stream.modality] is StreamKind.UNIFORM:
         return stream.rate_hz or 0.0
     return topic.message_rate_hz or 0.0
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from sensebind.clock.reference import REFERENCE_CLOCK as REFERENCE_CLOCK  # noqa: PLC0414
-from sensebind.types import Break
+from sensebind.types import Break, Modality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +27,16 @@ class StreamKind(str, Enum):
     UNIFORM = "uniform"
     FRAMES = "frames"
     OTHER = "other"
+
+
+KIND_OF_SENSE = {
+    Modality.VISION: StreamKind.FRAMES,
+    Modality.DEPTH: StreamKind.FRAMES,
+    Modality.THERMAL: StreamKind.FRAMES,
+    Modality.AUDIO: StreamKind.UNIFORM,
+    Modality.IMU: StreamKind.SAMPLES,
+}
+"""How the samples of each modality that sensors have are stamped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.config import StreamConfig, options_of
 from sensebind.errors import InputError
-from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.base import KIND_OF_SENSE, StreamInfo, StreamKind
 from sensebind.sources.imu_pairs import HALVES, JOINED, VECTOR, with_asked_for
 from sensebind.sources.session import check_selection
 from sensebind.types import Modality
@@ -23,13 +23,6 @@ DEPTH_ENCODINGS = frozenset({"16UC1", "mono16", "32FC1", "png16"})
 COLOUR_ENCODINGS = frozenset({"rgb8", "bgr8", "rgba8", "bgra8", "jpeg", "png"})
 _COLOUR_BEGINNINGS = ("bayer_", "yuv422", "uyvy", "yuyv")
 
-_KIND_OF_MODALITY = {
-    Modality.VISION: StreamKind.FRAMES,
-    Modality.DEPTH: StreamKind.FRAMES,
-    Modality.THERMAL: StreamKind.FRAMES,
-    Modality.AUDIO: StreamKind.UNIFORM,
-    Modality.IMU: StreamKind.SAMPLES,
-}
 _AUDIO_OPTIONS = "=audio,rate=16000,format=S16LE,channels=1"
 _THERMAL_WORDS = ("thermal", "lwir", "flir")
 _STEREO_WORDS = frozenset({"infra", "infrared", "ir", "left", "right"})
@@ -130,11 +123,11 @@ def _check_override(info: StreamInfo, config: StreamConfig, encoders: Collection
             f"stream {info.name!r} cannot be encoded as {modality}: the bundle has encoders for "
             f"{_listing(encoders)} only; ask for one of these or choose another bundle"
         )
-    needed = _KIND_OF_MODALITY.get(modality)
+    needed = KIND_OF_SENSE.get(modality)
     if needed is None:
         raise InputError(
             f"stream {info.name!r} cannot be encoded as {modality}: {modality} comes from prompts; "
-            f"expected one of {_listing(_KIND_OF_MODALITY)}"
+            f"expected one of {_listing(KIND_OF_SENSE)}"
         )
     if info.kind is not needed:
         raise InputError(
@@ -195,9 +188,10 @@ def _decide(
     chosen: Mapping[Modality, str | None],
     encoders: Collection[Modality],
 ) -> Decision:
+    guess = guesses[info.name]
     modality = guess.modality
     if modality is None:
-        fitting = (m for m, kind in _KIND_OF_MODALITY.items() if kind is info.kind)
+        fitting = (m for m, kind in KIND_OF_SENSE.items() if kind is info.kind)
         fallback = next((m for m in fitting if m in encoders), None)
         flag = _flag(info.name, None if info.encoding in (*HALVES, VECTOR) else fallback)
         if info.kind is StreamKind.UNIFORM and flag and not info.encoding:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from sensebind.recording import BREAK_TOPIC, STREAM_KEY
 from sensebind.sources.bags.containers import first_messages
 from sensebind.sources.bags.recorded_decoding import RecordedChannel, RecordedDecoding
-from sensebind.sources.base import StreamInfo, StreamKind
+from sensebind.sources.base import KIND_OF_SENSE, StreamInfo, StreamKind
 from sensebind.sources.messages.senses import SENSES
 from sensebind.sources.messages.wire import DecodeError
-from sensebind.types import Modality
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from sensebind.recording import RecordedStream
     from sensebind.sources.bags.mcap_file import McapFile
     from sensebind.sources.base import SourceReport
-
-_KINDS = {Modality.IMU: StreamKind.SAMPLES, Modality.AUDIO: StreamKind.UNIFORM}
 
 
 class RecordedTopics:
@@ -78,6 +75,6 @@ class RecordedTopics:
 
 def _silent(name: str, stream: RecordedStream) -> StreamInfo:
     """A stream that was to be recorded, as it is if nothing came."""
-    kind = _KINDS.get(stream.config.modality, StreamKind.FRAMES)
+    kind = KIND_OF_SENSE.get(stream.config.modality, StreamKind.OTHER)
     encoding = "F32LE" if kind is StreamKind.UNIFORM else ""
     return StreamInfo(name, kind, "nothing", encoding, count=0)
