@@ -37,8 +37,7 @@ class Decision:
         modality: what it was taken for; None if it is no sense or its sense cannot be told.
         used: whether it is read.
         reason: why, as a phrase for the user.
-        hint: the command-line flag that decides otherwise, "" if none can; TOPIC in it stands for
-            the stream to take instead.
+        hint: the command-line flag that decides otherwise, "" if none can.
     """
 
     stream: str
@@ -98,7 +97,7 @@ def map_streams(
     decisions = tuple(
         _overridden(info, overrides[info.name], recorded)
         if info.name in overrides
-        else _decide(info, guesses[info.name], chosen, encoders)
+        else _decide(info, guesses, chosen, encoders)
         for info in infos
     )
     selected = {
@@ -152,15 +151,19 @@ def _choose(
     """The stream that stands for each modality that some stream was guessed to be."""
     chosen: dict[Modality, str | None] = dict.fromkeys(taken)
     for modality in {guess.modality for guess in guesses.values()} - {None} - set(taken):
-        candidates = sorted(
-            (guess.rank, name) for name, guess in guesses.items() if guess.modality is modality
-        )
-        eligible = [
-            name for _, name in candidates if not guesses[name].only_alone or len(candidates) == 1
-        ]
         assert modality is not None
+        candidates = _candidates(guesses, modality)
+        eligible = [
+            name for name in candidates if not guesses[name].only_alone or len(candidates) == 1
+        ]
         chosen[modality] = next(iter(eligible), None)
     return chosen
+
+
+def _candidates(guesses: Mapping[str, _Guess], modality: Modality) -> list[str]:
+    """The streams that were guessed to be of a modality, the likeliest first."""
+    ranked = [(guess.rank, name) for name, guess in guesses.items() if guess.modality is modality]
+    return [name for _, name in sorted(ranked)]
 
 
 def _overridden(info: StreamInfo, config: StreamConfig, recorded: Collection[str]) -> Decision:
@@ -184,7 +187,7 @@ def _applied(config: StreamConfig) -> str:
 
 def _decide(
     info: StreamInfo,
-    guess: _Guess,
+    guesses: Mapping[str, _Guess],
     chosen: Mapping[Modality, str | None],
     encoders: Collection[Modality],
 ) -> Decision:
@@ -202,7 +205,9 @@ def _decide(
         return Decision(info.name, modality, False, reason)
     winner = chosen[modality]
     if winner == info.name:
-        return Decision(info.name, modality, True, guess.reason, _flag("TOPIC", modality))
+        others = [name for name in _candidates(guesses, modality) if name != info.name]
+        hint = _flag(others[0], modality) if others else ""
+        return Decision(info.name, modality, True, guess.reason, hint)
     if winner is not None:
         reason = f"{guess.reason}; {modality} is taken from {winner!r}"
     elif guess.only_alone:

@@ -60,6 +60,16 @@ def test_a_realsense_recording() -> None:
     }
 
 
+def test_the_flag_of_a_stream_that_is_read_names_the_next_likely_one() -> None:
+    cameras = [frames(f"/{name}/image", "rgb8") for name in ("left", "b", "a", "my c")]
+    hints = {d.stream: d.hint for d in map_streams(cameras, ALL, {}).decisions if d.used}
+    assert hints == {"/a/image": "--stream /b/image=vision"}
+    pair = map_streams(cameras[::3], ALL, {}).decisions
+    assert [d.hint for d in pair if d.used] == ["--stream /left/image=vision"]
+    alone = map_streams(cameras[:1], ALL, {}).decisions
+    assert [(d.used, d.hint) for d in alone] == [(True, "")]
+
+
 def test_settings_that_a_recording_stored_are_not_said_to_be_asked_for() -> None:
     stored = {"/imu": StreamConfig(modality=Modality.IMU, hop_s=0.2)}
     empty = replace(imu("/imu"), count=0)
@@ -80,12 +90,12 @@ def test_every_decision_has_a_reason_and_where_possible_a_flag() -> None:
             "depth by name and encoding 16UC1; depth is taken from '/camera/depth/image_rect_raw'",
             "--stream /camera/aligned_depth_to_color/image_raw=depth",
         ),
-        ("/camera/color/image_raw", True, "encoding rgb8", "--stream TOPIC=vision"),
+        ("/camera/color/image_raw", True, "encoding rgb8", ""),
         (
             "/camera/depth/image_rect_raw",
             True,
             "depth by name and encoding 16UC1",
-            "--stream TOPIC=depth",
+            "--stream /camera/aligned_depth_to_color/image_raw=depth",
         ),
         (
             "/camera/infra1/image_rect_raw",
@@ -99,7 +109,7 @@ def test_every_decision_has_a_reason_and_where_possible_a_flag() -> None:
             "encoding mono8 is not mapped by itself",
             "--stream /camera/infra2/image_rect_raw=vision",
         ),
-        ("/camera/imu", True, "sensor_msgs/msg/Imu is an IMU", "--stream TOPIC=imu"),
+        ("/camera/imu", True, "sensor_msgs/msg/Imu is an IMU", ""),
         ("/tf", False, "tf2_msgs/msg/TFMessage is not a sense", ""),
     ]
 
