@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from sensebind.config_fields import field_at
 from sensebind.errors import ConfigError
 from sensebind.types import Modality
 from sensebind.units import imu_factors
@@ -248,7 +249,7 @@ def stream_config_from_options(stream: str, options: Mapping[str, str]) -> Strea
     try:
         return msgspec.convert(values, StreamConfig, strict=False)
     except msgspec.ValidationError as error:
-        option = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+        option = field_at(error)
         value = next(text for given, text in options.items() if _full_name(given) == option)
         raise ConfigError(
             f"stream {stream!r}: {_short_name(option)}={value}: expected {_EXPECTED[option]}"

@@ -153,6 +153,11 @@ def _union(name: str, kind: types.UnionType) -> ConfigField:
     return replace(field, optional=len(parts) < len(kind.types), or_text=or_text)
 
 
+def field_at(error: msgspec.ValidationError) -> str:
+    """The field of a configuration that an error is about: `windows` of "… - at `$.windows[2]`"."""
+    return re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+
+
 def meanings(config: type[msgspec.Struct]) -> dict[str, str]:
     """What a class says of its attributes, by name, each as one line."""
     described: dict[str, str] = {}

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from sensebind.changes import ChangeConfig
 from sensebind.config import PipelineConfig, StreamConfig
-from sensebind.config_fields import ConfigField, config_fields
+from sensebind.config_fields import ConfigField, config_fields, field_at
 from sensebind.fusion import FusionConfig
 from sensebind.labelling import LabelConfig
 
@@ -99,3 +99,12 @@ def test_two_types_in_one_field() -> None:
 
     with pytest.raises(TypeError, match="field 'what' is one of"):
         config_fields(Odd)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mode", "slow"), ("names", ["a", 1]), ("weights", {"b": -1.0})]
+)
+def test_the_field_that_an_error_names(name: str, value: object) -> None:
+    with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{name}") as told:
+        msgspec.convert({"mode": "fast", name: value}, Example)
+    assert field_at(told.value) == name

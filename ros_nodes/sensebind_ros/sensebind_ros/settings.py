@@ -18,7 +18,7 @@ import msgspec
 
 from sensebind.changes import ChangeConfig
 from sensebind.config import PipelineConfig, StreamConfig
-from sensebind.config_fields import ConfigField, config_fields
+from sensebind.config_fields import ConfigField, config_fields, field_at
 from sensebind.describing import ChangeSettings, DescribingConfig
 from sensebind.errors import ConfigError
 from sensebind.fusion import JOINT_STREAM, FusionConfig
@@ -279,7 +279,7 @@ def _configured(config: type[Config], prefix: str, values: Mapping[str, object])
     try:
         return msgspec.convert(given, config)
     except msgspec.ValidationError as error:
-        name = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+        name = field_at(error)
         field = next(field for field in config_fields(config) if field.name == name)
         raise ConfigError(f"{prefix}{name} is {given[name]!r}, {_expected(field)}") from None
     except ConfigError as error:  # a check of the class's own

@@ -16,7 +16,7 @@ from sensebind.config import (
     StreamConfig,
     stream_config_from_options,
 )
-from sensebind.config_fields import ConfigField, config_fields
+from sensebind.config_fields import ConfigField, config_fields, field_at
 from sensebind.errors import ConfigError
 from sensebind.types import Modality
 
@@ -92,7 +92,7 @@ def pipeline_config(
     try:
         checked = msgspec.convert(values, PipelineConfig)
     except msgspec.ValidationError as error:
-        name = str(error).rpartition("$.")[2].rstrip("`")
+        name = field_at(error)
         option, value = name.removesuffix("_s"), values.get(name)
         raise ConfigError(f"--{option} is {value!r}, expected {_EXPECTED[name]}") from None
     file = None if calibration is None else str(calibration)
@@ -181,7 +181,7 @@ def config_of_options(option: str, text: str | None, config: type[Config]) -> Co
     try:
         return msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
-        name = re.split(r"[\[.`]", str(error).rpartition("$.")[2])[0]
+        name = field_at(error)
         field = fields[name]
         told = (_KINDS.get(field.kind, "" if field.expected else "a number"), field.expected)
         expected = ", ".join(filter(None, told))
