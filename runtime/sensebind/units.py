@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Units an IMU's readings may come in, as factors to m/s² and rad/s."""
+"""Units that readings of an IMU and of a depth camera may come in, as factors to SI units."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ RATE_UNITS = {
     "mrad/s": 1e-3,
 }
 """Factors to rad/s."""
+
+METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""What the `unit` of a depth stream may be."""
+
+METRES_PER_COUNT = {"u": 0.001, "i": 0.001, "f": 1.0}
+"""Of depth whose unit nobody tells, by the kind of its dtype: integers are millimetres, floats
+metres (REP 118)."""
 
 
 def imu_factors(unit: str | None) -> tuple[float, float]:

@@ -43,6 +43,7 @@ from sensebind.preprocess.depth_geometry import bilinear_geometry, nearest_geome
 from sensebind.preprocess.frame_fit import FramesPreprocessor, check_crop
 from sensebind.preprocess.grey_frames import grey_pixels
 from sensebind.specs import DepthSpec
+from sensebind.units import METRES_PER_COUNT, METRES_PER_UNIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,13 +53,9 @@ if TYPE_CHECKING:
     from sensebind.specs import EncoderSpec
     from sensebind.types import Frame
 
-METRES_PER_UNIT = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-"""What a stream's `unit` may be."""
-
 LEAST_WEIGHT = 1e-3
 """Holes next to a measured pixel stay holes until the pixel weighs this much."""
 
-_DEFAULT_SCALE = {"u": 0.001, "f": 1.0}  # REP 118: integers in millimetres, floats in metres
 _COUNTS = (1e-6, 1e12)
 """Ranges beyond are a wrong scale; inside, no product of two counts leaves float32."""
 
@@ -101,7 +98,7 @@ def depth_features(
     features = _output(out, spec.size)
     height, width = raw.shape
     short = check_crop(spec.size, spec.resize_to)
-    chosen_scale = _DEFAULT_SCALE[raw.dtype.kind] if scale is None else scale
+    chosen_scale = METRES_PER_COUNT[raw.dtype.kind] if scale is None else scale
     transform = _transform(spec, chosen_scale, focal_px, short / min(width, height))
     if spec.interpolation == "nearest":
         rows, columns = nearest_geometry(height, width, short, spec.size)
@@ -257,7 +254,7 @@ def depth_counts(frame: Frame, told: float | None) -> tuple[NDArray[Any], float]
             "mono16, 32FC1 or a 16-bit grey PNG file"
         )
     scale = frame.scale if told is None else told
-    return pixels, _DEFAULT_SCALE[pixels.dtype.kind] if scale is None else scale
+    return pixels, METRES_PER_COUNT[pixels.dtype.kind] if scale is None else scale
 
 
 def make(

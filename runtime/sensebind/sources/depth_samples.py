@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.sources.messages.compressed_depth import PIXEL_LIMIT
+from sensebind.units import METRES_PER_COUNT, METRES_PER_UNIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 _DTYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
-_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 _ROWS = 64
 
 
@@ -28,12 +28,12 @@ def depth_samples(frame: Frame, config: StreamConfig) -> Values | None:
 
     The unit is the stream's `scale` or `unit`, else the frame's own, else the convention's.
     """
-    encoding = config.format or frame.encoding
-    counts = _file_rows(frame) if frame.encoding == "png" else _raw_rows(frame, encoding)
+    raw = frame.encoding != "png"
+    counts = _raw_rows(frame, config.format or frame.encoding) if raw else _file_rows(frame)
     if counts is None:
         return None
-    conventional = 1.0 if encoding == "32FC1" else 1e-3  # REP 118
-    scale = config.scale or _METRES.get(config.unit or "") or frame.scale or conventional
+    told = config.scale or METRES_PER_UNIT.get(config.unit or "") or frame.scale
+    scale = told or METRES_PER_COUNT[counts.dtype.kind]
     return counts.astype(np.float64).ravel() * scale
 
 

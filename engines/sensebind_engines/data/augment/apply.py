@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensebind.preprocess.depth import METRES_PER_UNIT
+from sensebind.preprocess.depth import depth_counts, stream_scale
 from sensebind.preprocess.grey_frames import grey_pixels, holds_counts
 from sensebind.preprocess.pictures import decode_frame
 from sensebind.specs import LogMelSpec
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from sensebind.specs import EncoderSpec
     from sensebind.types import Features, Window
 
-_MILLIMETRE = 0.001
-"""REP 118: the unit of integer depth; floats are metres."""
 _RAW_ENCODINGS = {"uint8": "mono8", "uint16": "16UC1", "float32": "32FC1"}
 
 
@@ -125,8 +123,8 @@ def _changed(
     if config.modality is Modality.THERMAL:
         pixels = augment_thermal(seen(_thermal_pixels(frame), view), amount.thermal, rng)
     else:
-        pixels = seen(grey_pixels(frame), view)
-        pixels = augment_depth(pixels, _unit_m(frame, pixels, config), amount.depth, rng)
+        pixels, unit_m = depth_counts(frame, stream_scale(config))
+        pixels = augment_depth(seen(pixels, view), unit_m, amount.depth, rng)
     return _raw(frame, pixels, _RAW_ENCODINGS[pixels.dtype.newbyteorder("=").name])
 
 
@@ -135,14 +133,6 @@ def _thermal_pixels(frame: Frame) -> NDArray[Any]:
     if holds_counts(frame):
         return grey_pixels(frame)
     return np.asarray(decode_frame(frame).convert("L"))
-
-
-def _unit_m(frame: Frame, pixels: NDArray[Any], config: StreamConfig) -> float:
-    """Metres per count, by the stream's settings, the frame's own or the convention."""
-    if config.unit is not None and config.unit in METRES_PER_UNIT:
-        return METRES_PER_UNIT[config.unit]
-    convention = _MILLIMETRE if pixels.dtype.kind == "u" else 1.0
-    return config.scale or frame.scale or convention
 
 
 def _raw(frame: Frame, pixels: NDArray[Any], encoding: str) -> Frame:
