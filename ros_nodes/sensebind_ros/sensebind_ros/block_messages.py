@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sensebind.sources.base import StreamInfo
     from sensebind.types import Block
 
-_COMPRESSED = ("jpeg", "png")
-
 
 class Stamped(NamedTuple):
     """A serialized message and the stamp of its newest sample in ns."""
@@ -32,7 +30,7 @@ class Stamped(NamedTuple):
 def message_type_of(info: StreamInfo) -> str:
     """The message type that a stream's blocks become; "" if they become none."""
     if info.kind is StreamKind.FRAMES:
-        compressed = info.encoding in (*_COMPRESSED, "png16")
+        compressed = info.encoding in (*cdr.COMPRESSED, "png16")
         return COMPRESSED_IMAGE if compressed else IMAGE
     return {StreamKind.SAMPLES: IMU, StreamKind.UNIFORM: AUDIO_BLOCK}.get(info.kind, "")
 
@@ -55,7 +53,7 @@ class BlockWriter:
     def _sound(self, block: UniformBlock) -> Iterator[Stamped]:
         count, channels = block.values.shape
         last_ns = block.stamp_ns + round((count - 1) * NS_PER_S / block.rate_hz)
-        if not _expressible(block.stamp_ns):
+        if not cdr.can_express(block.stamp_ns):
             return
         rates_hz = block.rate_hz, block.clock_rate_hz
         head = cdr.audio_head(block.stamp_ns, rates_hz, channels, self._sounded, block.values.size)
@@ -64,24 +62,18 @@ class BlockWriter:
 
 
 def _readings(block: SampleBlock) -> Iterator[Stamped]:
-    kept = (block.stamps_ns >= 0) & (block.stamps_ns < cdr.LATEST_NS)
-    stamps_ns, values = block.stamps_ns[kept], block.values[kept]
+    kept = cdr.expressible(block.stamps_ns)
+    stamps_ns = block.stamps_ns[kept]
     records = np.empty(len(stamps_ns), cdr.IMU_FIELDS)
     records[:] = cdr.imu_template()
-    records["seconds"], records["nanoseconds"] = np.divmod(stamps_ns, NS_PER_S)
-    records["acceleration"] = values[:, :3]
-    records["rotation"] = values[:, 3:]
+    cdr.put_readings(records, stamps_ns, block.values[kept])
     for stamp_ns, record in zip(stamps_ns.tolist(), records, strict=True):
         yield Stamped(stamp_ns, record.tobytes())
 
 
 def _frame(block: FrameBlock) -> Iterator[Stamped]:
-    if not _expressible(block.stamp_ns):
+    if not cdr.can_express(block.stamp_ns):
         return
     frame, octets = block.frame, bytes(block.frame.data)
-    write = cdr.compressed_image_head if frame.encoding in _COMPRESSED else cdr.image_head
+    write = cdr.compressed_image_head if frame.encoding in cdr.COMPRESSED else cdr.image_head
     yield Stamped(block.stamp_ns, write(block.stamp_ns, frame, len(octets)) + octets)
-
-
-def _expressible(stamp_ns: int) -> bool:
-    return 0 <= stamp_ns < cdr.LATEST_NS

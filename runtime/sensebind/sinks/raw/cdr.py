@@ -15,6 +15,8 @@ import numpy as np
 from sensebind.grid import NS_PER_S
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sensebind.types import Frame
 
 _ENCAPSULATION = b"\x00\x01\x00\x00"
@@ -22,6 +24,9 @@ _NO_ESTIMATE = -1.0  # first covariance element of a quantity the message lacks 
 
 LATEST_NS = (1 << 31) * NS_PER_S
 """builtin_interfaces/Time counts seconds as int32: the first stamp it cannot express."""
+
+COMPRESSED = ("jpeg", "png")
+"""Encodings of frames that are files of pictures."""
 
 IMU_FRAME = "imu"
 """Frame id of IMU readings; their axes are those the stream's configuration tells."""
@@ -49,6 +54,11 @@ class _Message:
         octets = text.encode()
         self.number("I", len(octets) + 1)
         self.octets += octets + b"\0"
+
+
+def can_express(stamp_ns: int) -> bool:
+    """Whether a message may have this stamp."""
+    return 0 <= stamp_ns < LATEST_NS
 
 
 def text_message(text: str) -> bytes:
@@ -129,3 +139,23 @@ def imu_template() -> np.void:
     record["orientation_covariance"][0, 0] = _NO_ESTIMATE
     template: np.void = record[0]
     return template
+
+
+def expressible(stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which stamps int64 (n,) messages may have, bool (n,); see `can_express`."""
+    return (stamps_ns >= 0) & (stamps_ns < LATEST_NS)
+
+
+def put_readings(
+    records: NDArray[np.void], stamps_ns: NDArray[np.int64], values: NDArray[np.float64]
+) -> None:
+    """Write IMU readings into records (n,) made of the template, whose type has IMU_FIELDS.
+
+    Args:
+        records: are changed.
+        stamps_ns: int64 (n,), expressible ones.
+        values: float64 (n, 6), accelerations in m/s² and angular velocities in rad/s.
+    """
+    records["seconds"], records["nanoseconds"] = np.divmod(stamps_ns, NS_PER_S)
+    records["acceleration"] = values[:, :3]
+    records["rotation"] = values[:, 3:]

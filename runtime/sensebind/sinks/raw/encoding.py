@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.grid import NS_PER_S
 from sensebind.recording import PictureFacts
 from sensebind.sinks.raw import cdr
 from sensebind.sinks.raw.channels import AUDIO_BLOCK, COMPRESSED_IMAGE, IMAGE, IMU
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     Stamps = NDArray[np.int64]
 
 IMU_CHANNELS = 6
-_COMPRESSED = ("jpeg", "png")
 _RECORD = np.dtype([*MESSAGE_FIELDS, *cdr.IMU_FIELDS])
 _USED_UNTIL_NS = 1 << 62  # windows take no stamp beyond
 
@@ -75,7 +73,7 @@ class StreamWriter:
         values: NDArray[np.float64],
     ) -> int:
         """Write IMU readings, values (n, 6), a message each; how many could not be expressed."""
-        kept = (stamps_ns >= 0) & (stamps_ns < cdr.LATEST_NS)
+        kept = cdr.expressible(stamps_ns)
         count = int(np.count_nonzero(kept))
         lost = len(stamps_ns) - count
         if count:
@@ -87,9 +85,7 @@ class StreamWriter:
             records["sequence"] = self._numbered(count)
             records["log_ns"] = log_ns
             records["publish_ns"] = device_ns[kept].view(np.uint64)
-            records["seconds"], records["nanoseconds"] = np.divmod(stamps_ns[kept], NS_PER_S)
-            records["acceleration"] = values[kept, :3]
-            records["rotation"] = values[kept, 3:]
+            cdr.put_readings(records, stamps_ns[kept], values[kept])
             chunk.add_records(channel, log_ns, records)
         used = (stamps_ns >= cdr.LATEST_NS) & (stamps_ns <= _USED_UNTIL_NS)
         self.broken |= bool(used.any())
@@ -129,7 +125,7 @@ class StreamWriter:
         """Write a frame, its data in `octets`; False if its stamp has no expression."""
         if not self._can_express(stamp_ns):
             return False
-        if frame.encoding in _COMPRESSED:
+        if frame.encoding in cdr.COMPRESSED:
             kind, head = COMPRESSED_IMAGE, cdr.compressed_image_head
             facts = PictureFacts(
                 frame.scale,
@@ -154,7 +150,7 @@ class StreamWriter:
         chunk.add(channel, int(self._numbered(1)[0]), log_ns, device_ns, parts)
 
     def _can_express(self, stamp_ns: int) -> bool:
-        if 0 <= stamp_ns < cdr.LATEST_NS:
+        if cdr.can_express(stamp_ns):
             return True
         self.broken |= 0 <= stamp_ns <= _USED_UNTIL_NS
         return False
