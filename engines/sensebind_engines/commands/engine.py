@@ -59,6 +59,14 @@ VersionOption = Annotated[
     bool,
     typer.Option("--version-compatible", help="Later versions of TensorRT run the plan too."),
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="MIB|free",
+        help="Begin nothing that may take more; free: than what is free, less 512 MiB.",
+    ),
+]
 
 
 @engine_app.command()
@@ -74,38 +82,20 @@ def build(
     hardware: HardwareOption = "none",
     version_compatible: VersionOption = False,
     force: Annotated[bool, typer.Option("--force", help="Build what is there already.")] = False,
+    memory: MemoryOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Tell progress and plans as lines of JSON.")
+    ] = False,
 ) -> None:
     """Build the plans that are missing, one after the other (minutes on a board)."""
-    from sensebind.cli import output
-    from sensebind_engines.tensorrt.memory import shortage
-    from sensebind_engines.tensorrt.store import build_into_cache
+    from sensebind_engines.commands.engine_build import build_plans
 
     asked = _Asked(
         backend, modality, precision, batch, workspace, level, compute_capability, hardware,
         version_compatible,
     )  # fmt: skip
     name, flavour, targets = _targets(bundle, asked)
-    for target in targets:
-        told = f"{target.modality} {target.options.precision}"
-        if (short := shortage(target)) is not None:
-            output.warning(short)
-        with output.progress(f"building {told}") as advance:
-            kept = build_into_cache(
-                flavour,
-                name,
-                target,
-                force=force,
-                waiting=lambda: output.warning("another process builds this plan; waiting for it"),
-                advance=advance,
-            )
-        record = kept.plan.record
-        how = f"built in {record.build_s:.1f} s" if kept.built else "there already"
-        typer.echo(f"{told}: {how}, {record.bytes / 1e6:.2f} MB, {record.layers} layers")
-        for kind, types in record.audit.items():
-            typer.echo(f"  {kind}: {', '.join(f'{n} {t}' for t, n in types.items())}")
-    if flavour.is_rtx:
-        generations = ", ".join(targets[0].options.compute_capabilities)
-        typer.echo(f"for GPU generations {generations}; speed and accuracy: NOT RUN here")
+    build_plans(flavour, name, targets, force=force, memory=memory, as_json=as_json)
 
 
 @engine_app.command("list")
