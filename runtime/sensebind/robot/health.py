@@ -161,12 +161,14 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE_S
     server_version = "sensebind"
     sys_version = ""
+    error_content_type = "text/plain; charset=utf-8"
+    error_message_format = f"%(code)d %(message)s: there is GET {_PATH} only\n"
     state: Callable[[], Health]
 
     def do_GET(self) -> None:
         """Answer with the state."""
         if self.path.partition("?")[0] != _PATH:
-            self.send_error(404, f"there is {_PATH} only")
+            self.send_error(404)
             return
         health = type(self).state()
         content = msgspec.json.encode(health) + b"\n"

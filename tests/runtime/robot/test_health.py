@@ -24,9 +24,9 @@ WELL = Health(
 )  # fmt: skip
 
 
-def ask(port: int, path: str) -> tuple[int, bytes]:
+def ask(port: int, path: str, method: str = "GET") -> tuple[int, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
+    connection.request(method, path)
     response = connection.getresponse()
     content = response.read()
     connection.close()
@@ -40,7 +40,21 @@ def test_the_address_answers_with_the_state() -> None:
         assert (code, json.loads(content)["status"]) == (200, "running")
         code, content = ask(endpoint.port, "/health?pretty")
         assert (code, json.loads(content)["status"]) == (503, "stuck")
-        assert ask(endpoint.port, "/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/", "404 Not Found: there is GET /health only\n"),
+        ("GET", "/<b>", "404 Not Found: there is GET /health only\n"),
+        ("POST", "/health", "501 Unsupported method ('POST'): there is GET /health only\n"),
+    ],
+)
+def test_whoever_asks_for_something_else_is_told_what_there_is(
+    method: str, path: str, told: str
+) -> None:
+    with HealthEndpoint(0, lambda: WELL) as endpoint:
+        assert ask(endpoint.port, path, method) == (int(told[:3]), told.encode())
 
 
 def test_a_port_that_is_taken_is_told() -> None:
