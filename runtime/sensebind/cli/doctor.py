@@ -8,6 +8,7 @@ import typer
 
 from sensebind.cli import output
 from sensebind.cli.options import BundleOrConfigOption, ConfigOption, JsonOption
+from sensebind.cli.report_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ def doctor(
     if json:
         output.show_json(findings)
     else:
-        output.say(f"{failures} failures, {warnings} warnings")
+        output.say(f"{counted(failures, 'failure')}, {counted(warnings, 'warning')}")
     if failures:
         raise typer.Exit(1)
 

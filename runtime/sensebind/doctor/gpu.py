@@ -138,11 +138,11 @@ def plans() -> Iterator[Finding]:
             yield Finding("plans", "warning", harm, "sensebind engine build --force")
     size = sum(plan.record.bytes for plan in kept)
     unverified = [plan for plan in kept if plan.record.verified is None]
-    yield Finding("plans", "ok", f"{len(kept)} plans, {size / 1e6:.0f} MB")
+    yield Finding("plans", "ok", f"{len(kept)} kept, {size / 1e6:.0f} MB")
     if unverified and find_gpu().name:
         yield Finding(
             "plans",
             "warning",
-            f"{len(unverified)} plans were never compared with the golden vectors on this GPU",
+            f"{len(unverified)} never compared with the golden vectors on this GPU",
             "sensebind engine verify BUNDLE",
         )

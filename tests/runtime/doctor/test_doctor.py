@@ -70,7 +70,7 @@ def test_a_damaged_bundle_is_a_failure(
     out = capsys.readouterr().out
     assert "✗ bundle" in out
     assert out.count("copy the bundle again") == 1
-    assert "1 failures" in out
+    assert "1 failure, " in out
 
 
 def test_an_examination_that_fails_is_told_and_others_go_on(
