@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,16 +99,42 @@ def _embeddings(
     advance: output.Advance,
 ) -> Iterator[Embedding]:
     """All embeddings; a bad file found in a folder is skipped, one the user named ends the run."""
+    warnings = _Warnings()
     for done, item in enumerate(items, start=1):
         try:
             known = sensors.get(item.modality, UNCALIBRATED)
-            yield from embed_item(bundle, item, clips=clips, calibration=known)
+            warn = partial(warnings.tell, item.name)
+            yield from embed_item(bundle, item, clips=clips, calibration=known, warn=warn)
         except InputError as error:
             message = str(error) if item.name in str(error) else f"{item.name}: {error}"
             if item.named:
                 raise InputError(message) from error
-            output.warning(f"skipped {message}")
+            warnings.tell(item.name, f"skipped {message}")
         advance(done / len(items))
+    warnings.sum_up()
+
+
+class _Warnings:
+    """What is odd about items: of many that are alike the first, and in the end their number."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, set[str]] = {}
+        self._first: dict[str, str] = {}
+
+    def tell(self, item: str, sentence: str) -> None:
+        """Take a sentence; it is alike if only the item's name and numbers differ."""
+        alike = re.sub(r"\d+", "0", sentence.replace(item, ""))
+        self._items.setdefault(alike, set()).add(item)
+        if alike not in self._first:
+            self._first[alike] = sentence
+            output.warning(sentence)
+
+    def sum_up(self) -> None:
+        """Tell how many more there were of each."""
+        for alike, items in self._items.items():
+            if len(items) > 1:
+                more = counted(len(items) - 1, "more item")
+                output.warning(f"{more} like this: {self._first[alike]}")
 
 
 def _at_least_one(records: Iterable[Record], total: int) -> Iterator[Record]:

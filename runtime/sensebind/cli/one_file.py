@@ -18,7 +18,7 @@ from sensebind.grid import nanoseconds
 from sensebind.types import Embedding, Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,7 @@ def embed_item(
     *,
     clips: bool,
     calibration: StreamCalibration = UNCALIBRATED,
+    warn: Callable[[str], None] = output.warning,
 ) -> Iterator[Embedding]:
     """Embed one item: one vector, or one per window of a file that lasts some time.
 
@@ -45,6 +46,7 @@ def embed_item(
         item: what to embed.
         clips: give one vector for ImageBind's three clips of a file instead of one per window.
         calibration: of the sensor that the item is from.
+        warn: takes a sentence on what became no vector.
 
     Raises:
         InputError: naming the file and what is wrong with it.
@@ -60,7 +62,7 @@ def embed_item(
         read = read_blocks(item.name, item.path)
         blocks = [cast("TimedBlock", correction.apply(block)) for block in read]
         lasting = _mean_of_clips if clips else _all_windows
-        yield from lasting(bundle, item, blocks, calibration)
+        yield from lasting(bundle, item, blocks, calibration, warn)
 
 
 def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding:
@@ -70,20 +72,29 @@ def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding
 
 
 def _all_windows(
-    bundle: Bundle, item: Item, blocks: list[TimedBlock], calibration: StreamCalibration
+    bundle: Bundle,
+    item: Item,
+    blocks: list[TimedBlock],
+    calibration: StreamCalibration,
+    warn: Callable[[str], None],
 ) -> Iterator[Embedding]:
-    return _windows(bundle, item, blocks, span_ns(blocks)[0], calibration)
+    return _windows(bundle, item, blocks, span_ns(blocks)[0], calibration, warn)
 
 
 def _mean_of_clips(
-    bundle: Bundle, item: Item, blocks: list[TimedBlock], calibration: StreamCalibration
+    bundle: Bundle,
+    item: Item,
+    blocks: list[TimedBlock],
+    calibration: StreamCalibration,
+    warn: Callable[[str], None],
 ) -> Iterator[Embedding]:
     """The normalised mean of ImageBind's clips; its span reaches from the first to the last."""
     begin_ns, end_ns = span_ns(blocks)
     spare_ns = max(end_ns - begin_ns - _length_ns(bundle, item.modality), 0)
     starts_ns = [begin_ns + i * spare_ns // IMAGEBIND_CLIPS for i in range(IMAGEBIND_CLIPS)]
     clips = [
-        next(_windows(bundle, item, starting_at(blocks, s), s, calibration)) for s in starts_ns
+        next(_windows(bundle, item, starting_at(blocks, s), s, calibration, warn))
+        for s in starts_ns
     ]
     mean = np.stack([clip.vector for clip in clips]).mean(axis=0, dtype=np.float64)
     vector: NDArray[np.float32] = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
@@ -96,6 +107,7 @@ def _windows(
     blocks: list[TimedBlock],
     begin_ns: int,
     calibration: StreamCalibration,
+    warn: Callable[[str], None],
 ) -> Iterator[Embedding]:
     """Embeddings of the windows that begin at `begin_ns` and every hop after it."""
     encoder = bundle.encoder(item.modality)
@@ -108,7 +120,7 @@ def _windows(
             "give a longer recording"
         )
     if cut.counters.gap:
-        output.warning(f"{item.name}: windows without a vector: {cut.counters.gap} gap")
+        warn(f"{item.name}: windows without a vector: {cut.counters.gap} gap")
     preprocessor = encoder.preprocessor(stream, calibration)
     for window in cut.windows:
         yield encoder.embed(window, preprocessor.prepare(window))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -51,8 +52,14 @@ def compiled(kernel: Kernel) -> Callable[..., None]:
             raise InputError(
                 f"the SIMD kernel does not work on this machine ({error}); use kernel='portable'"
             ) from error
-        _log.warning("log-mel falls back to its portable, slower kernel: %s", error)
+        _tell_of_fallback(str(error))
         return compiled("portable")
+
+
+@lru_cache(maxsize=1)
+def _tell_of_fallback(reason: str) -> None:
+    """Once: every spectrogram, of each stream and file, asks for its kernel."""
+    _log.warning("log-mel falls back to its portable, slower kernel: %s", reason)
 
 
 def _simd() -> Callable[..., None]:

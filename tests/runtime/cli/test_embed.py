@@ -166,6 +166,25 @@ def test_a_bad_file_in_a_folder_is_skipped_and_told(
     assert f"warning: skipped {tmp_path / 'bad.png'}: a jpeg frame" in ran.err
 
 
+def test_what_is_alike_of_many_items_is_told_once(
+    run: Run, imu_table: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    header, *rows = imu_table.read_text().splitlines()
+    for number in range(1, 4):
+        gap = [*rows[:150], *rows[200 + 10 * number :]]
+        (tmp_path / f"gap{number}.csv").write_text("\n".join([header, *gap]))
+    (tmp_path / "empty1.png").write_bytes(b"no picture")
+    (tmp_path / "empty2.png").write_bytes(b"none")
+    ran = run("embed", tmp_path, "--bundle", bundle_folder, "--json")
+    assert ran.code == 0
+    bad = f"skipped {tmp_path / 'empty1.png'}: a jpeg frame of 10 bytes is neither JPEG nor PNG"
+    holes = f"{tmp_path / 'gap1.csv'}: windows without a vector: "
+    expected = bad, holes, f"1 more item like this: {bad}", f"2 more items like this: {holes}"
+    _, *told = ran.err.splitlines()  # the first is on the bundle
+    for line, begin in zip(told, expected, strict=True):
+        assert line.startswith(f"warning: {begin}")
+
+
 def test_a_folder_of_bad_files_only_fails_and_writes_nothing(
     run: Run, bundle_folder: Path, tmp_path: Path
 ) -> None:
