@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensebind.errors import InputError
+from sensebind.calibration.applied import invalid_pixels
 from sensebind.grid import NS_PER_S
 from sensebind.preprocess.thermal import ZERO_CELSIUS_K
 from sensebind_calibration.plot import COLOURS
@@ -37,7 +37,7 @@ _GREY = "#888888"
 _HOURS = 8.0
 
 
-def draw_allan_section(figure: SubFigure, section: AllanSection, _folder: Path) -> None:
+def draw_allan_section(figure: SubFigure, section: AllanSection, _file: Path) -> None:
     """The deviations that the terms found imply, over span."""
     panels = figure.subplots(1, 2)
     of = (
@@ -49,7 +49,7 @@ def draw_allan_section(figure: SubFigure, section: AllanSection, _folder: Path) 
         axes.set_title(f"{name}, {unit}")
 
 
-def draw_imu_section(figure: SubFigure, section: ImuSection, _folder: Path) -> None:
+def draw_imu_section(figure: SubFigure, section: ImuSection, _file: Path) -> None:
     """Biases, and how far the matrices are from the identity, with their intervals."""
     panels = figure.subplots(1, 2)
     off = 100 * (np.array([section.accel_matrix, section.gyro_matrix]) - np.eye(3).ravel())
@@ -73,7 +73,7 @@ def draw_imu_section(figure: SubFigure, section: ImuSection, _folder: Path) -> N
         axes.legend()
 
 
-def draw_microphone(figure: SubFigure, section: MicrophoneSection, _folder: Path) -> None:
+def draw_microphone(figure: SubFigure, section: MicrophoneSection, _file: Path) -> None:
     """Levels, and the mel range while it was quiet and loud."""
     levels, mel = figure.subplots(1, 2, width_ratios=(1, 2))
     bars = {"noise floor": section.noise_floor_dbfs, "loud parts": section.signal_dbfs,
@@ -95,7 +95,7 @@ def draw_microphone(figure: SubFigure, section: MicrophoneSection, _folder: Path
     mel.legend()
 
 
-def draw_depth(figure: SubFigure, section: DepthSection, folder: Path) -> None:
+def draw_depth(figure: SubFigure, section: DepthSection, file: Path) -> None:
     """Errors of the distances before and after, and the pixels that never measure."""
     errors, pixels = figure.subplots(1, 2)
     told = [(v.true_m, v.distance_m) for v in section.views if v.true_m and v.distance_m]
@@ -114,10 +114,10 @@ def draw_depth(figure: SubFigure, section: DepthSection, folder: Path) -> None:
     if section.invalid is None:
         _say_nothing(pixels, "none is barred")
     else:
-        pixels.imshow(_read_map(folder / section.invalid.file), cmap="gray_r")
+        pixels.imshow(invalid_pixels(file, section.invalid), cmap="gray_r")
 
 
-def draw_thermal(figure: SubFigure, section: ThermalSection, _folder: Path) -> None:
+def draw_thermal(figure: SubFigure, section: ThermalSection, _file: Path) -> None:
     """What was read of known temperatures, and the line through it."""
     axes, left = figure.subplots(1, 2)
     read = np.array([view.read_k for view in section.views])
@@ -135,7 +135,7 @@ def draw_thermal(figure: SubFigure, section: ThermalSection, _folder: Path) -> N
     left.set_xlabel("°C")
 
 
-def draw_clock(figure: SubFigure, section: ClockSection, _folder: Path) -> None:
+def draw_clock(figure: SubFigure, section: ClockSection, _file: Path) -> None:
     """What the offset becomes in the hours to come, and how well it is known then."""
     shift, known = figure.subplots(1, 2)
     hours = np.linspace(0, _HOURS, 50)
@@ -154,7 +154,7 @@ def draw_clock(figure: SubFigure, section: ClockSection, _folder: Path) -> None:
         axes.set_xlabel("hours after it was measured")
 
 
-def draw_scores(figure: SubFigure, section: ScoresSection, _folder: Path) -> None:
+def draw_scores(figure: SubFigure, section: ScoresSection, _file: Path) -> None:
     """Reliability diagram, and least cosines by class."""
     diagram, limits = figure.subplots(1, 2)
     diagram.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8)
@@ -189,7 +189,7 @@ DRAWINGS: dict[str, Callable[[SubFigure, Any, Path], None]] = {
     "clock": draw_clock,
     "scores": draw_scores,
 }
-"""What draws which kind of section; the folder is that of the file."""
+"""What draws which kind of section of a calibration file, whose path it is told."""
 
 
 def _draw_noise(axes: Axes, noise: SensorNoise, duration_s: float) -> None:
@@ -205,19 +205,6 @@ def _draw_noise(axes: Axes, noise: SensorNoise, duration_s: float) -> None:
         axes.loglog(noise.minimum_tau_s[place], noise.minimum[place], "o", color=colour)
     axes.set_xlabel("span, s (points: least deviation measured)")
     axes.legend()
-
-
-def _read_map(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"{path}, the map of invalid pixels, cannot be read ({error}); put it beside the "
-            "calibration file, or calibrate again"
-        ) from None
 
 
 def _say_nothing(axes: Axes, why: str) -> None:

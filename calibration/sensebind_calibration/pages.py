@@ -31,37 +31,37 @@ class Shown(NamedTuple):
     section: Any
 
 
-def draw_file(path: Path, sections: Sequence[Shown], folder: Path) -> None:
+def draw_file(path: Path, sections: Sequence[Shown], file: Path) -> None:
     """Write a PNG with a row for each section.
 
     Args:
         path: of the picture.
         sections: at least one.
-        folder: of the calibration file.
+        file: the calibration file.
 
     Raises:
-        InputError: if a map of invalid pixels is missing.
+        InputError: if a map of invalid pixels is missing or another one.
     """
     with atomic_path(path) as temporary:
-        _figure(sections, folder).savefig(temporary, format="png")
+        _figure(sections, file).savefig(temporary, format="png")
 
 
-def write_page(path: Path, sections: Sequence[Shown], title: str, folder: Path) -> None:
+def write_page(path: Path, sections: Sequence[Shown], file: Path) -> None:
     """Write an HTML page with the card and picture of each section.
 
     Args:
         path: of the page.
         sections: at least one.
-        title: of the page.
-        folder: of the calibration file.
+        file: the calibration file.
 
     Raises:
-        InputError: if a map of invalid pixels is missing.
+        InputError: if a map of invalid pixels is missing or another one.
     """
-    parts = [f"<h1>{html.escape(title)}</h1>"]
+    title = html.escape(file.name)
+    parts = [f"<h1>{title}</h1>"]
     for shown in sections:
         buffer = io.BytesIO()
-        _figure([shown], folder).savefig(buffer, format="png")
+        _figure([shown], file).savefig(buffer, format="png")
         picture = base64.b64encode(buffer.getvalue()).decode()
         card = html.escape(KINDS[shown.kind].card(shown.stream, shown.section))
         heading = html.escape(f"{shown.kind} {shown.stream}")
@@ -73,14 +73,14 @@ def write_page(path: Path, sections: Sequence[Shown], title: str, folder: Path) 
     body = "\n".join(parts)
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>{title}</title><style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _figure(sections: Sequence[Shown], folder: Path) -> Figure:
+def _figure(sections: Sequence[Shown], file: Path) -> Figure:
     drawn = [shown for shown in sections if shown.kind in DRAWINGS]
     size = (_WIDTH_IN, _HEIGHT_IN * max(1, len(drawn)))
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
@@ -88,5 +88,5 @@ def _figure(sections: Sequence[Shown], folder: Path) -> Figure:
     rows = figure.subfigures(max(1, len(drawn)), 1, squeeze=False)
     for shown, (row,) in zip(drawn, rows, strict=False):
         row.suptitle(f"{shown.kind} {shown.stream}")
-        DRAWINGS[shown.kind](row, shown.section, folder)
+        DRAWINGS[shown.kind](row, shown.section, file)
     return figure

@@ -110,6 +110,15 @@ def test_a_missing_map_is_named(file: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c.png").exists()
 
 
+def test_a_map_that_is_another_one_is_not_drawn(file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "calibration.toml"
+    copy.write_text(file.read_text())
+    (name,) = (path.name for path in file.parent.glob("calibration.invalid-*.png"))
+    Image.new("L", (160, 120)).save(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} is not the map that .*calibration\.toml was"):
+        run("show", copy, "--html", tmp_path / "c.html")
+
+
 def test_a_file_without_sections_and_bad_places_are_named(file: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty.toml"
     empty.write_text("format = 1\n")

@@ -46,8 +46,8 @@ def show(
 
     shown = [Shown(*each) for each in found]
     if plot is not None:
-        draw_file(plot, shown, file.parent)
+        draw_file(plot, shown, file)
         output.say(f"drawn in {plot}")
     if page is not None:
-        write_page(page, shown, file.name, file.parent)
+        write_page(page, shown, file)
         output.say(f"written to {page}")

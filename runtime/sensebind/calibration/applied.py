@@ -109,7 +109,7 @@ class Calibration:
                 sections[kind, stream] = checked(path, kind, stream, table, struct)
         others = tuple(kind for kind in tables if kind not in SECTIONS)
         maps = {
-            stream: _invalid_pixels(path, stream, section.invalid)
+            stream: invalid_pixels(path, section.invalid)
             for (_, stream), section in sections.items()
             if isinstance(section, DepthSection) and section.invalid is not None
         }
@@ -243,18 +243,27 @@ def check_rate(kind: str, stream: str, calibrated_hz: float, rate_hz: float) -> 
         )
 
 
-def _invalid_pixels(path: Path, stream: str, told: InvalidMap) -> NDArray[np.bool_]:
-    """The map beside a calibration file."""
+def invalid_pixels(path: Path, told: InvalidMap) -> NDArray[np.bool_]:
+    """The map beside a calibration file: bool (height, width), true where a pixel is never used.
+
+    Raises:
+        InputError: if it cannot be read, or is not the one that the file was written with.
+    """
     from PIL import Image
 
     place = path.parent / told.file
-    content = read_bytes(place)
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{place}, {path.name}'s map of invalid pixels, cannot be read "
+            f"({error.strerror or error}); put it beside that file, or calibrate again"
+        ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != told.sha256:
         raise InputError(
-            f'{place} is not the map that section [depth."{stream}"] of {path} was written with: '
-            f"its SHA-256 is {found}, expected {told.sha256}; calibrate again, or "
-            "put the right file there"
+            f"{place} is not the map that {path} was written with: its SHA-256 is {found}, "
+            f"expected {told.sha256}; calibrate again, or put the right file there"
         )
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
