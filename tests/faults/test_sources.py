@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sensebind import Bundle
-    from sensebind.types import Block, Window
+    from sensebind.types import Block, Delivery, Window
     from tests.support.running import Deliver
 
 ALL = {
@@ -147,6 +147,35 @@ def test_a_flood_drops_what_waits_and_counts_it(bundle: Bundle) -> None:
     check_balance(pipeline)
 
 
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "cannot be closed"])
+def test_what_a_device_delivers_after_the_stop_is_counted(bundle: Bundle, closed: bool) -> None:
+    """A device goes on while it is being closed; a driver may even go on afterwards."""
+    delivered, gone = 0, Event()
+    source: ScriptedSource
+
+    def flood(deliver: Deliver) -> None:
+        nonlocal delivered
+        over = source.stopped if closed else gone
+        rest = 50
+        while not over.is_set() or (rest := rest - 1):
+            deliver(imu(delivered, 10))
+            delivered += 10
+
+    source = ScriptedSource("dev", [IMU], flood)
+    if not closed:
+        source.stop = source.stopped.set  # type: ignore[method-assign]
+    with Pipeline(bundle, keeping("imu")) as pipeline:
+        for _ in pipeline.run(source):
+            pipeline.stop()
+    gone.set()
+    assert source.thread is not None
+    source.thread.join(PATIENCE_S)
+    report = pipeline.report.streams["imu"]
+    assert report.pushed == delivered
+    assert report.overrun >= 490
+    check_balance(pipeline)
+
+
 @pytest.mark.parametrize("policy", ["latest", "queue"])
 def test_windows_nobody_has_time_for_are_dropped_by_policy(
     bundle: Bundle, policy: Any, monkeypatch: pytest.MonkeyPatch
@@ -232,7 +261,7 @@ def test_a_recording_that_ends_with_an_error_gives_what_came_before(bundle: Bund
     blocks = imu_blocks(400)
 
     class Torn(BlockSource):
-        def blocks(self, selected: Any, order: Any) -> Iterator[Block]:
+        def blocks(self, selected: Any, order: Any) -> Iterator[Delivery]:
             yield from super().blocks(selected, order)
             raise SourceError("the file ends here")
 

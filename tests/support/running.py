@@ -58,7 +58,7 @@ class ScriptedSource:
         self.stopped = Event()
         self._infos = infos
         self._scripts = list(scripts)
-        self._thread: Thread | None = None
+        self.thread: Thread | None = None
 
     def streams(self) -> list[LiveStreamInfo]:
         return self._infos
@@ -74,15 +74,13 @@ class ScriptedSource:
         script = self._scripts.pop(0)
         if isinstance(script, Exception):
             raise script
-        self._thread = Thread(
-            target=_play, args=(script, deliver, fail), name=f"device {self.name}"
-        )
-        self._thread.start()
+        self.thread = Thread(target=_play, args=(script, deliver, fail), name=f"device {self.name}")
+        self.thread.start()
 
     def stop(self) -> None:
         self.stopped.set()
-        if self._thread is not None:
-            self._thread.join(PATIENCE_S)
+        if self.thread is not None:
+            self.thread.join(PATIENCE_S)
 
 
 def _play(script: Play, deliver: Deliver, fail: Callable[[Exception], None]) -> None:

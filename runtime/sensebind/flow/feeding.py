@@ -173,10 +173,10 @@ class LiveFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the device and end its lanes; what came before is still encoded."""
+        """End the lanes and close the device; what came before is still encoded."""
         self._stopping.set()
-        self._over.set()
         self._end()
+        self._over.set()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; whether it has ended."""
@@ -250,8 +250,6 @@ class LiveFeed:
 
     def _deliver(self, block: Block) -> None:
         """What the source calls with each block, in its own threads; never raises."""
-        if self._stopping.is_set():
-            return
         receive_ns, monotonic_ns = self._times.clock.now_ns(), time.monotonic_ns()
         if not self._heard.is_set():
             self._heard.set()

@@ -10,14 +10,13 @@ from threading import Condition, Lock
 from typing import TYPE_CHECKING
 
 from sensebind.flow.pending import Pending
-from sensebind.ring import Arrival, StreamRing
+from sensebind.ring import Arrival, Pushed, StreamRing
 from sensebind.types import Break
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from threading import Event
 
-    from sensebind.ring import Pushed
     from sensebind.stream_path import StreamPath
     from sensebind.types import Block, Delivery
 
@@ -25,6 +24,7 @@ READ_AHEAD = 32
 """Blocks of a recording that are read before they are needed."""
 _PREPARED_AHEAD = 16
 """Windows of a recording that may wait before no further blocks are taken."""
+_TOO_LATE = Pushed(kept=False)
 
 
 class Lane(ABC):
@@ -79,8 +79,14 @@ class LiveLane(Lane):
         self._lock = Lock()
 
     def push(self, block: Block, receive_ns: int, monotonic_ns: int) -> Pushed:
-        """Take a block from the device's thread, which must not wait."""
+        """Take a block from the device's thread, which must not wait.
+
+        What still comes after the end, until the device is closed, is counted as overrun.
+        """
         with self._lock:
+            if self.ended:
+                self._path.count_overrun(block.count)
+                return _TOO_LATE
             pushed = self._ring.push(block, receive_ns, monotonic_ns)
         if pushed.dropped:
             self._path.count_overrun(pushed.dropped)
@@ -91,6 +97,11 @@ class LiveLane(Lane):
         """See `Lane.take`; its arrays may be read until the next one is taken."""
         with self._lock:
             return self._ring.take()
+
+    def end(self) -> None:
+        """See `Lane.end`."""
+        with self._lock:  # a block that is being pushed comes before
+            super().end()
 
     def waiting(self) -> int:
         """Samples in the ring."""
