@@ -135,7 +135,7 @@ def _by_stamps(streams: TwoStreams, *, drift: bool) -> tuple[ClockLine, float]:
     source = streams.source
     if not isinstance(source, BagSource):
         raise InputError(
-            f"{source.name} keeps no receive times, which --by stamps compares; give one bag, or "
+            "the recording keeps no receive times, which --by stamps compares; give one bag, or "
             "calibrate by content: --by content"
         )
     receipts = source.receipts(streams.configs)

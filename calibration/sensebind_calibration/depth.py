@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 TAPE_ERROR_M = 0.002
 """Standard error of a distance told, a good tape's and its holder's."""
+NO_DISTANCE = (
+    "no distance was told, so the scale is left at 1: measure from the camera's front glass to the "
+    "wall and give --distance METRES"
+)
 _PLAUSIBLE = (0.8, 1.25)
 _LEAST_SPREAD = 1.25
 _DEAD = 0.1  # of the frames: a pixel measured less often never measures
@@ -152,10 +156,7 @@ def dead_pixels(walls: Sequence[Seen]) -> NDArray[np.bool_] | None:
 def doubts(section: DepthSection) -> Iterator[str]:
     """Sentences on what the recordings did not tell."""
     if "scale" not in section.determined:
-        yield (
-            "no distance was told, so the scale is left at 1: measure from the camera's front "
-            "glass to the wall and give --distance METRES"
-        )
+        yield NO_DISTANCE
     elif "offset" not in section.determined:
         yield (
             "one distance tells the scale alone; record the wall from a second one, a quarter "

@@ -20,7 +20,7 @@ from sensebind.types import Modality
 from sensebind_calibration.camera_info import DepthCamera, depth_camera
 from sensebind_calibration.depth import Seen, dead_pixels, fit_depth, range_limits, summary
 from sensebind_calibration.depth_view import DepthView, look
-from sensebind_calibration.recording import dated, joined_sha256, open_sense
+from sensebind_calibration.recording import dated, joined_sha256, open_sense, refusals_of
 from sensebind_calibration.sense_sections import DepthSection, PlaneView
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def see_wall(
                 yield block
                 advance(found.source.progress())
 
-        view = look(watched(), config, camera)
+        with refusals_of(found.source.name, found.name):
+            view = look(watched(), config, camera)
         return Wall(
             Seen(view, part.value),
             found.name,
@@ -118,11 +119,12 @@ def calibrate_depth(
         SinkError: if the map cannot be written.
     """
     seen = [wall.seen for wall in walls]
-    height, width = _size(seen)
-    views = [summary(each) for each in seen]
+    views = [_view(wall) for wall in walls]
     good = [each for each, view in zip(seen, views, strict=True) if view.distance_m is not None]
-    _check_measured(views, good)
-    fit = fit_depth(good, tape_error_m)
+    with refusals_of(*(wall.recording for wall in walls), walls[0].stream):
+        height, width = _size(seen)
+        _check_measured(views, good)
+        fit = fit_depth(good, tape_error_m)
     near_m, far_m = range_limits(views)
     dead = dead_pixels(good)
     edges, flying = _edges([*seen, scene.seen] if scene else seen)
@@ -147,6 +149,11 @@ def calibrate_depth(
         width=width,
         height=height,
     )
+
+
+def _view(wall: Wall) -> PlaneView:
+    with refusals_of(wall.recording, wall.stream):
+        return summary(wall.seen)
 
 
 def _size(seen: Sequence[Seen]) -> tuple[int, ...]:

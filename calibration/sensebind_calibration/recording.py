@@ -15,7 +15,7 @@ import numpy as np
 from sensebind import __version__
 from sensebind.calibration.sections import Provenance
 from sensebind.cli.settings import parse_streams
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SourceError
 from sensebind.grid import NS_PER_S
 from sensebind.sources import open_source
 from sensebind.sources.base import without_breaks
@@ -100,6 +100,20 @@ class Timing:
                 f"at most {_MOST_MISSING:.0%}; record again with less load on the bus or disk, or "
                 "choose a part without gaps by --from and --to"
             )
+
+
+@contextmanager
+def refusals_of(*names: str) -> Iterator[None]:
+    """Begin what is refused with the recording and the streams that it is of.
+
+    What is wrong with a source names it already.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except InputError as error:
+        raise type(error)(f"{', '.join(dict.fromkeys(names))}: {error}") from error
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def feel(
         declared = declared or known
     if len(means) < FEWEST_FRAMES:
         raise InputError(
-            f"{recording} has {len(means)} thermal frames at {celsius:g} °C, expected at least "
+            f"there are {len(means)} thermal frames at {celsius:g} °C, expected at least "
             f"{FEWEST_FRAMES}; ten seconds of each temperature do"
         )
     spread = float(np.mean(spreads))

@@ -91,6 +91,12 @@ def test_a_bag_gives_section_and_card(recording: Path, tmp_path: Path) -> None:
     assert set(read_toml(out)["clock"]) == {"/mic", "/audio"}
 
 
+def test_what_is_refused_is_named(recording: Path, tmp_path: Path) -> None:
+    told = r"^knocks\.mcap, /mic, /imu: the streams are \d\.\d s and \d\.\d s long"
+    with pytest.raises(InputError, match=told):
+        run("clock", recording, *STREAMS, "--to", "5", "--out", tmp_path / "c.toml")
+
+
 def test_arrivals_tell_the_same(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "c.toml"
     shown = run("clock", recording, *STREAMS, "--out", out, "--by", "stamps", "--no-drift")

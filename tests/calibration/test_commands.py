@@ -110,7 +110,7 @@ def test_allan_refuses_what_did_not_rest(
     spoil: object, told: str, still: NDArray[np.float64], tmp_path: Path
 ) -> None:
     recording = imu_table(tmp_path / "bad.parquet", spoil(still))  # type: ignore[operator]
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=rf"^bad\.parquet: .*{told}"):
         run("allan", recording, "--out", tmp_path / "c.toml")
     assert not (tmp_path / "c.toml").exists()
 

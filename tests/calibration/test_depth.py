@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from sensebind.calibration import Calibration
 from sensebind.config import StreamConfig
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SourceError
 from sensebind.types import Frame, FrameBlock, Modality
 from sensebind_calibration.camera_info import depth_camera
+from sensebind_calibration.commands import app
 from sensebind_calibration.depth import Seen, fit_depth
 from sensebind_calibration.depth_view import DepthView, flying_pixels, look
 from sensebind_calibration.plane import Camera, fit_plane
@@ -200,9 +202,21 @@ def stepped(frames: list[Values]) -> list[Values]:
 def test_what_is_no_wall_is_refused(spoil: object, told: str, tmp_path: Path) -> None:
     frames = spoil(seen(np.random.default_rng(4), wall(1.0), 12))  # type: ignore[operator]
     recording = pictures(tmp_path / "wall", frames)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=rf"^wall: .*{told}"):
         run("depth", recording, "--distance", 1, "--stream", STREAM, "--out", tmp_path / "c.toml")
     assert not (tmp_path / "c.toml").exists()
+
+
+def test_that_no_distance_was_told_is_said_once_and_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    frames = seen(np.random.default_rng(7), wall(1.0), 12)
+    stream = ("--stream", STREAM, "--out", tmp_path / "c.toml")
+    shown = run("depth", pictures(tmp_path / "wall", frames), *stream)
+    assert shown.count("no distance was told") == 1
+    done = CliRunner().invoke(app, ["depth", str(tmp_path / "none")])
+    assert isinstance(done.exception, SourceError)
+    assert "give --distance METRES" in done.output
 
 
 def test_distances_must_pair_with_recordings(tmp_path: Path) -> None:
@@ -232,7 +246,8 @@ def test_a_real_d435_tells_its_camera_and_is_too_short(test_data: Path, tmp_path
     assert facts.baseline_m == pytest.approx(0.05, abs=0.001)
     assert facts.camera is not None
     assert 300 < facts.camera.focal_px < 1000
-    with pytest.raises(InputError, match="has 2 depth frames, expected at least 5"):
+    told = rf"^{bag.name}, /device_0/.*: the recording has 2 depth frames, expected at least 5"
+    with pytest.raises(InputError, match=told):
         run("depth", bag, "--distance", 1, "--out", tmp_path / "c.toml")
 
 

@@ -58,7 +58,7 @@ def allan(
     from sensebind.sources.time_range import time_range
     from sensebind.types import Modality
     from sensebind_calibration.imu_noise import doubts, measure_noise
-    from sensebind_calibration.recording import one_stream, open_imu
+    from sensebind_calibration.recording import one_stream, open_imu, refusals_of
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
 
@@ -72,8 +72,11 @@ def allan(
         seconds,
     )
     with open_imu(read, stream, time_range(begin, end)) as imu:
-        name = destination.claim(imu.name)
-        with output.progress(f"reading {imu.source.name}") as advance:
+        destination.claim(imu.name)
+        with (
+            refusals_of(imu.source.name, imu.name),
+            output.progress(f"reading {imu.source.name}") as advance,
+        ):
             section, curve = measure_noise(
                 imu, serial=serial, temperature_c=temperature, watch=watched(imu.source, advance)
             )
@@ -82,4 +85,4 @@ def allan(
 
         draw_allan(plot, curve, section, f"{imu.source.name}, {imu.name}")
     told = [*imu.notes, *doubts(section)]
-    destination.write(name, section, told)
+    destination.write(imu.name, section, told)

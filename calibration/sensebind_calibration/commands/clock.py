@@ -84,6 +84,7 @@ def clock(
     from sensebind.sources.time_range import time_range
     from sensebind_calibration.clock import calibrate_clock, doubts
     from sensebind_calibration.clock_streams import both_streams, open_two
+    from sensebind_calibration.recording import refusals_of
 
     devices = AskedDevices(mic, None, imu_serial, imu_udp, camera, thermal, realsense)
 
@@ -97,8 +98,11 @@ def clock(
         seconds,
     )
     with open_two(read, stream, reference, time_range(begin, end)) as two:
-        name = destination.claim(two.stream)
-        with output.progress(f"reading {two.source.name}") as advance:
+        destination.claim(two.stream)
+        with (
+            refusals_of(two.source.name, two.stream, two.reference),
+            output.progress(f"reading {two.source.name}") as advance,
+        ):
             section = calibrate_clock(
                 two,
                 by=by.value,
@@ -108,4 +112,4 @@ def clock(
                 watch=watched(two.source, advance),
             )
     told = [*two.notes, *doubts(section)]
-    destination.write(name, section, told)
+    destination.write(two.stream, section, told)

@@ -70,8 +70,9 @@ def depth(
     Put it on a tripod before a bare wall that fills its picture, three seconds from each of two
     distances or more, and measure them.
     """
+    from sensebind.cli import output
     from sensebind.errors import InputError
-    from sensebind_calibration.depth import doubts
+    from sensebind_calibration.depth import NO_DISTANCE, doubts
     from sensebind_calibration.depth_walls import calibrate_depth, see_wall
     from sensebind_calibration.known import Known, known_parts
 
@@ -79,6 +80,8 @@ def depth(
 
     if (realsense is None) is not bool(recordings):
         raise InputError("give either RECORDINGs or --realsense SERIAL ('default' for any)")
+    if not distance:
+        output.warning(NO_DISTANCE)
     if realsense is not None:
         parts = _live_parts(realsense, distance or [], stream, destination, seconds)
     else:
@@ -86,7 +89,7 @@ def depth(
     walls: list[Wall] = []
     for part in parts:
         walls.append(_seen(part, stream))
-        name = destination.claim(walls[0].stream)
+        destination.claim(walls[0].stream)
     seen = None if scene is None else see_wall(Known(scene, None, None), stream)
     section = calibrate_depth(
         walls,
@@ -96,8 +99,9 @@ def depth(
         serial=serial or walls[0].serial,
         temperature_c=temperature,
     )
-    told = [*dict.fromkeys(note for wall in walls for note in wall.notes), *doubts(section)]
-    destination.write(name, section, told)
+    notes = dict.fromkeys(note for wall in walls for note in wall.notes)
+    new = (doubt for doubt in doubts(section) if distance or doubt != NO_DISTANCE)
+    destination.write(walls[0].stream, section, [*notes, *new])
 
 
 def _seen(part: "Known", stream: str | None) -> "Wall":

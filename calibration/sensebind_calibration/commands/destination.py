@@ -33,23 +33,22 @@ class Destination:
     force: bool
     json: bool
 
-    def claim(self, stream: str) -> str:
-        """The stream the section will be of, where this one is read; before any work.
+    def claim(self, stream: str) -> None:
+        """Check that the section of a stream that is read can be written; before any work.
 
         Raises:
-            InputError: if the section cannot be written.
+            InputError: if it cannot.
         """
         from sensebind_calibration.file import check_free
 
-        name = self.named or stream
-        check_free(self.out, self.kind, name, force=self.force)
-        return name
+        check_free(self.out, self.kind, self.named or stream, force=self.force)
 
-    def write(self, name: str, section: msgspec.Struct, doubts: Iterable[str]) -> None:
-        """Say what is doubtful, write the section and show it."""
+    def write(self, stream: str, section: msgspec.Struct, doubts: Iterable[str]) -> None:
+        """Say what is doubtful, write the section of a stream that was read, and show it."""
         from sensebind_calibration.file import add_section
         from sensebind_calibration.kinds import KINDS
 
+        name = self.named or stream
         for sentence in doubts:
             output.warning(sentence)
         kept = add_section(self.out, self.kind, name, section, force=self.force)

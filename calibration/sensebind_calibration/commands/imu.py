@@ -60,7 +60,7 @@ def imu(
     from sensebind.sources.time_range import time_range
     from sensebind.types import Modality
     from sensebind_calibration.imu import calibrate_imu, doubts
-    from sensebind_calibration.recording import one_stream, open_imu
+    from sensebind_calibration.recording import one_stream, open_imu, refusals_of
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
 
@@ -74,8 +74,11 @@ def imu(
         seconds,
     )
     with open_imu(read, stream, time_range(begin, end)) as found:
-        name = destination.claim(found.name)
-        with output.progress(f"reading {found.source.name}") as advance:
+        destination.claim(found.name)
+        with (
+            refusals_of(found.source.name, found.name),
+            output.progress(f"reading {found.source.name}") as advance,
+        ):
             section = calibrate_imu(
                 found,
                 gravity_m_s2=gravity,
@@ -84,4 +87,4 @@ def imu(
                 watch=watched(found.source, advance),
             )
     told = [*found.notes, *doubts(section)]
-    destination.write(name, section, told)
+    destination.write(found.name, section, told)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sensebind calibrate microphone`: levels, true rate, range and latency of a microphone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +78,7 @@ def microphone(
     from sensebind_calibration.chirp import latency_of
     from sensebind_calibration.loopback import play_and_record
     from sensebind_calibration.microphone import calibrate_microphone, doubts
-    from sensebind_calibration.recording import dated
+    from sensebind_calibration.recording import dated, refusals_of
 
     if (recording is None) == (mic is None):
         raise InputError("give either a RECORDING or --mic NAME (for instance --mic default)")
@@ -90,11 +91,12 @@ def microphone(
     notes: list[str] = []
     if recording is not None:
         limits = time_range(begin, end)
-        heard, name, sha256, notes = _of_recording(recording, stream, limits, destination)
+        heard, name, sha256, notes = _of_recording(recording, stream, limits, destination.claim)
     else:
         from sensebind.sources.devices.microphone import STREAM
 
-        name, sha256 = destination.claim(STREAM), ""
+        name, sha256 = STREAM, ""
+        destination.claim(name)
         heard = _of_device(device, seconds, mic_rate)
         if chirp:
             latency = latency_of(*play_and_record(device, heard.rate_hz))
@@ -107,7 +109,8 @@ def microphone(
         serial=serial,
         temperature_c=temperature,
     )
-    section = calibrate_microphone(heard, spec, provenance, target_dbfs=target, latency=latency)
+    with refusals_of(provenance.recording, name):
+        section = calibrate_microphone(heard, spec, provenance, target_dbfs=target, latency=latency)
     told = [*notes, *doubts(section)]
     destination.write(name, section, told)
 
@@ -126,20 +129,23 @@ def _of_recording(
     recording: Path,
     stream: str | None,
     limits: "TimeRange | None",
-    destination: Destination,
+    claim: Callable[[str], None],
 ) -> "tuple[Heard, str, str, list[str]]":
-    """The sound, the section's name, the recording's hash, and what was odd."""
+    """The sound, its stream, the recording's hash, and what was odd."""
     from sensebind.cli import output
     from sensebind.types import Modality
     from sensebind_calibration.hearing import hear_recording
-    from sensebind_calibration.recording import open_sense
+    from sensebind_calibration.recording import open_sense, refusals_of
 
     with open_sense(recording, Modality.AUDIO, stream, limits) as found:
-        name = destination.claim(found.name)
-        with output.progress(f"reading {found.source.name}") as advance:
+        claim(found.name)
+        with (
+            refusals_of(found.source.name, found.name),
+            output.progress(f"reading {found.source.name}") as advance,
+        ):
             blocks = watched(found.source, advance)(found.blocks())
             heard = hear_recording(blocks, recording, found.name)
-        return heard, name, found.source.sha256(), found.notes
+        return heard, found.name, found.source.sha256(), found.notes
 
 
 def _of_device(device: str | None, seconds: float, rate_hz: float | None) -> "Heard":

@@ -70,20 +70,21 @@ def scores(
     from sensebind.errors import InputError
     from sensebind.storage import sha256_of_file
     from sensebind.zero_shot import ZeroShot, parse_prompts, prompts_sha256
-    from sensebind_calibration.recording import dated, joined_sha256
+    from sensebind_calibration.recording import dated, joined_sha256, refusals_of
     from sensebind_calibration.score_windows import read_windows, records_of
     from sensebind_calibration.scores import calibrate_scores, doubts
 
     classes = parse_prompts(prompts)
     files = [records_of(text, list(classes)) for text in records]
     windows = read_windows(files, list(classes), truth=truth, stream=stream, apart_s=apart)
-    if not (named or stream or windows.stream):
+    name = named or stream or windows.stream
+    if not name:
         raise InputError(
             "the records are of several streams; choose one by --stream, or take them all and "
             "name the stream the scores are for with --as"
         )
     destination = Destination(out, "scores", named, force, json)
-    name = destination.claim(stream or windows.stream)
+    destination.claim(name)
     with Bundle.load(bundle) as loaded:
         if loaded.space_id != windows.space_id:
             raise InputError(
@@ -99,8 +100,9 @@ def scores(
         duration_s=windows.span_s,
     )
     digest, labels = prompts_sha256(classes), list(classes)
-    section = calibrate_scores(
-        windows, cosines, labels, digest, provenance, false_alarms=false_alarms
-    )
+    with refusals_of(name):
+        section = calibrate_scores(
+            windows, cosines, labels, digest, provenance, false_alarms=false_alarms
+        )
     told = doubts(section, windows, false_alarms)
     destination.write(name, section, told)

@@ -71,7 +71,7 @@ def thermal(
     from sensebind.errors import InputError
     from sensebind.types import Modality
     from sensebind_calibration.known import known_parts
-    from sensebind_calibration.recording import open_sense
+    from sensebind_calibration.recording import open_sense, refusals_of
     from sensebind_calibration.thermal import calibrate_thermal, doubts, feel
 
     destination = Destination(out, "thermal", named, force, json)
@@ -89,16 +89,20 @@ def thermal(
     for part in parts:
         assert part.value is not None
         with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
-            name = destination.claim(found.name)
+            destination.claim(found.name)
             serial = serial or found.serial
-            with output.progress(f"reading {found.source.name}") as advance:
+            with (
+                refusals_of(found.source.name, found.name),
+                output.progress(f"reading {found.source.name}") as advance,
+            ):
                 blocks = watched(found.source, advance)(found.blocks())
                 known = found.source.name, found.source.sha256()
                 seen.append(feel(blocks, found.config, part.value, *known))
             notes += found.notes
-    section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
+    with refusals_of(*(heat.recording for heat in seen), found.name):
+        section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
     told = [*dict.fromkeys(notes), *doubts(section)]
-    destination.write(name, section, told)
+    destination.write(found.name, section, told)
 
 
 def _live_parts(
