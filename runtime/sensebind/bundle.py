@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from sensebind.backends.base import Engine
     from sensebind.calibration import StreamCalibration
     from sensebind.manifest import Manifest
     from sensebind.preprocess.text import TextPreprocessor
@@ -149,6 +150,20 @@ class Bundle(Closing):
         self._encoders.pop(modality, None)
         return self.encoder(modality)
 
+    def renew(self, modality: Modality, backend: str) -> None:
+        """Open another engine of an encoder in use, which goes on with it from its next run on.
+
+        For other threads than the one that runs it. If it fails, all goes on as it was; nothing
+        happens if the encoder runs on that backend already, or nobody uses it.
+
+        Raises:
+            BundleError, BackendError: as `encoder`.
+            MissingExtraError: if what the backend needs is not installed.
+        """
+        encoder = self._encoders.get(modality)
+        if encoder is not None and encoder.backend != backend:
+            encoder.offer(self._open_engine(modality, backend))
+
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts, each alone, so that a vector depends on its text only.
 
@@ -216,6 +231,18 @@ class Bundle(Closing):
 
     def _open(self, modality: Modality) -> Encoder:
         spec = self.folder.encoder(modality)
+        engine = self._open_engine(modality, self._asked)
+        if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:
+            _log.warning(
+                "%s: its authors never published the IMU's %s; this bundle assumes them (see "
+                "sensebind bundle show), so check that the embeddings make sense",
+                self.name,
+                ", ".join(spec.preprocess.assumed),
+            )
+        return Encoder(modality, spec, self.manifest.encoder_id(modality), self.dim, engine)
+
+    def _open_engine(self, modality: Modality, backend: str) -> Engine:
+        spec = self.folder.encoder(modality)
         graph, precision = spec.onnx, "fp32"
         if self.backend == INT8 and spec.int8 is not UNSET:
             graph, precision = spec.int8.onnx, "int8"
@@ -223,8 +250,8 @@ class Bundle(Closing):
         # ONNX Runtime would load weights beside the graph whether or not they are listed.
         beside = weights in self.manifest.files or (self.folder.path / weights).exists()
         self.folder.verify([graph, weights] if beside else [graph])
-        engine = open_engine(
-            self._asked,
+        return open_engine(
+            backend,
             self.folder.file(graph),
             spec.inputs,
             spec.output,
@@ -233,15 +260,6 @@ class Bundle(Closing):
             plan_request(self.folder, modality),
             precision,
         )
-        encoder_id = self.manifest.encoder_id(modality)
-        if isinstance(spec.preprocess, ImuSpec) and spec.preprocess.assumed:
-            _log.warning(
-                "%s: its authors never published the IMU's %s; this bundle assumes them (see "
-                "sensebind bundle show), so check that the embeddings make sense",
-                self.name,
-                ", ".join(spec.preprocess.assumed),
-            )
-        return Encoder(modality, spec, encoder_id, self.dim, engine)
 
     def _opened_tokenizer(self, encoder: Encoder) -> TextPreprocessor:
         if self._tokenizer is None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,7 @@ class Encoder:
         self.encoder_id = encoder_id
         self.dim = dim
         self._engine = engine
+        self._offered: deque[Engine] = deque()
 
     @property
     def window(self) -> WindowSpec | None:
@@ -66,6 +68,18 @@ class Encoder:
     def on(self, opened: Encoder) -> Encoder:
         """The same encoder on an engine of its modality that was opened anew."""
         return opened
+
+    def offer(self, engine: Engine) -> None:
+        """Have it go on with another engine of the same graph; for other threads than its own."""
+        self._offered.append(engine)
+
+    def take_offer(self) -> bool:
+        """Go on with the engine that was offered, if one was, and free the one before."""
+        if not self._offered:
+            return False
+        before, self._engine = self._engine, self._offered.popleft()
+        before.close()
+        return True
 
     def preprocessor(
         self,
@@ -127,8 +141,10 @@ class Encoder:
         )
 
     def close(self) -> None:
-        """Free the engine."""
+        """Free the engine, and those that were offered."""
         self._engine.close()
+        while self._offered:
+            self._offered.popleft().close()
 
 
 def _stacked(batch: Sequence[Features]) -> Features:

@@ -90,9 +90,23 @@ class ClipEncoder(Encoder):
         self._length_s = length_s
         self._positions = positions
 
+    @property
+    def backend(self) -> str:
+        """See `Encoder.backend`."""
+        return self._frames.backend
+
+    @property
+    def precision(self) -> str:
+        """See `Encoder.precision`."""
+        return self._frames.precision
+
     def on(self, opened: Encoder) -> Encoder:
         """See `Encoder.on`; `opened` is one of frames."""
         return pooled(opened, self._length_s, self._positions)
+
+    def take_offer(self) -> bool:
+        """See `Encoder.take_offer`; it is the encoder of frames that is offered one."""
+        return self._frames.take_offer()
 
     def encode(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """See `Encoder.encode`; the features of a window are those of its frames, [F, …]."""

@@ -71,7 +71,10 @@ class Engines:
         return self._states[modality].is_due
 
     def open(self, encoder: Encoder) -> Encoder | None:
-        """The encoder of a stream; opened anew if its engine was down, None if that still is."""
+        """The encoder of a stream; opened anew if its engine was down, None if that still is.
+
+        This is between two runs, so an engine that the encoder was offered is taken here.
+        """
         modality, state = encoder.modality, self._states[encoder.modality]
         if not state.is_due:
             return None
@@ -85,7 +88,11 @@ class Engines:
                 if each.modality is modality:
                     self._encoders[name] = each.on(opened)
             state.retry_ns = None
-        return self._encoders[encoder.encoder_id]
+        present = self._encoders[encoder.encoder_id]
+        if present.take_offer():
+            others = [n for n in self._batches if self._encoders[n].modality is not modality]
+            self._batches = {name: self._batches[name] for name in others}  # to be tried anew
+        return present
 
     def batches(self, encoder: Encoder) -> tuple[int, ...]:
         """Numbers of windows that may share a run, rising from 1; tried out when first asked."""

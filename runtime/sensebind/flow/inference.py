@@ -239,6 +239,7 @@ class Inference:
             embedding = encoder.embedding(passage.window, passage.prepared, vector)
             times = passage.times
             times.infer_begin_ns, times.inferred_ns, times.batch = begin_ns, end_ns, len(batch)
+            times.backend, times.precision = encoder.backend, encoder.precision
             passage.path.count_embedded()
             self._done.append(Encoded(embedding, times))
         if len(self._done) >= self._at_once:

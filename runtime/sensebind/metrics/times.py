@@ -34,6 +34,8 @@ class WindowTimes:
         inferred_ns: when the engine had finished.
         published_ns: when the consumer was given the embedding.
         batch: windows in that engine run.
+        backend: of the engine.
+        precision: what it computed in.
     """
 
     stream: str
@@ -49,6 +51,8 @@ class WindowTimes:
     inferred_ns: int = 0
     published_ns: int = 0
     batch: int = 1
+    backend: str = ""
+    precision: str = ""
 
     @property
     def service_ns(self) -> int:
