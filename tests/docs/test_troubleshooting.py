@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", TEXT, re.MULTILINE)
 PACKAGES = (
-    "runtime/sensebind", "engines/sensebind_engines", "calibration/sensebind_calibration"
+    "runtime/sensebind", "engines/sensebind_engines", "calibration/sensebind_calibration",
+    "ros_nodes/sensebind_ros", "launch/sensebind_bringup",
 )  # fmt: skip
 _VALUE = "…"
 
