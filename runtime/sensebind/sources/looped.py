@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.base import SourceReport
+from sensebind.sources.wrapped import WrappedSource
 from sensebind.types import Break, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import Order, StreamConfig
-    from sensebind.sources.base import Source, StreamInfo
+    from sensebind.sources.base import Source
     from sensebind.types import Block, Delivery
 
 
-class LoopedSource:
+class LoopedSource(WrappedSource):
     """A source whose recording begins anew where it ends, with stamps that go on.
 
     A round is as long as the recording from its first stamp to the end of its last stream, a
-    sample's or frame's period included, so that each stream goes on as evenly as it can.
+    sample's or frame's period included, so that each stream goes on as evenly as it can. The counts
+    of its streams are those of one round.
 
     Attributes:
         name: of the recording.
@@ -34,40 +33,22 @@ class LoopedSource:
 
     def __init__(self, recorded: Source, rounds: int | None = None) -> None:
         """Read `recorded` `rounds` times; without end if None."""
-        self.name = recorded.name
-        self.report = SourceReport(notes=recorded.report.notes)
-        self._recorded = recorded
+        super().__init__(recorded, SourceReport(notes=recorded.report.notes))
         self._rounds = rounds
         self._round = 0
-
-    def __enter__(self) -> Self:
-        self._recorded.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._recorded.__exit__(kind, error, trace)
-
-    def streams(self) -> list[StreamInfo]:
-        """The recording's streams; counts are those of one round."""
-        return self._recorded.streams()
 
     def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield the blocks of all rounds; see `Source.blocks`."""
         self._round = shift_ns = 0
         while self._rounds is None or self._round < self._rounds:
             extent = _Extent()
-            for block in self._recorded.blocks(selected, order):
+            for block in self._source.blocks(selected, order):
                 if isinstance(block, Break):
                     yield block
                     continue
                 extent.add(block)
                 yield shifted(block, shift_ns) if shift_ns else block
-            self.report.add(self._recorded.report)
+            self.report.add(self._source.report)
             if extent.length_ns == 0:
                 return
             shift_ns += extent.length_ns
@@ -76,12 +57,8 @@ class LoopedSource:
     def progress(self) -> float:
         """Share of all rounds read so far; of the present round where they have no end."""
         if self._rounds is None:
-            return self._recorded.progress()
-        return min(1.0, (self._round + self._recorded.progress()) / max(self._rounds, 1))
-
-    def sha256(self) -> str:
-        """Hash of the recording's bytes."""
-        return self._recorded.sha256()
+            return self._source.progress()
+        return min(1.0, (self._round + self._source.progress()) / max(self._rounds, 1))
 
 
 def shifted(block: Block, by_ns: int) -> Block:

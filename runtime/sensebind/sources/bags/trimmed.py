@@ -10,47 +10,27 @@ import numpy as np
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.containers import EARLIEST_NS, LATEST_NS
+from sensebind.sources.wrapped import WrappedSource
 from sensebind.types import Break, FrameBlock, SampleBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from sensebind.config import Order, StreamConfig
-    from sensebind.sources.base import Source, StreamInfo
+    from sensebind.sources.base import Source
     from sensebind.sources.time_range import TimeRange
     from sensebind.types import Block, Delivery
 
 
-class Trimmed:
+class Trimmed(WrappedSource):
     """Another source without the samples whose stamps lie outside of a range.
 
     Times after the begin count from the first stamp of the selected streams.
     """
 
     def __init__(self, source: Source, time_range: TimeRange) -> None:
-        self.name = source.name
-        self.report = source.report
-        self._source = source
+        super().__init__(source, source.report)
         self._range = time_range
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-    def streams(self) -> list[StreamInfo]:
-        """List all streams of the source."""
-        return self._source.streams()
 
     def blocks(self, selected: dict[str, StreamConfig], order: Order) -> Iterator[Delivery]:
         """Yield what of the blocks lies in the range; if nothing does, the report says so."""
@@ -68,14 +48,6 @@ class Trimmed:
                 yield part
         if limits is not None and not found:
             self.report.note(f"{self.name}: nothing of it lies in the time range")
-
-    def progress(self) -> float:
-        """Share of the source read so far, 0..1."""
-        return self._source.progress()
-
-    def sha256(self) -> str:
-        """Hash of the whole source."""
-        return self._source.sha256()
 
     def _limits(self, first_ns: int) -> tuple[int, int]:
         begin, end = self._range.begin, self._range.end
