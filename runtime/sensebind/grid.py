@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NS_PER_S = 1_000_000_000
+MAX_STAMP_NS = 1 << 62
+"""Stamps lie below; differences of such, and sums of two, are int64."""
 
 
 @lru_cache(maxsize=256)

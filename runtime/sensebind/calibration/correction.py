@@ -14,7 +14,7 @@ import numpy as np
 from sensebind.calibration.applied import check_rate
 from sensebind.clock.model import ClockFit
 from sensebind.errors import CalibrationError
-from sensebind.grid import NS_PER_S
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S
 from sensebind.types import FrameBlock, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 LARGEST_UNCERTAINTY_NS = 100_000_000
 """A clock that is known no better shifts windows by a good part of a usual hop."""
 _RATE_READINGS = 50  # of an IMU at 100 Hz, half a second: less than a window
-_MAX_STAMP_NS = 1 << 62
 
 
 class Correction:
@@ -143,10 +142,10 @@ def _line(clock: ClockSection) -> ClockFit:
 
 
 def _mapped(line: ClockFit, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    possible = (stamps_ns > 0) & (stamps_ns < _MAX_STAMP_NS)
+    possible = (stamps_ns > 0) & (stamps_ns < MAX_STAMP_NS)
     mapped_ns = line.reference_stamps_ns(np.where(possible, stamps_ns, line.at_ns))
     return np.where(possible, mapped_ns, stamps_ns)
 
 
 def _is_stamp(stamp_ns: int) -> bool:
-    return 0 < stamp_ns < _MAX_STAMP_NS
+    return 0 < stamp_ns < MAX_STAMP_NS

@@ -12,7 +12,7 @@ import numpy as np
 from sensebind.clock.counting import SampleCounter
 from sensebind.clock.frozen import FrozenLine
 from sensebind.clock.stamps import PEEKED_MESSAGES, stamp_fault
-from sensebind.grid import NS_PER_S
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S
 from sensebind.types import FrameBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ AUDIO_TOLERANCE_NS = 5_000_000
 """One of sound: half a frame shift of the usual front end. A new line costs the windows over it."""
 _ARRIVAL_HOLE_NS = NS_PER_S // 4
 """Blocks without stamps of their own wait in buffers; a shorter delay says nothing."""
-_MAX_STAMP_NS = 1 << 62
 
 
 class StampMapper:
@@ -134,7 +133,7 @@ class StampMapper:
         self._line.update(fit, int(stamps_ns[0]), self._newest_ns)
         mapped_ns = self._line.reference_stamps_ns(stamps_ns)
         if len(stamps_ns) > 1:
-            impossible = (stamps_ns <= 0) | (stamps_ns >= _MAX_STAMP_NS)
+            impossible = (stamps_ns <= 0) | (stamps_ns >= MAX_STAMP_NS)
             mapped_ns[impossible] = -1
         return mapped_ns
 
@@ -144,7 +143,7 @@ class StampMapper:
             self._first_stamps.append(stamp_ns)
             fault = stamp_fault(self._first_stamps)
             self.note = f"{fault}; receive times are used instead" if fault else ""
-        return not self.note and 0 < stamp_ns < _MAX_STAMP_NS
+        return not self.note and 0 < stamp_ns < MAX_STAMP_NS
 
     def _by_its_arrival(self, count: int, length_ns: int, receive_ns: int) -> Stamps:
         """Stamps for a block that arrived now, spread over the time since the one before."""

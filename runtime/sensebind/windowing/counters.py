@@ -16,7 +16,7 @@ class StreamCounters:
         unused: accepted, but no emitted window's span holds it.
         late: older than the newest sample by more than the allowed lateness.
         duplicate: the stamp was there already; the first one stays.
-        invalid: not finite, or a stamp outside 0..2**62.
+        invalid: not finite, or a stamp outside 0..MAX_STAMP_NS.
 
     Windows that touch the stream:
         emitted: handed on.

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.grid import NS_PER_S
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S
 from sensebind.types import Frame, FrameBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
 from sensebind.windowing.counters import StreamCounters
-from sensebind.windowing.rules import MAX_STAMP_NS
 
 if TYPE_CHECKING:
     from sensebind.windowing.rules import FrameRules

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.specs import ChannelPolicy, EncoderSpec
 
-MAX_STAMP_NS = 1 << 62
 RESET_NS = NS_PER_S
 """A stamp this far behind the newest one (or twice the lateness) is a reset of the clock."""
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S, grid_offsets_ns
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S, grid_offsets_ns
 from sensebind.types import SampleBlock, Window
 from sensebind.windowing.arrival import ArrivalOrder
-from sensebind.windowing.rules import MAX_STAMP_NS
 from sensebind.windowing.segmented import SegmentedWindower, next_segment_number
 from sensebind.windowing.tail import Tail
 

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensebind.errors import InputError
-from sensebind.grid import NS_PER_S, exact
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S, exact
 from sensebind.types import UniformBlock, Window
 from sensebind.windowing.lattice import Lattice
-from sensebind.windowing.rules import MAX_STAMP_NS
 from sensebind.windowing.segmented import SegmentedWindower, next_segment_number
 
 if TYPE_CHECKING:

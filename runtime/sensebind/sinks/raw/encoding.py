@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.grid import MAX_STAMP_NS
 from sensebind.recording import PictureFacts
 from sensebind.sinks.raw import cdr
 from sensebind.sinks.raw.channels import AUDIO_BLOCK, COMPRESSED_IMAGE, IMAGE, IMU
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 IMU_CHANNELS = 6
 _RECORD = np.dtype([*MESSAGE_FIELDS, *cdr.IMU_FIELDS])
-_USED_UNTIL_NS = 1 << 62  # windows take no stamp beyond
 
 
 class StreamWriter:
@@ -87,7 +87,7 @@ class StreamWriter:
             records["publish_ns"] = device_ns[kept].view(np.uint64)
             cdr.put_readings(records, stamps_ns[kept], values[kept])
             chunk.add_records(channel, log_ns, records)
-        used = (stamps_ns >= cdr.LATEST_NS) & (stamps_ns <= _USED_UNTIL_NS)
+        used = (stamps_ns >= cdr.LATEST_NS) & (stamps_ns < MAX_STAMP_NS)
         self.broken |= bool(used.any())
         return lost
 
@@ -152,7 +152,7 @@ class StreamWriter:
     def _can_express(self, stamp_ns: int) -> bool:
         if cdr.can_express(stamp_ns):
             return True
-        self.broken |= 0 <= stamp_ns <= _USED_UNTIL_NS
+        self.broken |= 0 <= stamp_ns < MAX_STAMP_NS
         return False
 
     def _log_ns(self, chunk: Chunk, receive_ns: int, channel: int) -> int:

@@ -18,12 +18,14 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from sensebind.grid import MAX_STAMP_NS
+
 HEADER = b"t_ns,ax,ay,az,gx,gy,gz"
 LONGEST_LINE = 256
 """Bytes of a line; seven numbers of 17 digits with signs and exponents have at most 190."""
 
 _FIELDS = 7
-_STAMPS = range(1 << 62)
+_STAMPS = range(MAX_STAMP_NS)
 _CHARACTERS = frozenset(b"0123456789+-.eE, \t")
 
 Readings = tuple[NDArray[np.int64], NDArray[np.float64]]
