@@ -7,7 +7,7 @@ so windows of all modalities with the same hop end together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -130,17 +130,16 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
     window = spec.window
     if window is None or isinstance(spec.preprocess, TextSpec):
         raise ConfigError(f"modality {stream.modality.value!r} is not windowed; encode it directly")
-    length_ns = nanoseconds(window.length_s)
-    hop_ns = nanoseconds(stream.hop_s or hop_s or window.hop_s)
-    min_coverage = stream.min_coverage or window.min_coverage
-    lateness_ns = nanoseconds(stream.lateness_s)
+    common = WindowRules(
+        length_ns=nanoseconds(window.length_s),
+        hop_ns=nanoseconds(stream.hop_s or hop_s or window.hop_s),
+        min_coverage=stream.min_coverage or window.min_coverage,
+        lateness_ns=nanoseconds(stream.lateness_s),
+    )
     front_end = spec.preprocess
     if isinstance(front_end, ImuSpec):
         return SampleRules(
-            length_ns=length_ns,
-            hop_ns=hop_ns,
-            min_coverage=min_coverage,
-            lateness_ns=lateness_ns,
+            **asdict(common),
             rate_hz=front_end.rate_hz,
             max_interval_ns=nanoseconds(front_end.max_interval_s),
             gap_limit_ns=nanoseconds(front_end.gap_limit_s),
@@ -148,11 +147,8 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
         )
     if isinstance(front_end, LogMelSpec):
         return UniformRules(
-            length_ns=length_ns,
-            hop_ns=hop_ns,
-            min_coverage=min_coverage,
-            lateness_ns=lateness_ns,
-            frame_shift=_shift_dividing(front_end.frame_shift_s, hop_ns),
+            **asdict(common),
+            frame_shift=_shift_dividing(front_end.frame_shift_s, common.hop_ns),
             gap_limit_ns=nanoseconds(front_end.gap_limit_s),
             tolerance_ns=nanoseconds(stream.jitter_s or front_end.frame_shift_s / 2),
             rate_hz=front_end.rate_hz,
@@ -161,10 +157,7 @@ def rules_for(spec: EncoderSpec, stream: StreamConfig, hop_s: float | None = Non
     assert isinstance(front_end, (VisionSpec, DepthSpec, ThermalSpec))
     max_age_s = stream.max_age_s or front_end.max_age_s
     return FrameRules(
-        length_ns=length_ns,
-        hop_ns=hop_ns,
-        min_coverage=min_coverage,
-        lateness_ns=lateness_ns,
+        **asdict(common),
         positions=front_end.frame_positions,
         max_age_ns=None if max_age_s is None else nanoseconds(max_age_s),
         at_frames=stream.trigger == "frame",
