@@ -79,12 +79,12 @@ class ClockModels:
         """
         tolerance_ns = AUDIO_TOLERANCE_NS if jitter_s is None else nanoseconds(jitter_s)
         period_ns = round(NS_PER_S / stream.rate_hz) if stream.rate_hz > 0 else 0
-        model = None
-        if stream.clock != REFERENCE_CLOCK:
-            known = self._calibrations.get(stream.clock)
-            model = self._models.setdefault(stream.clock, ClockModel(known))
-        mapper = StampMapper(model, tolerance_ns, stream=stream.name, period_ns=period_ns)
         with self._lock:
+            model = None
+            if stream.clock != REFERENCE_CLOCK:
+                known = self._calibrations.get(stream.clock)
+                model = self._models.setdefault(stream.clock, ClockModel(known))
+            mapper = StampMapper(model, tolerance_ns, stream=stream.name, period_ns=period_ns)
             self._past[stream.name] = self._status_of(stream.name, stream.clock)
             self._mappers[stream.name] = mapper
         return mapper
