@@ -20,6 +20,7 @@ from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.sinks.atomic import AtomicFile
 from sensebind.sinks.base import check_record
+from sensebind.sinks.raw.cdr import LATEST_NS, can_express
 from sensebind.storage import data_folder
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ EMBEDDING = "sensebind_msgs/msg/Embedding"
 ZERO_SHOT = "sensebind_msgs/msg/ZeroShot"
 METADATA_NAME = "sensebind"
 _TOPIC = {EMBEDDING: "/sensebind/embedding/", ZERO_SHOT: "/sensebind/zero_shot/"}
-_LATEST_NS = (1 << 31) * NS_PER_S
-"""builtin_interfaces/Time counts seconds as int32."""
 
 
 class McapSink:
@@ -152,10 +151,10 @@ def _zero_shot(record: Record, metadata: RunMetadata) -> bytes:
 
 
 def _header(embedding: Embedding) -> object:
-    if not 0 <= embedding.stamp_ns < _LATEST_NS:
+    if not can_express(embedding.stamp_ns):
         raise InputError(
             f"stream {embedding.stream!r} has the stamp {embedding.stamp_ns} ns, which ROS cannot "
-            f"express (0 to {_LATEST_NS} ns); write .parquet or .jsonl"
+            f"express (0 to {LATEST_NS} ns); write .parquet or .jsonl"
         )
     types = _typestore().types
     sec, nanosec = divmod(embedding.stamp_ns, NS_PER_S)
