@@ -54,10 +54,7 @@ class BagSource(Session):
             SourceError: if a stream is not there or not a sense, or the bag is damaged.
         """
         with self:
-            check_selection(self.streams(), selected)
-            assert self._container is not None
-            finishing = Finishing(selected, self.streams(), self.report)
-            decoding = self._decoding(selected, finishing)
+            finishing, decoding = self._selected(selected)
             self._begin_counting()
             for delivery in self._ordered(decoding, Sequencer(order)):
                 if isinstance(delivery, Break):
@@ -75,11 +72,9 @@ class BagSource(Session):
             SourceError: if a stream is not there or not a sense, or the bag is damaged.
         """
         with self:
-            check_selection(self.streams(), selected)
-            assert self._container is not None
-            finishing = Finishing(selected, self.streams(), self.report)
+            _, decoding = self._selected(selected)
             kept = ReceiptKeeper()
-            for _ in self._ordered(self._decoding(selected, finishing), kept):
+            for _ in self._ordered(decoding, kept):
                 pass
             return kept.receipts()
 
@@ -116,14 +111,18 @@ class BagSource(Session):
         self._container.close()
         self._container = None
 
-    def _decoding(
-        self, selected: dict[str, StreamConfig], finishing: Finishing
-    ) -> Decoding | RecordedDecoding:
+    def _selected(
+        self, selected: dict[str, StreamConfig]
+    ) -> tuple[Finishing, Decoding | RecordedDecoding]:
+        """How streams are finished, and the messages decoded that they are made of."""
+        check_selection(self.streams(), selected)
         assert self._container is not None
+        finishing = Finishing(selected, self.streams(), self.report)
         recording = _recording(self._container)
         if recording is not None:
-            return RecordedTopics(recording, self.report).decoding(selected)
-        return Topics(self._container, self.report).decoding(selected, finishing.streams)
+            return finishing, RecordedTopics(recording, self.report).decoding(selected)
+        topics = Topics(self._container, self.report)
+        return finishing, topics.decoding(selected, finishing.streams)
 
     def _ordered(
         self, decoding: Decoding | RecordedDecoding, sequencer: Sequencer
