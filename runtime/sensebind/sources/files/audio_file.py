@@ -40,8 +40,8 @@ class AudioFile:
             return StreamInfo(self.name, StreamKind.OTHER, "audio file", note=note)
         return StreamInfo(self.name, StreamKind.UNIFORM, "audio file", format_name)
 
-    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, UniformBlock]]:
-        """Yield the first stamp in ns and the samples of blocks of up to 4096 samples.
+    def blocks(self, config: StreamConfig) -> Iterator[UniformBlock]:
+        """Yield blocks of up to 4096 samples.
 
         Raises:
             ConfigError: if the options tell another format than the file.
@@ -62,7 +62,7 @@ class AudioFile:
                     stamp_ns = self._start_ns + round(done * NS_PER_S / rate_hz)
                     done += len(values)
                     self.fraction = done / max(sound.frames, 1)
-                    yield stamp_ns, UniformBlock(self.name, stamp_ns, rate_hz, values)
+                    yield UniformBlock(self.name, stamp_ns, rate_hz, values)
         except soundfile.LibsndfileError as error:
             raise SourceError(
                 f"{self._path}: damaged after {done} samples ({error.error_string}); "

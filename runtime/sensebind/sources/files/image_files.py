@@ -46,8 +46,8 @@ class ImageFiles:
             self.name, StreamKind.FRAMES, "image files", encoding, count, stills=stills
         )
 
-    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, FrameBlock]]:
-        """Yield stamps in ns and frames; what is neither JPEG nor PNG is counted."""
+    def blocks(self, config: StreamConfig) -> Iterator[FrameBlock]:
+        """Yield frames; what is neither JPEG nor PNG is counted."""
         stamps_ns = self._times_ns or self._regular_stamps(config.rate_hz or self._rate_hz)
         pairs = sorted(zip(stamps_ns, self._paths, strict=True))
         for number, (stamp_ns, path) in enumerate(pairs):
@@ -55,7 +55,7 @@ class ImageFiles:
             picture = path.read_bytes()
             encoding = compressed_encoding(picture)
             if encoding:
-                yield stamp_ns, FrameBlock(self.name, stamp_ns, Frame(picture, encoding))
+                yield FrameBlock(self.name, stamp_ns, Frame(picture, encoding))
             else:
                 self._report.skip(self.name, "neither JPEG nor PNG")
 

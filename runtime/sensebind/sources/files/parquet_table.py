@@ -47,8 +47,8 @@ class ParquetTable:
             self.name, StreamKind.SAMPLES, "Parquet table", columns.encoding, count=count
         )
 
-    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, SampleBlock]]:
-        """Yield the first stamp in ns and the readings of up to 64 rows.
+    def blocks(self, config: StreamConfig) -> Iterator[SampleBlock]:
+        """Yield blocks of the readings of up to 64 rows.
 
         Raises:
             SourceError: naming row and column of a value that is no number, or for damage.
@@ -63,8 +63,7 @@ class ParquetTable:
                 stamps_ns, values = self._readings(batch, names, columns, done)
                 for begin in range(0, len(stamps_ns), ROWS_PER_BLOCK):
                     part = slice(begin, begin + ROWS_PER_BLOCK)
-                    block = SampleBlock(self.name, stamps_ns[part], values[part])
-                    yield int(block.stamps_ns[0]), block
+                    yield SampleBlock(self.name, stamps_ns[part], values[part])
                 done += batch.num_rows
                 self.fraction = done / total
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import heapq
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
@@ -75,10 +75,11 @@ class FileSource(Session):
             for name, target in sorted(finishing.streams.items())
         }
         streams = [self._streams[name] for name in configs]
-        merged: Iterator[tuple[int, Block]] = heapq.merge(
-            *(stream.blocks(configs[stream.name]) for stream in streams), key=itemgetter(0)
+        merged: Iterator[Block] = heapq.merge(
+            *(stream.blocks(configs[stream.name]) for stream in streams),
+            key=attrgetter("first_ns"),
         )
-        for _, block in merged:
+        for block in merged:
             self._progress = sum(stream.fraction for stream in streams) / len(streams)
             yield block
 

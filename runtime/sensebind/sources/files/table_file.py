@@ -43,8 +43,8 @@ class TableFile:
             return StreamInfo(self.name, StreamKind.OTHER, "CSV table", note=str(error))
         return StreamInfo(self.name, StreamKind.SAMPLES, "CSV table", columns.encoding)
 
-    def blocks(self, config: StreamConfig) -> Iterator[tuple[int, SampleBlock]]:
-        """Yield the first stamp in ns and the readings of up to 64 lines.
+    def blocks(self, config: StreamConfig) -> Iterator[SampleBlock]:
+        """Yield blocks of the readings of up to 64 lines.
 
         Raises:
             SourceError: naming line and column of a value that is no number.
@@ -56,7 +56,7 @@ class TableFile:
             readings = (self._reading(cells, columns, line) for line, cells in lines if cells)
             while block := list(islice(readings, ROWS_PER_BLOCK)):
                 stamps_ns = [stamp_ns for stamp_ns, _ in block]
-                yield stamps_ns[0], sample_block(self.name, stamps_ns, [row for _, row in block])
+                yield sample_block(self.name, stamps_ns, [row for _, row in block])
 
     def _lines(self, raw: BinaryIO) -> Iterator[tuple[int, list[str]]]:
         """Number and cells of each line of the table; bytes that are no text are escaped."""
