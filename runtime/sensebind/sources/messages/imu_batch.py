@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sensebind.grid import NS_PER_S
-from sensebind.sources.messages.cdr import read_imu
+from sensebind.sources.messages.cdr import NOT_PROVIDED, read_imu
 from sensebind.sources.messages.wire import DecodeError, unpacked_message
 
 if TYPE_CHECKING:
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from sensebind.sources.bags.containers import Payload
     from sensebind.sources.messages.wire import Wire
 
-_PREFIX_BYTES = 16  # CDR: encapsulation, seconds, nanoseconds, length of the frame id; ROS 1:
-_PREFIX_FIELDS = 4  # sequence number and the same
+_PREFIX_BYTES = 16
+"""CDR: encapsulation, seconds, nanoseconds, length of the frame id, four bytes each. ROS 1: a
+sequence number, and the same three."""
+_SECONDS, _NANOSECONDS, _ID_BYTES = 1, 2, 3
 _NUMBERS = 37  # quaternion, covariance, angular velocity, covariance, acceleration, covariance
 _NUMBERS_BYTES = 8 * _NUMBERS
 _PADDING_BYTES = 4  # as much or more behind the last field is no Imu message
 _ROW = np.array([25, 26, 27, 13, 14, 15])
 _COVARIANCES = np.array([16, 28])
-_NOT_PROVIDED = -1.0
 _LITTLE_ENDIAN = 0x0100  # the encapsulation's first two bytes as a little-endian number
 
 
@@ -62,11 +63,11 @@ def read_imu_batch(messages: Sequence[Payload], wire: Wire) -> ImuBatch:
     if not 0 <= size - begin - _NUMBERS_BYTES < _PADDING_BYTES:
         return _one_by_one(messages, wire)
     numbers = np.ascontiguousarray(matrix[:, begin : begin + _NUMBERS_BYTES]).view("<f8")
-    first = 1  # of the two fields of the stamp
-    nanoseconds = prefix[:, first + 1]
-    if (nanoseconds >= NS_PER_S).any() or (numbers[:, _COVARIANCES] == _NOT_PROVIDED).any():
+    seconds, nanoseconds = prefix[:, _SECONDS], prefix[:, _NANOSECONDS]
+    if (nanoseconds >= NS_PER_S).any() or (numbers[:, _COVARIANCES] == NOT_PROVIDED).any():
         return _one_by_one(messages, wire)
-    seconds = prefix[:, first].view("<i4") if wire == "cdr" else prefix[:, first]
+    if wire == "cdr":  # in ROS 1 they have no sign
+        seconds = seconds.view("<i4")
     stamps_ns = seconds.astype(np.int64) * NS_PER_S + nanoseconds
     return ImuBatch(np.arange(len(messages)), stamps_ns, numbers[:, _ROW], [])
 
@@ -74,7 +75,7 @@ def read_imu_batch(messages: Sequence[Payload], wire: Wire) -> ImuBatch:
 def _begin_of_numbers(prefix: NDArray[np.uint32], wire: Wire) -> int:
     """Where the numbers begin in every message; beyond any message if that is not one place."""
     nowhere = 1 << 40
-    id_bytes = prefix[:, 3]
+    id_bytes = prefix[:, _ID_BYTES]
     if (id_bytes != id_bytes[0]).any():
         return nowhere
     end = _PREFIX_BYTES + int(id_bytes[0])

@@ -21,6 +21,7 @@ from sensebind.sources.base import StreamKind
 from sensebind.sources.messages.cdr import Row, file_frame, raw_frame
 from sensebind.sources.messages.compressed_depth import depth_frame
 from sensebind.sources.messages.pcm import Sound, pcm_format
+from sensebind.sources.messages.senses import full_type_name
 from sensebind.sources.messages.structure import MessageLayout
 from sensebind.sources.messages.wire import DecodeError
 
@@ -60,7 +61,8 @@ def record_reader(topic: Topic) -> RecordReader:
         return _read_json
     if topic.wire == "protobuf":
         return _protobuf_reader(topic)
-    return MessageLayout(_full_name(topic), topic.definition, topic.definition_format).read
+    name = full_type_name(topic.message_type)
+    return MessageLayout(name, topic.definition, topic.definition_format).read
 
 
 def find_sense(record: Record) -> Found | None:
@@ -110,11 +112,6 @@ def may_hold_sense(topic: Topic) -> bool:
     return any(
         all(name.encode() in topic.definition for name in names) for names in _NEEDED_NAMES
     ) or (topic.wire == "json" and not topic.definition)
-
-
-def _full_name(topic: Topic) -> str:
-    package, _, rest = topic.message_type.partition("/")
-    return topic.message_type if "/" in rest or not rest else f"{package}/msg/{rest}"
 
 
 def _read_json(data: bytes | memoryview, wire: Wire) -> Record:
