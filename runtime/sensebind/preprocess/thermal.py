@@ -45,28 +45,28 @@ if TYPE_CHECKING:
 ZERO_CELSIUS_K = 273.15
 
 
-class Calibration(NamedTuple):
-    """Kelvin = value * scale + offset."""
+class ToKelvin(NamedTuple):
+    """From values to temperatures: kelvin = value * scale + offset."""
 
     scale: float
     offset: float = 0.0
 
 
-COUNTS_AS_KELVIN = Calibration(1.0)
+COUNTS_AS_KELVIN = ToKelvin(1.0)
 """What a calibration takes counts for that have no temperature."""
 
 UNITS = {
-    "kelvin": Calibration(1.0),
-    "decikelvin": Calibration(0.1),
-    "centikelvin": Calibration(0.01),
-    "celsius": Calibration(1.0, ZERO_CELSIUS_K),
-    "decicelsius": Calibration(0.1, ZERO_CELSIUS_K),
-    "centicelsius": Calibration(0.01, ZERO_CELSIUS_K),
-    "tlinear-0.01": Calibration(0.01),
-    "tlinear-0.04": Calibration(0.04),
-    "tlinear-0.1": Calibration(0.1),
-    "tlinear-0.4": Calibration(0.4),
-    "optris": Calibration(0.1, ZERO_CELSIUS_K - 100.0),
+    "kelvin": ToKelvin(1.0),
+    "decikelvin": ToKelvin(0.1),
+    "centikelvin": ToKelvin(0.01),
+    "celsius": ToKelvin(1.0, ZERO_CELSIUS_K),
+    "decicelsius": ToKelvin(0.1, ZERO_CELSIUS_K),
+    "centicelsius": ToKelvin(0.01, ZERO_CELSIUS_K),
+    "tlinear-0.01": ToKelvin(0.01),
+    "tlinear-0.04": ToKelvin(0.04),
+    "tlinear-0.1": ToKelvin(0.1),
+    "tlinear-0.4": ToKelvin(0.4),
+    "optris": ToKelvin(0.1, ZERO_CELSIUS_K - 100.0),
 }
 """What a stream's `unit` may be, besides "counts", which have no temperature.
 
@@ -75,7 +75,7 @@ Tau and A65 0.04 and 0.4); "optris" is (count - 1000) / 10 degrees Celsius."""
 
 
 def thermal_grey(
-    values: NDArray[Any], spec: ThermalSpec, calibration: Calibration | None = None
+    values: NDArray[Any], spec: ThermalSpec, calibration: ToKelvin | None = None
 ) -> tuple[NDArray[np.float32], float]:
     """Turn counts into grey as this module's docstring defines.
 
@@ -114,7 +114,7 @@ def thermal_grey(
     return grey, float(valid.mean())
 
 
-def _check(calibration: Calibration | None) -> None:
+def _check(calibration: ToKelvin | None) -> None:
     if calibration is not None and not (np.isfinite(calibration).all() and calibration.scale > 0):
         raise InputError(
             f"a thermal scale is {calibration.scale} kelvin per count and its offset "
@@ -123,7 +123,7 @@ def _check(calibration: Calibration | None) -> None:
 
 
 def _window(
-    values: NDArray[Any], spec: ThermalSpec, calibration: Calibration | None
+    values: NDArray[Any], spec: ThermalSpec, calibration: ToKelvin | None
 ) -> tuple[float, float]:
     """Values whose grey is 0 and 1."""
     if spec.range_c is not None:
@@ -161,11 +161,11 @@ class ThermalPreprocessor(FramesPreprocessor):
         self,
         spec: ThermalSpec,
         *,
-        calibration: Calibration | None = None,
+        calibration: ToKelvin | None = None,
         raw_counts: bool = False,
         pixel_format: str | None = None,
         input_name: str = "features",
-        correction: Calibration | None = None,
+        correction: ToKelvin | None = None,
     ) -> None:
         """Take what the stream's configuration says in place of what its frames say.
 
@@ -220,18 +220,18 @@ class ThermalPreprocessor(FramesPreprocessor):
             )
         return image, 1.0
 
-    def _calibration_of(self, frame: Frame, values: NDArray[Any]) -> Calibration | None:
+    def _calibration_of(self, frame: Frame, values: NDArray[Any]) -> ToKelvin | None:
         correction = self._correction
         read = as_read(frame, values, self._calibration, raw_counts=self._raw_counts)
         if correction is None:
             return read
         scale, offset = read or COUNTS_AS_KELVIN
-        return Calibration(correction.scale * scale, correction.scale * offset + correction.offset)
+        return ToKelvin(correction.scale * scale, correction.scale * offset + correction.offset)
 
 
 def as_read(
-    frame: Frame, values: NDArray[Any], told: Calibration | None, *, raw_counts: bool
-) -> Calibration | None:
+    frame: Frame, values: NDArray[Any], told: ToKelvin | None, *, raw_counts: bool
+) -> ToKelvin | None:
     """From counts to kelvin; None if nothing says it.
 
     Args:
@@ -243,7 +243,7 @@ def as_read(
     if raw_counts or told is not None:
         return told
     if frame.scale is not None and values.dtype.kind == "u":
-        return Calibration(frame.scale)
+        return ToKelvin(frame.scale)
     return None
 
 
@@ -259,11 +259,11 @@ def make(
         raw_counts=stream is not None and stream.unit == "counts",
         pixel_format=stream.format if stream else None,
         input_name=spec.inputs[0].name,
-        correction=Calibration(section.scale, section.offset_k) if section else None,
+        correction=ToKelvin(section.scale, section.offset_k) if section else None,
     )
 
 
-def stream_calibration(stream: StreamConfig) -> Calibration | None:
+def stream_calibration(stream: StreamConfig) -> ToKelvin | None:
     """What a stream's unit, or its scale and offset, say of its counts.
 
     Raises:
@@ -285,4 +285,4 @@ def stream_calibration(stream: StreamConfig) -> Calibration | None:
         raise ConfigError(
             f"a thermal stream has offset={offset:g} and no scale; give scale=KELVIN_PER_COUNT too"
         )
-    return None if scale is None else Calibration(scale, offset or 0.0)
+    return None if scale is None else ToKelvin(scale, offset or 0.0)

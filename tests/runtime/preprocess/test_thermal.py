@@ -17,7 +17,7 @@ from PIL import Image
 from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError, InputError
-from sensebind.preprocess.thermal import UNITS, Calibration, ThermalPreprocessor, make, thermal_grey
+from sensebind.preprocess.thermal import UNITS, ToKelvin, ThermalPreprocessor, make, thermal_grey
 from sensebind.specs import EncoderSpec, TensorSpec, ThermalSpec, WindowSpec
 from sensebind.types import Frame, Modality, Window
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PLAIN = ThermalSpec(size=12)
 WARM = ThermalSpec(size=12, range_c=(10.0, 40.0))
-CENTIKELVIN = Calibration(0.01)
+CENTIKELVIN = ToKelvin(0.01)
 
 
 def counts(height: int = 30, width: int = 40, seed: int = 0) -> NDArray[np.uint16]:
