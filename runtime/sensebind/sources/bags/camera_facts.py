@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sensebind.sources.bags.containers import first_messages
+from sensebind.sources.messages.senses import full_type_name
 from sensebind.sources.messages.wire import Cursor, DecodeError, unpacked_message
 
 if TYPE_CHECKING:
@@ -118,10 +119,7 @@ def _focal_length(
 ) -> tuple[float | None, int]:
     for name in places_of_camera_info(stream):
         topic = topics.get(name)
-        if topic is None or not topic.count or topic.message_type not in (
-            _CAMERA_INFO,
-            _CAMERA_INFO.replace("/msg", ""),
-        ):  # fmt: skip
+        if topic is None or not topic.count or full_type_name(topic.message_type) != _CAMERA_INFO:
             continue
         for message in first_messages(container, name, 1):
             with suppress(DecodeError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.containers import Span, joined_span
+from sensebind.sources.messages.senses import full_type_name
 from sensebind.sources.messages.wire import DecodeError, unpacked_lz4
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Record(NamedTuple):
     @property
     def op(self) -> int:
         """What kind of record it is; -1 if it does not say."""
-        return (self.fields.get(b"op") or b"\xff")[0] if self.fields.get(b"op") else -1
+        value = self.fields.get(b"op")
+        return value[0] if value else -1
 
 
 class Connection(NamedTuple):
@@ -109,7 +111,7 @@ class Ros1Index:
         topic = inner.get(b"topic", record_fields.get(b"topic", b""))
         self.connections[key] = Connection(
             record_fields.get(b"topic", topic).decode("utf-8", "replace"),
-            _full_type_name(inner.get(b"type", b"").decode("utf-8", "replace")),
+            full_type_name(inner.get(b"type", b"").decode("utf-8", "replace")),
             inner.get(b"message_definition", b""),
         )
 
@@ -383,9 +385,3 @@ def _unpacked_bz2(packed: bytes, limit: int) -> bytes:
         return bz2.BZ2Decompressor().decompress(packed, max_length=limit)
     except (OSError, EOFError):
         raise DecodeError("damaged compression") from None
-
-
-def _full_type_name(name: str) -> str:
-    """The type name as ROS 2 writes it: "sensor_msgs/Imu" is "sensor_msgs/msg/Imu"."""
-    package, slash, rest = name.partition("/")
-    return f"{package}/msg/{rest}" if slash and "/" not in rest else name

@@ -163,16 +163,17 @@ def compressed_encoding(picture: bytes | memoryview) -> str:
 
 def read_time(cursor: Cursor) -> int:
     """Read a builtin_interfaces/Time and return it in ns."""
-    seconds, nanoseconds = cursor.unpack(_TIME[cursor.order], 4)
-    if nanoseconds >= NS_PER_S:
-        raise DecodeError("malformed message")
-    return int(seconds) * NS_PER_S + int(nanoseconds)
+    return _stamp_ns(*cursor.unpack(_TIME[cursor.order], 4))
 
 
 def read_header(cursor: Cursor, wire: Wire) -> int:
     """Read a std_msgs/Header and return its stamp in ns."""
     seconds, nanoseconds, id_length = cursor.unpack(_HEADER[wire][cursor.order], 4)
     cursor.skip(int(id_length))
+    return _stamp_ns(seconds, nanoseconds)
+
+
+def _stamp_ns(seconds: float, nanoseconds: float) -> int:
     if nanoseconds >= NS_PER_S:
         raise DecodeError("malformed message")
     return int(seconds) * NS_PER_S + int(nanoseconds)
