@@ -154,10 +154,7 @@ class Running:
         return not thread.is_alive()
 
     def _end(self, pipeline: Pipeline) -> None:
-        """End a run; the source first, as a pipeline that ends tells nothing of what still comes.
-
-        So each message is either taken in or counted by the source.
-        """
+        """End a run; the source first, which counts what still comes by topic, not as overrun."""
         self._source.stop()
         pipeline.stop()
 
