@@ -13,7 +13,7 @@ from sensebind_calibration.commands.devices import (
     RealSenseOption,
     RecordingOrNot,
     SecondsOption,
-    recorded,
+    imu_read,
 )
 from sensebind_calibration.commands.options import (
     AsOption,
@@ -25,7 +25,6 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    watched,
 )
 
 
@@ -53,33 +52,15 @@ def allan(
     Numbers are those Kalibr and the ROS tools take. Ten minutes tell the noise density, hours the
     rest.
     """
-    from sensebind.cli import output
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
-    from sensebind.types import Modality
     from sensebind_calibration.imu_noise import doubts, measure_noise
-    from sensebind_calibration.recording import one_stream, open_imu, refusals_of
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
-
     destination = Destination(out, "allan", named, force, json)
-
-    read = recorded(
-        recording,
-        devices,
-        lambda infos: one_stream(infos, Modality.IMU, stream),
-        destination.claim,
-        seconds,
-    )
-    with open_imu(read, stream, time_range(begin, end)) as imu:
-        destination.claim(imu.name)
-        with (
-            refusals_of(imu.source.name, imu.name),
-            output.progress(f"reading {imu.source.name}") as advance,
-        ):
-            section, curve = measure_noise(
-                imu, serial=serial, temperature_c=temperature, watch=watched(imu.source, advance)
-            )
+    limits = time_range(begin, end)
+    with imu_read(recording, devices, stream, limits, seconds, destination) as (imu, watch):
+        section, curve = measure_noise(imu, serial=serial, temperature_c=temperature, watch=watch)
     if plot is not None:
         from sensebind_calibration.plot import draw_allan
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +11,24 @@ import typer
 
 from sensebind.cli import output
 from sensebind.errors import InputError
+from sensebind_calibration.commands.options import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.config import StreamConfig
     from sensebind.sources.base import StreamInfo
     from sensebind.sources.held import HeldSource
+    from sensebind.sources.time_range import TimeRange
+    from sensebind.types import SampleBlock
+    from sensebind_calibration.commands.destination import Destination
     from sensebind_calibration.known import Known
     from sensebind_calibration.live import Choose
+    from sensebind_calibration.recording import ImuStream
+
+    Watch = Callable[[Iterable[SampleBlock]], Iterator[SampleBlock]]
+    """Passes blocks on and moves a bar."""
 
 RecordingOrNot = Annotated[
     Path | None,
@@ -83,6 +92,48 @@ def captured_one_by_one(
         with output.progress(f"reading for {seconds:g} s") as advance:
             found.append(Known(capture(sources, choose, seconds, advance), value, None))
     return found
+
+
+@contextmanager
+def imu_read(
+    recording: Path | None,
+    devices: AskedDevices,
+    stream: str | None,
+    limits: TimeRange | None,
+    seconds: float,
+    destination: Destination,
+) -> Iterator[tuple[ImuStream, Watch]]:
+    """The IMU of a recording, or of devices, ready to be read; refusals name it.
+
+    Args:
+        recording: None for devices.
+        devices: those that were named.
+        stream: as `recording.open_sense` takes it.
+        limits: the part of the recording to read.
+        seconds: how long devices are read.
+        destination: of the section; refuses before anything is read.
+
+    Raises:
+        InputError: see `recorded`.
+        SourceError: if it cannot be read.
+    """
+    from sensebind.types import Modality
+    from sensebind_calibration.recording import one_stream, open_imu, refusals_of
+
+    read = recorded(
+        recording,
+        devices,
+        lambda infos: one_stream(infos, Modality.IMU, stream),
+        destination.claim,
+        seconds,
+    )
+    with open_imu(read, stream, limits) as imu:
+        destination.claim(imu.name)
+        with (
+            refusals_of(imu.source.name, imu.name),
+            output.progress(f"reading {imu.source.name}") as advance,
+        ):
+            yield imu, watched(imu.source, advance)
 
 
 def recorded(

@@ -14,7 +14,7 @@ from sensebind_calibration.commands.devices import (
     RealSenseOption,
     RecordingOrNot,
     SecondsOption,
-    recorded,
+    imu_read,
 )
 from sensebind_calibration.commands.options import (
     AsOption,
@@ -26,7 +26,6 @@ from sensebind_calibration.commands.options import (
     StreamOption,
     TemperatureOption,
     ToOption,
-    watched,
 )
 
 
@@ -55,36 +54,16 @@ def imu(
     Rest it for 3 s on each of its six faces, better also on edges and corners, and turn it by hand
     in between. The rests are found by themselves.
     """
-    from sensebind.cli import output
     from sensebind.cli.live_devices import AskedDevices
     from sensebind.sources.time_range import time_range
-    from sensebind.types import Modality
     from sensebind_calibration.imu import calibrate_imu, doubts
-    from sensebind_calibration.recording import one_stream, open_imu, refusals_of
 
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
-
     destination = Destination(out, "imu", named, force, json)
-
-    read = recorded(
-        recording,
-        devices,
-        lambda infos: one_stream(infos, Modality.IMU, stream),
-        destination.claim,
-        seconds,
-    )
-    with open_imu(read, stream, time_range(begin, end)) as found:
-        destination.claim(found.name)
-        with (
-            refusals_of(found.source.name, found.name),
-            output.progress(f"reading {found.source.name}") as advance,
-        ):
-            section = calibrate_imu(
-                found,
-                gravity_m_s2=gravity,
-                serial=serial,
-                temperature_c=temperature,
-                watch=watched(found.source, advance),
-            )
+    limits = time_range(begin, end)
+    with imu_read(recording, devices, stream, limits, seconds, destination) as (found, watch):
+        section = calibrate_imu(
+            found, gravity_m_s2=gravity, serial=serial, temperature_c=temperature, watch=watch
+        )
     told = [*found.notes, *doubts(section)]
     destination.write(found.name, section, told)
