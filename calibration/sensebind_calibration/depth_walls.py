@@ -56,7 +56,10 @@ class Wall:
 
 
 def see_wall(
-    part: Known, stream: str | None, advance: Callable[[float], None] = lambda _share: None
+    part: Known,
+    stream: str | None,
+    advance: Callable[[float], None] = lambda _share: None,
+    claim: Callable[[str], None] = lambda _stream: None,
 ) -> Wall:
     """Read a part of a recording.
 
@@ -64,12 +67,14 @@ def see_wall(
         part: the recording, the part and the distance.
         stream: "TOPIC" or "TOPIC=depth,unit=…"; the one `replay` would take if None.
         advance: takes the share read.
+        claim: told of the stream before it is read; raises if there is no use in it.
 
     Raises:
         SourceError: if it cannot be read or lacks the stream.
         InputError: if it holds no depth, or too few frames of it.
     """
     with open_sense(part.recording, Modality.DEPTH, stream, part.limits) as found:
+        claim(found.name)
         recording = part.recording
         facts = DepthCamera()
         if isinstance(recording, Path):

@@ -219,6 +219,15 @@ def test_that_no_distance_was_told_is_said_once_and_before_anything_is_read(
     assert "give --distance METRES" in done.output
 
 
+def test_a_section_that_is_there_is_refused_before_a_wall_is_read(tmp_path: Path) -> None:
+    frames = seen(np.random.default_rng(8), wall(1.0), 6)
+    words = ("--distance", 1, "--stream", STREAM, "--out", tmp_path / "c.toml")
+    run("depth", pictures(tmp_path / "wall", frames), *words)
+    (tmp_path / "again").mkdir()
+    with pytest.raises(InputError, match="already has a section"):
+        run("depth", pictures(tmp_path / "again" / "wall", frames[:2]), *words)
+
+
 def test_distances_must_pair_with_recordings(tmp_path: Path) -> None:
     recording = pictures(tmp_path / "wall", seen(np.random.default_rng(5), wall(1.0), 6))
     with pytest.raises(InputError, match="1 recordings and 2 --distance were given"):

@@ -62,6 +62,14 @@ def test_parts_of_one_recording_will_do(tmp_path: Path) -> None:
     assert read_toml(out)["thermal"]["lwir"]["scale"] == pytest.approx(SCALE, rel=2e-3)
 
 
+def test_the_section_is_that_of_the_first_recording(tmp_path: Path) -> None:
+    out = tmp_path / "c.toml"
+    cold, hot = (recorded(tmp_path / f"{c}", c).rename(tmp_path / f"thermal {c}") for c in (0, 60))
+    run("thermal", cold, hot, "--celsius", 0, "--celsius", 60, "--out", out)
+    run("thermal", hot, cold, "--celsius", 60, "--celsius", 0, "--out", out)
+    assert list(read_toml(out)["thermal"]) == ["thermal 0", "thermal 60"]
+
+
 def test_what_tells_no_temperature_is_refused(tmp_path: Path) -> None:
     cold, hot = recorded(tmp_path / "cold", 0), recorded(tmp_path / "hot", 60)
     stream = ("--stream", "lwir=thermal", "--out", tmp_path / "c.toml")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sensebind calibrate depth`: scale, offset and defects of a depth camera from walls."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,10 +87,8 @@ def depth(
         parts = _live_parts(realsense, distance or [], stream, destination, seconds)
     else:
         parts = known_parts(recordings or [], distance or [], "--distance")
-    walls: list[Wall] = []
-    for part in parts:
-        walls.append(_seen(part, stream))
-        destination.claim(walls[0].stream)
+    first, *others = parts
+    walls = [_seen(first, stream, destination.claim), *(_seen(part, stream) for part in others)]
     seen = None if scene is None else see_wall(Known(scene, None, None), stream)
     section = calibrate_depth(
         walls,
@@ -104,12 +103,14 @@ def depth(
     destination.write(walls[0].stream, section, [*notes, *new])
 
 
-def _seen(part: "Known", stream: str | None) -> "Wall":
+def _seen(
+    part: "Known", stream: str | None, claim: Callable[[str], None] = lambda _stream: None
+) -> "Wall":
     from sensebind.cli import output
     from sensebind_calibration.depth_walls import see_wall
 
     with output.progress(f"reading {part.recording.name}") as advance:
-        return see_wall(part, stream, advance)
+        return see_wall(part, stream, advance, claim)
 
 
 def _live_parts(

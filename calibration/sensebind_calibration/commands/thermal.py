@@ -24,6 +24,7 @@ from sensebind_calibration.commands.options import (
 
 if TYPE_CHECKING:
     from sensebind_calibration.known import Known
+    from sensebind_calibration.recording import SenseStream
     from sensebind_calibration.thermal import Heat
 
 
@@ -85,12 +86,13 @@ def thermal(
     else:
         parts = known_parts(recordings or [], celsius, "--celsius")
     seen: list[Heat] = []
-    notes: list[str] = []
+    streams: list[SenseStream] = []
     for part in parts:
         assert part.value is not None
         with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
-            destination.claim(found.name)
-            serial = serial or found.serial
+            if not streams:
+                destination.claim(found.name)
+            streams.append(found)
             with (
                 refusals_of(found.source.name, found.name),
                 output.progress(f"reading {found.source.name}") as advance,
@@ -98,11 +100,16 @@ def thermal(
                 blocks = watched(found.source, advance)(found.blocks())
                 known = found.source.name, found.source.sha256()
                 seen.append(feel(blocks, found.config, part.value, *known))
-            notes += found.notes
-    with refusals_of(*(heat.recording for heat in seen), found.name):
-        section = calibrate_thermal(seen, error_k=error, serial=serial, temperature_c=temperature)
-    told = [*dict.fromkeys(notes), *doubts(section)]
-    destination.write(found.name, section, told)
+    name, serials = streams[0].name, (serial, *(each.serial for each in streams))
+    with refusals_of(*(heat.recording for heat in seen), name):
+        section = calibrate_thermal(
+            seen,
+            error_k=error,
+            serial=next(filter(None, serials), ""),
+            temperature_c=temperature,
+        )
+    notes = dict.fromkeys(note for each in streams for note in each.notes)
+    destination.write(name, section, [*notes, *doubts(section)])
 
 
 def _live_parts(
