@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -61,8 +61,8 @@ def embed_item(
         correction = Correction(calibration)
         read = read_blocks(item.name, item.path)
         blocks = [cast("TimedBlock", correction.apply(block)) for block in read]
-        lasting = _mean_of_clips if clips else _all_windows
-        yield from lasting(bundle, item, blocks, calibration, warn)
+        timed = _TimedItem(bundle, item, blocks, calibration, warn)
+        yield from timed.mean_of_clips() if clips else timed.all_windows()
 
 
 def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding:
@@ -71,62 +71,49 @@ def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding
     return Embedding(item.name, item.modality, 0, 0, 0, 0, 1.0, 1.0, encoder_id, vector)
 
 
-def _all_windows(
-    bundle: Bundle,
-    item: Item,
-    blocks: list[TimedBlock],
-    calibration: StreamCalibration,
-    warn: Callable[[str], None],
-) -> Iterator[Embedding]:
-    return _windows(bundle, item, blocks, span_ns(blocks)[0], calibration, warn)
+@dataclass(frozen=True, slots=True)
+class _TimedItem:
+    """An item that lasts some time, its blocks, and what turns them into vectors."""
 
+    bundle: Bundle
+    item: Item
+    blocks: list[TimedBlock]
+    calibration: StreamCalibration
+    warn: Callable[[str], None]
 
-def _mean_of_clips(
-    bundle: Bundle,
-    item: Item,
-    blocks: list[TimedBlock],
-    calibration: StreamCalibration,
-    warn: Callable[[str], None],
-) -> Iterator[Embedding]:
-    """The normalised mean of ImageBind's clips; its span reaches from the first to the last."""
-    begin_ns, end_ns = span_ns(blocks)
-    spare_ns = max(end_ns - begin_ns - _length_ns(bundle, item.modality), 0)
-    starts_ns = [begin_ns + i * spare_ns // IMAGEBIND_CLIPS for i in range(IMAGEBIND_CLIPS)]
-    clips = [
-        next(_windows(bundle, item, starting_at(blocks, s), s, calibration, warn))
-        for s in starts_ns
-    ]
-    mean = np.stack([clip.vector for clip in clips]).mean(axis=0, dtype=np.float64)
-    vector: NDArray[np.float32] = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
-    yield replace(clips[-1], start_ns=clips[0].start_ns, vector=vector)
+    def all_windows(self) -> Iterator[Embedding]:
+        """One vector per window."""
+        return self._windows(self.blocks, span_ns(self.blocks)[0])
 
+    def mean_of_clips(self) -> Iterator[Embedding]:
+        """The normalised mean of ImageBind's clips; its span reaches from the first to the last."""
+        begin_ns, end_ns = span_ns(self.blocks)
+        spare_ns = max(end_ns - begin_ns - self._length_ns, 0)
+        starts_ns = [begin_ns + i * spare_ns // IMAGEBIND_CLIPS for i in range(IMAGEBIND_CLIPS)]
+        clips = [next(self._windows(starting_at(self.blocks, s), s)) for s in starts_ns]
+        mean = np.stack([clip.vector for clip in clips]).mean(axis=0, dtype=np.float64)
+        vector: NDArray[np.float32] = np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+        yield replace(clips[-1], start_ns=clips[0].start_ns, vector=vector)
 
-def _windows(
-    bundle: Bundle,
-    item: Item,
-    blocks: list[TimedBlock],
-    begin_ns: int,
-    calibration: StreamCalibration,
-    warn: Callable[[str], None],
-) -> Iterator[Embedding]:
-    """Embeddings of the windows that begin at `begin_ns` and every hop after it."""
-    encoder = bundle.encoder(item.modality)
-    stream = StreamConfig(modality=item.modality)
-    cut = cut_blocks(encoder.spec, stream, blocks, begin_ns)
-    if not cut.windows:
-        assert encoder.window is not None
-        raise InputError(
-            f"{item.path} has no whole window of {encoder.window.length_s:g} s without a gap; "
-            "give a longer recording"
-        )
-    if cut.counters.gap:
-        warn(f"{item.name}: windows without a vector: {cut.counters.gap} gap")
-    preprocessor = encoder.preprocessor(stream, calibration)
-    for window in cut.windows:
-        yield encoder.embed(window, preprocessor.prepare(window))
+    @property
+    def _length_ns(self) -> int:
+        window = self.bundle.encoder(self.item.modality).window
+        assert window is not None
+        return nanoseconds(window.length_s)
 
-
-def _length_ns(bundle: Bundle, modality: Modality) -> int:
-    window = bundle.encoder(modality).window
-    assert window is not None
-    return nanoseconds(window.length_s)
+    def _windows(self, blocks: list[TimedBlock], begin_ns: int) -> Iterator[Embedding]:
+        """Embeddings of the windows that begin at `begin_ns` and every hop after it."""
+        encoder = self.bundle.encoder(self.item.modality)
+        stream = StreamConfig(modality=self.item.modality)
+        cut = cut_blocks(encoder.spec, stream, blocks, begin_ns)
+        if not cut.windows:
+            assert encoder.window is not None
+            raise InputError(
+                f"{self.item.path} has no whole window of {encoder.window.length_s:g} s without a "
+                "gap; give a longer recording"
+            )
+        if cut.counters.gap:
+            self.warn(f"{self.item.name}: windows without a vector: {cut.counters.gap} gap")
+        preprocessor = encoder.preprocessor(stream, self.calibration)
+        for window in cut.windows:
+            yield encoder.embed(window, preprocessor.prepare(window))
