@@ -11,6 +11,7 @@ from sensebind.backends.tensorrt.choice import all_fitting
 from sensebind.backends.tensorrt.library import open_library
 from sensebind.bundle_folder import open_bundle
 from sensebind.cli import output
+from sensebind.cli.report_text import counted
 from sensebind.errors import BackendError
 from sensebind.plan_request import plan_request
 from sensebind.plans import all_plans
@@ -30,7 +31,7 @@ def verify_bytes() -> None:
     damaged += [told for plan in plans if (told := plan.damage()) is not None]
     for sentence in damaged:
         output.error(sentence)
-    typer.echo(f"{len(plans)} plans, {len(damaged)} damaged")
+    typer.echo(f"{counted(len(plans), 'plan')}, {len(damaged)} damaged")
     if damaged:
         raise typer.Exit(1)
 

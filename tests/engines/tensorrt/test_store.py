@@ -195,10 +195,10 @@ def test_the_demos_plans_are_meant_where_no_bundle_is_named(
 
 def test_bytes_are_verified_without_a_bundle_and_of_all_plans(builds: list[str]) -> None:
     plan = kept().plan
-    assert CliRunner().invoke(engine_app, ["verify"]).output == "1 plans, 0 damaged\n"
+    assert CliRunner().invoke(engine_app, ["verify"]).output == "1 plan, 0 damaged\n"
     plan.path.write_bytes(b"evil")
     done = CliRunner().invoke(engine_app, ["verify"])
-    assert (done.exit_code, "1 plans, 1 damaged" in done.output) == (1, True)
+    assert (done.exit_code, "1 plan, 1 damaged" in done.output) == (1, True)
     done = CliRunner().invoke(engine_app, ["verify", "--modality", "imu"])
     assert "--modality chooses among a bundle's plans; name the bundle" in str(done.exception)
 
