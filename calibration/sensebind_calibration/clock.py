@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensebind.calibration.correction import LARGEST_UNCERTAINTY_NS
 from sensebind.errors import InputError
@@ -79,24 +79,17 @@ def calibrate_clock(
     Raises:
         InputError: if the recording does not tell, with the reason and what to do.
     """
-    events: tuple[int, ...] = ()
-    rival = 0.0
     if by == "stamps":
-        line, span_s = _by_stamps(streams, drift=drift)
+        found = _by_stamps(streams, drift=drift)
     else:
-        activities = _activities(streams, watch)
-        span_s = _common_s(activities[streams.stream], activities[streams.reference])
-        own, other = (find_events(activities[n]) for n in (streams.stream, streams.reference))
-        match = match_events(own, other, within_s=within_s, drift=drift)
-        if drift and not match.line.drifts:
-            match = match_events(own, other, within_s=within_s, drift=False)
-        line, events, rival = match.line, match.events, match.rival
+        found = _by_content(streams, watch, within_s, drift=drift)
+    line = found.line
     return ClockSection(
         provenance=dated(
             streams.source.name,
             streams.source.sha256(),
             readings=line.count,
-            duration_s=span_s,
+            duration_s=found.span_s,
             serial=serial or streams.serial,
         ),
         reference=streams.reference,
@@ -108,9 +101,9 @@ def calibrate_clock(
         by=by,
         determined=("offset", "drift") if line.slope else ("offset",),
         matched=line.count,
-        events=events,
+        events=found.events,
         scatter_ns=line.scatter_ns,
-        rival=rival,
+        rival=found.rival,
     )
 
 
@@ -131,7 +124,33 @@ def doubts(section: ClockSection) -> Iterator[str]:
         )
 
 
-def _by_stamps(streams: TwoStreams, *, drift: bool) -> tuple[ClockLine, float]:
+class _Compared(NamedTuple):
+    """The line between two clocks, the time it spans, and if by content what it stands on."""
+
+    line: ClockLine
+    span_s: float
+    events: tuple[int, ...] = ()
+    rival: float = 0.0
+
+
+def _by_content(
+    streams: TwoStreams,
+    watch: Callable[[Iterable[Block]], Iterator[Block]],
+    within_s: float,
+    *,
+    drift: bool,
+) -> _Compared:
+    activities = _activities(streams, watch)
+    both = activities[streams.stream], activities[streams.reference]
+    span_s = _common_s(*both)
+    own, other = map(find_events, both)
+    match = match_events(own, other, within_s=within_s, drift=drift)
+    if drift and not match.line.drifts:
+        match = match_events(own, other, within_s=within_s, drift=False)
+    return _Compared(match.line, span_s, match.events, match.rival)
+
+
+def _by_stamps(streams: TwoStreams, *, drift: bool) -> _Compared:
     source = streams.source
     if not isinstance(source, BagSource):
         raise InputError(
@@ -146,7 +165,7 @@ def _by_stamps(streams: TwoStreams, *, drift: bool) -> tuple[ClockLine, float]:
     line = compare_receipts(own, other, drift=drift)
     if drift and not line.drifts:
         line = compare_receipts(own, other, drift=False)
-    return line, float(own.stamps_ns[-1] - own.stamps_ns[0]) / NS_PER_S
+    return _Compared(line, float(own.stamps_ns[-1] - own.stamps_ns[0]) / NS_PER_S)
 
 
 def _activities(
