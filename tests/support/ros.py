@@ -217,6 +217,7 @@ class Sender:
         package, _, name = kind.partition("/msg/")
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         self._examiner = examiner
+        self._topic = topic
         self._publisher = examiner.node.create_publisher(
             getattr(import_module(f"{package}.msg"), name),
             topic,
@@ -224,10 +225,36 @@ class Sender:
             event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
         )
 
-    def matched(self) -> Sender:
-        """Wait for a subscriber."""
-        self._examiner.until(lambda: self._publisher.get_subscription_count() > 0)
+    def matched(self, called: str | None = None) -> Sender:
+        """Wait until the node under test and this publisher know of each other.
+
+        What is sent before the subscriber knows of it is lost, also where the publisher knows of
+        the subscriber already.
+
+        Args:
+            called: the topic as the node's parameters have it, which /diagnostics tells publishers
+                by; "" for one that it does not tell of. The topic without its slash if None.
+        """
+        names = {self._topic, self._topic.lstrip("/")} if called is None else {called}
+        self._examiner.until(
+            lambda: (
+                self._publisher.get_subscription_count() > 0
+                and (called == "" or self._is_known(names))
+            )
+        )
         return self
+
+    def _is_known(self, names: set[str]) -> bool:
+        """Whether the nodes that tell of a topic know as many publishers as there are."""
+        there = self._examiner.node.count_publishers(self._topic)
+        keys = {f"publishers of {name}" for name in names}
+        told = [
+            int(each.value)
+            for status in self._examiner.statuses.values()
+            for each in status.values
+            if each.key in keys
+        ]
+        return bool(told) and min(told) >= there
 
     def send(self, messages: Sequence[Message | bytes]) -> None:
         """Publish, one after the other."""

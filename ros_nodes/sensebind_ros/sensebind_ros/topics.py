@@ -96,7 +96,9 @@ class Topics:
         """
         for each in self._wanted:
             topic = each.topic
-            topic.publishers = self._node.count_publishers(topic.name)
+            # Which remaps nothing itself, unlike what tells about a topic's publishers.
+            resolved = self._node.resolve_topic_name(topic.name)
+            topic.publishers = self._node.count_publishers(resolved)
             if each.subscribed is None:
                 self._try(each)
                 continue

@@ -188,7 +188,7 @@ def test_names_namespaces_and_neighbours(
         ]
         for node, topic in ((one, "/left/sensor/imu"), (two, "/right/imu")):
             node.start()
-            Sender(examiner, topic, IMU).matched().send(seconds_of_imu(1, 2))
+            Sender(examiner, topic, IMU).matched("imu").send(seconds_of_imu(1, 2))
         examiner.until(lambda: all(len(each) >= 2 for each in vectors))
         first, second = vectors
         assert bytes(memoryview(first[0].vector)) == bytes(memoryview(second[0].vector))

@@ -143,7 +143,7 @@ def test_split_imu_packed_depth_and_heat(
             for topic, messages in {**sent, INFO: [info]}.items()
         }  # first, as their types are asked for
         node.start()
-        senders[INFO].matched().send([info])
+        senders[INFO].matched("").send([info])
         node.until_status("stream depth", lambda s: s.get(f"{DEPTH} described by") == INFO)
         for topic, messages in sent.items():
             senders[topic].matched().send(messages)
