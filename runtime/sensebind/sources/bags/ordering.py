@@ -2,15 +2,16 @@
 """Putting messages in order while holding only a bounded stretch of the recording.
 
 Every message has an instant at which it leaves. In order of receipt that is its receive time. In
-order of stamps it is one second later, or earlier if one of its stream with a later stamp leaves
-earlier. These instants depend on receive times, stamps and the order within a stream alone, and
+order of stamps it is one second later, or earlier if one of its stream with a stamp up to a second
+later leaves earlier; what is further behind was stamped by a clock that was set back, and waits for
+its turn. These instants depend on receive times, stamps and the order within a stream alone, and
 streams are interleaved by them and by name, so the same messages come out alike from every file
 format, whatever its chunks are.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -188,7 +189,7 @@ def _by_stamp(logs_ns: Times, stamps_ns: Times, leaves_ns: Times) -> tuple[NDArr
     """The order in which messages leave until those of `leaves_ns` have left, and when each does.
 
     When a message is due, those of its stream that were received by then and have earlier stamps
-    leave before it.
+    leave before it, unless they are further behind than the horizon.
     """
     stamps, logs = stamps_ns.tolist(), logs_ns.tolist()
     present: list[tuple[int, int]] = []  # sorted by stamp, then by order of receipt
@@ -202,12 +203,13 @@ def _by_stamp(logs_ns: Times, stamps_ns: Times, leaves_ns: Times) -> tuple[NDArr
             arrived += 1
         if gone[number]:
             continue
-        count = bisect_right(present, (stamps[number], number))
-        for _, each in present[:count]:
+        begin = bisect_left(present, (stamps[number] - HORIZON_NS, 0))
+        end = bisect_right(present, (stamps[number], number))
+        for _, each in present[begin:end]:
             gone[each] = True
             order.append(each)
             instants_ns.append(due_ns)
-        del present[:count]
+        del present[begin:end]
     return np.array(order, np.intp), np.array(instants_ns, np.int64)
 
 

@@ -76,7 +76,8 @@ def naive(messages: Sequence[Message], order: Order) -> list[tuple[str, int, int
             while waiting and (arrival is None or arrival[0] >= min(waiting)[0] + horizon):
                 due = min(waiting)
                 rank = due[2], due
-                early = [due] if order == "log" else [w for w in waiting if (w[2], w) <= rank]
+                near = [w for w in waiting if w[2] >= due[2] - horizon]
+                early = [due] if order == "log" else [w for w in near if (w[2], w) <= rank]
                 for each in sorted(early, key=lambda each: (each[2], each)):
                     waiting.remove(each)
                     left.append((due[0] + horizon, stream, len(left), each[2], each[1]))
@@ -124,6 +125,12 @@ def test_what_else_is_selected_does_not_change_a_stream(messages: list[Message])
 def test_overtaken_messages_are_put_in_their_place() -> None:
     messages = [("a", log, stamp) for log, stamp in [(10, 3), (20, 1), (30, 2), (5000, 4)]]
     assert [stamp for _, stamp, _ in feed(messages)] == [1, 2, 3, 4]
+
+
+def test_a_clock_that_is_set_back_is_set_back_once() -> None:
+    before = [("a", log, 100_000 + log) for log in range(0, 3000, 10)]
+    behind = [("a", log, log) for log in range(3000, 6000, 10)]
+    assert [stamp for _, stamp, _ in feed(before + behind)] == [m[2] for m in before + behind]
 
 
 def test_a_message_later_than_the_horizon_comes_late() -> None:
