@@ -99,12 +99,17 @@ def write_recording(
 
 def _count(pipeline: Pipeline, source: Source, out: Path) -> int:
     """How many embeddings there are; without one, what became of the windows is the error."""
-    count = sum(stream.embedded for stream in pipeline.report.streams.values())
+    streams = pipeline.report.streams.values()
+    count = sum(stream.embedded for stream in streams)
     if count == 0:
+        told = [line.strip() for line in stream_lines(pipeline.report, {})]
+        told += source_lines(source.report)
+        advice = ". Give a longer part, or a lower min_coverage="
+        lacking = any(each.pushed for each in streams) and not any(each.failed for each in streams)
         raise SenseBindError(
             f"no window of {source.name} became an embedding, so {out} was not written: "
-            + "; ".join(line.strip() for line in stream_lines(pipeline.report, {}))
-            + ". Give a longer part, or a lower min_coverage="
+            + "; ".join(told)
+            + (advice if lacking else "")
         )
     return count
 

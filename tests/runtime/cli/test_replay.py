@@ -13,7 +13,7 @@ import pytest
 
 import sensebind as sb
 from sensebind.pooling import pooled
-from tests.support.bags import imu, text, write_db3, write_mcap
+from tests.support.bags import compressed_image, imu, text, write_db3, write_mcap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +229,19 @@ def test_a_recording_too_short_for_a_window_writes_nothing(
     assert ran.err.endswith("Give a longer part, or a lower min_coverage=\n")
     assert "samples: 20 = " in ran.out
     assert out.read_text() == "before"
+
+
+def test_a_recording_whose_messages_cannot_be_used_says_what_is_wrong_with_them(
+    run: Run, bundle_folder: Path, tmp_path: Path
+) -> None:
+    messages = [compressed_image("/cam", i * 10**8, b"GIF89a", "gif") for i in range(20)]
+    path = write_mcap(tmp_path / "gif.mcap", messages)
+    asked = ("--stream", "/cam=vision", "--out", tmp_path / "out.parquet")
+    ran = run("replay", path, "--bundle", bundle_folder, *asked)
+    assert ran.code == 1
+    assert ran.err.endswith(
+        "windows: 0 = 0 embedded; /cam: messages skipped: 20 neither JPEG nor PNG\n"
+    )
 
 
 BAD_USAGE = {
