@@ -143,7 +143,7 @@ def _at_least_one(records: Iterable[Record], total: int) -> Iterator[Record]:
         empty = False
         yield record
     if empty:
-        raise InputError(f"none of the {total} files could be embedded; the warnings say why")
+        raise InputError(f"no vector came of {counted(total, 'item')}; the warnings say why")
 
 
 def _write(records: Iterable[Record], out: Path, metadata: RunMetadata) -> int:

@@ -193,7 +193,7 @@ def test_a_folder_of_bad_files_only_fails_and_writes_nothing(
     (folder / "bad.png").write_bytes(b"no picture")
     ran = run("embed", folder, "--bundle", bundle_folder, "--out", tmp_path / "out.jsonl")
     assert ran.code == 2
-    assert "error: none of the 1 files could be embedded" in ran.err
+    assert "error: no vector came of 1 item; the warnings say why" in ran.err
     assert list(tmp_path.iterdir()) == [folder]
 
 
