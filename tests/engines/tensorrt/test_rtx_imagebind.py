@@ -7,6 +7,8 @@ size that these make. What is not: that a plan runs.
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,9 +103,8 @@ def size_of_plan(path: Path, kind: str, network: Transformer, rtx: Flavour) -> i
     return len(built.plan)
 
 
-def build_both(modality: Modality, folder: Path, rtx: Flavour, blocks: int | None) -> None:
-    """Build the FP32 and the half graph."""
-    path, network = export(modality, folder, blocks)
+def build_both(path: Path, modality: Modality, network: Transformer, rtx: Flavour) -> None:
+    """Build an FP32 graph and its half one."""
     full = size_of_plan(path, "FLOAT", network, rtx)
     half = size_of_plan(half_of(path, modality, network), "HALF", network, rtx)
     assert half < 0.6 * full
@@ -116,16 +117,21 @@ def _data_bytes(path: Path) -> int:
 
 @pytest.mark.parametrize("modality", SMALLER)
 def test_the_smaller_towers_become_plans(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
-    build_both(modality, tmp_path, rtx, None)
+    path, network = export(modality, tmp_path, None)
+    build_both(path, modality, network, rtx)
 
 
 @pytest.mark.parametrize("modality", LARGER)
 def test_two_blocks_of_the_larger_ones_do(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
-    build_both(modality, tmp_path, rtx, 2)
+    path, network = export(modality, tmp_path, 2)
+    build_both(path, modality, network, rtx)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("modality", LARGER)
 def test_all_blocks_of_the_larger_ones_do(modality: Modality, tmp_path: Path, rtx: Flavour) -> None:
     """FP32 graphs of 1.4 and 2.5 GB, and their half ones."""
-    build_both(modality, tmp_path, rtx, None)
+    # In a process of its own: the exporter keeps the weights of what it exported last.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        path, network = pool.submit(export, modality, tmp_path, None).result()
+    build_both(path, modality, network, rtx)
