@@ -139,7 +139,7 @@ def _group(
 
     def at(phase: str, name: str, time_ns: int) -> Event:
         event = _event(phase, name, _PREPROCESS, time_ns - origin_ns)
-        return {**event, "id": f"window {number}"}
+        return {**event, "id2": {"local": f"{number:#x}"}}  # of this process, not of all
 
     whole = f"{times.stream} window"
     yield {**at("b", whole, times.received_ns), "args": facts}

@@ -27,8 +27,8 @@ REQUIRED = {
     "s": {"name", "cat", "ph", "ts", "pid", "tid", "id"},
     "t": {"name", "cat", "ph", "ts", "pid", "tid", "id"},
     "f": {"name", "cat", "ph", "ts", "pid", "tid", "id", "bp"},
-    "b": {"name", "cat", "ph", "ts", "pid", "id"},
-    "e": {"name", "cat", "ph", "ts", "pid", "id"},
+    "b": {"name", "cat", "ph", "ts", "pid", "id2"},
+    "e": {"name", "cat", "ph", "ts", "pid", "id2"},
 }
 """Fields the format asks for, by phase."""
 
@@ -95,7 +95,7 @@ def test_arrows_lead_from_receipt_to_publication(tmp_path: Path) -> None:
 def test_each_window_has_its_stages_in_a_group(tmp_path: Path) -> None:
     groups = defaultdict(list)
     for event in of_phase(traced(tmp_path / "t.json", WINDOWS), "be"):
-        groups[event["id"]].append(event)
+        groups[event["id2"]["local"]].append(event)
     assert len(groups) == len(WINDOWS)
     for events in groups.values():
         opened: list[str] = []
