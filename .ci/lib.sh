@@ -58,19 +58,21 @@ environment() {
   local name=$1 version=$2 python key
   shift 2
   python=$(require_python "$version")
-  key=$({ "$python" -VV; printf '%s\n' "${@//$root/.}"; cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt; } | sha256sum)
+  key=$({
+    "$python" -VV
+    printf '%s\n' "${@//"$root"/.}"
+    cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt "$root"/deploy/constraints/*.txt
+  } | sha256sum)
   venv=$cache/$name-py$version-${key:0:16}
-  mkdir -p "$cache"
-  exec {lock}>"$venv.lock"
-  flock "$lock" # held until the stage's shell ends: two checkouts may share the cache
+  hold "$venv"
   if [ ! -e "$venv/.complete" ]; then
+    make_room 8
     say "creating the environment $name (Python $version)"
     rm -rf "$venv"
     "$python" -m venv "$venv"
     pip_install 'hatchling>=1.25' "$@"
     touch "$venv/.complete"
   fi
-  touch "$venv.lock"
   pip_install --no-deps --no-build-isolation --editable "$root"
   export PATH=$venv/bin:$PATH
 }
@@ -81,23 +83,32 @@ pip_install() {
     { tail -n 30 "$work/pip.log" >&2; die "pip install $* failed"; }
 }
 
-# What a run may write: all environments made anew, and the recordings of the largest tests.
-need_gb=20
+# hold FOLDER: it is this shell's alone until the shell ends; other runs may share the cache. The
+# time of the lock tells when the folder was last used. Locks stay when folders go: whoever waits for
+# one that was removed and whoever makes it anew would both have the folder.
+hold() {
+  local lock
+  mkdir -p "$cache"
+  exec {lock}>"$1.lock"
+  flock --nonblock "$lock" || { say "waiting for a run that uses $1" && flock "$lock"; }
+  touch "$1.lock"
+}
 
 free_gb() { echo $(($(df -Pk "$1" | awk 'NR == 2 { print $4 }') >> 20)); }
 
-# Environments that no run has used for a fortnight are removed, and where the disk is short the
-# others too, those first that have not been used for longest. One that is in use is locked.
-prune_cache() {
+# make_room GB: removes from the cache what no run has used for a fortnight and then, until so much
+# is free, what was not used for longest. What a run holds stays.
+make_room() {
   local lock
   mkdir -p "$cache"
   find "$cache" -maxdepth 1 -name '*.lock' -printf '%T@ %p\n' | sort -n | cut -d' ' -f2- |
     while IFS= read -r lock; do
-      [ "$(free_gb "$cache")" -lt $need_gb ] || [ -n "$(find "$lock" -mtime +14)" ] || continue
-      flock -n "$lock" rm -rf "${lock%.lock}" "$lock" || continue
+      [ -n "$(find "$lock" -mtime +14)" ] || [ "$(free_gb "$cache")" -lt "$1" ] || continue
+      # In this order: what was removed in part must not look complete.
+      flock --nonblock "$lock" rm -rf "${lock%.lock}/.complete" "${lock%.lock}" || continue
     done
-  [ "$(free_gb "$cache")" -ge 5 ] ||
-    die "$(free_gb "$cache") GB are free at $cache, and environments need up to $need_gb; make room or set SENSEBIND_CI_CACHE"
+  [ "$(free_gb "$cache")" -ge "$1" ] ||
+    die "$(free_gb "$cache") GB are free at $cache, and $1 are needed; make room or set SENSEBIND_CI_CACHE"
 }
 
 # run_tests STAGE PYTEST_ARGUMENT...: pytest, then the stage's list of skips, or that of the stage

@@ -11,6 +11,7 @@ install_pycuda() {
   local wheels
   system_packages gcc g++ libc6-dev binutils # the tests compile the driver
   wheels=$cache/pycuda-$pycuda-$("$venv/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+  hold "$wheels"
   [ -e "$wheels/.complete" ] || build_pycuda "$wheels"
   pip_install "$wheels"/pycuda-*.whl
 }
