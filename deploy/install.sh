@@ -118,7 +118,7 @@ check_needs() {
     die "$prefix is there and no environment; name another with --prefix, or move it away"
   fi
   if [ "$gpu" = yes ]; then
-    find_nvcc
+    find_toolkit
     command -v g++ >/dev/null || die "pycuda needs a compiler; install: sudo apt install g++ python3-dev"
     local header
     header=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h
@@ -133,13 +133,29 @@ check_needs() {
     [ "$(id -u)" -eq 0 ] || die "--service changes the system; run it with sudo"
     [ "$prefix" = /opt/sensebind ] || die "--service: the unit starts /opt/sensebind, not $prefix"
   fi
+  if [ -n "$service" ]; then
+    local home
+    home=$("$python" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))')
+    [[ $home/ != /home/* && $home/ != /root/* ]] ||
+      die "--service: $python lies in $home, and systemd hides homes from the service; name the system's with --python"
+  fi
 }
 
-find_nvcc() {
-  local folder=${CUDA_HOME:-/usr/local/cuda}/bin
-  command -v nvcc >/dev/null && return 0
-  [ ! -x "$folder/nvcc" ] || { export PATH=$folder:$PATH && return 0; }
-  die "pycuda is built with CUDA's nvcc, which was not found; on a Jetson: sudo apt install nvidia-jetpack; or leave the GPU out with --cpu"
+# The toolkit that pycuda is built with, by the nvcc on the PATH: that of CUDA_HOME, or else that of
+# the PATH, or the usual one. An nvcc on the PATH may be a wrapper, without a toolkit around it.
+find_toolkit() {
+  local nvcc toolkit toolkits=("${CUDA_HOME:-}")
+  if [ -z "${CUDA_HOME:-}" ]; then
+    nvcc=$(command -v nvcc || true)
+    toolkits=("${nvcc:+$(dirname "$(dirname "$(realpath "$nvcc")")")}" /usr/local/cuda)
+  fi
+  for toolkit in "${toolkits[@]}"; do
+    if [ -x "$toolkit/bin/nvcc" ] && [ -e "$toolkit/include/cuda.h" ]; then
+      export PATH=$toolkit/bin:$PATH
+      return 0
+    fi
+  done
+  die "pycuda is built with CUDA's toolkit, whose nvcc and cuda.h were not found; on a Jetson: sudo apt install nvidia-jetpack; elsewhere set CUDA_HOME; or leave the GPU out with --cpu"
 }
 
 # A sourced ROS puts its packages before the environment's; pip must not count them as installed.
@@ -175,9 +191,15 @@ check_tensorrt() {
 
 install_service() {
   say "service: user sensebind, unit, udev rules, /etc/sensebind/robot.toml"
-  getent group plugdev >/dev/null || does groupadd --system plugdev
+  local groups group
+  read -ra groups <<<"$(sed -n 's/^SupplementaryGroups=//p' "$here/systemd/sensebind.service")"
+  for group in "${groups[@]}"; do
+    getent group "$group" >/dev/null || does groupadd --system "$group" # without it the unit fails
+  done
   getent passwd sensebind >/dev/null ||
     does useradd --system --user-group --home-dir /var/lib/sensebind --shell /usr/sbin/nologin sensebind
+  # Before its first start: for plans that are built ahead of it, and for --check.
+  does install -d -o sensebind -g sensebind /var/lib/sensebind /var/cache/sensebind /run/sensebind
   does install -D -m 644 "$here/systemd/sensebind.service" /etc/systemd/system/sensebind.service
   does install -D -m 644 "$here/udev/70-sensebind.rules" /etc/udev/rules.d/70-sensebind.rules
   does install -D -m 644 "$here/logrotate/sensebind" /etc/logrotate.d/sensebind

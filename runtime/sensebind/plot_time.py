@@ -45,7 +45,8 @@ def draw_time(path: Path) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    figure = Figure(figsize=(11, 8.2), dpi=100, facecolor="white")
+    # 8.2 inches are 819.99… pixels, which Matplotlib 3.10 cuts and later ones round.
+    figure = Figure(figsize=(11, 8.200001), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
     clock, windows = figure.subplots(2, 1, height_ratios=(1, 1.15))
     figure.subplots_adjust(left=0.09, right=0.975, top=0.95, bottom=0.07, hspace=0.34)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,84 @@ def test_unknown_stage_is_refused() -> None:
 
 
 def test_every_stage_is_told_of() -> None:
-    (listed,) = re.findall(r"^stages=\((.*)\)$", (CI / "run").read_text(), re.MULTILINE)
+    script = (CI / "run").read_text(encoding="utf-8")
     page = (CI.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(\w+)` \| 3", page, re.MULTILINE)) == set(listed.split())
+    stages, others = (re.findall(rf"^{name}=\((.*)\)$", script, re.MULTILINE)[0].split()
+                      for name in ("stages", "others"))  # fmt: skip
+    assert set(re.findall(r"^\| `(\w+)` \| 3", page, re.MULTILINE)) == set(stages)
+    rows = "".join(re.findall(r"^\| `\w+` \| 3.*$", page, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", rows)) >= set(others)
+
+
+class Cache:
+    """Environments of earlier runs; each takes a GB of a disk that had 7 free."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.bin = folder / "cache", folder / "bin"
+        for hours, name in enumerate(("new", "older", "oldest"), start=1):
+            (self.folder / name).mkdir(parents=True)
+            (self.folder / name / ".complete").touch()
+            self.used(name, hours)
+        self.bin.mkdir()
+        df = self.bin / "df"
+        df.write_text(
+            f"#!/bin/bash\nshopt -s nullglob\nset -- {self.folder}/*/\n"
+            "echo header; echo disk 0 0 $(((7 - $#) << 20)) 0% /\n"
+        )
+        df.chmod(0o755)
+
+    def used(self, name: str, hours_ago: float) -> None:
+        lock = self.folder / f"{name}.lock"
+        lock.touch()
+        then = time.time() - 3600 * hours_ago
+        os.utime(lock, (then, then))
+
+    def start(self, script: str) -> subprocess.Popen[str]:
+        path = f"{self.bin}:{os.environ['PATH']}"
+        return subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", f"source {CI / 'lib.sh'}\n{script}"],
+            env={"PATH": path, "SENSEBIND_CI_CACHE": str(self.folder)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, script: str) -> tuple[int, str]:
+        """Exit status and complaints."""
+        process = self.start(script)
+        _, complaints = process.communicate()
+        return process.returncode, complaints
+
+    def kept(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir() if path.is_dir()}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path)
+
+
+def test_room_is_made_of_what_was_not_used_for_longest(cache: Cache) -> None:
+    assert cache.run("make_room 5") == (0, "")
+    assert cache.kept() == {"new", "older"}
+    assert (cache.folder / "oldest.lock").exists()
+
+
+def test_what_no_run_used_for_a_fortnight_goes_where_there_is_room_too(cache: Cache) -> None:
+    cache.used("older", 15.1 * 24)
+    assert cache.run("make_room 1") == (0, "")
+    assert cache.kept() == {"new", "oldest"}
+
+
+def test_what_a_run_holds_stays_and_too_little_room_is_told(cache: Cache) -> None:
+    status, complaints = cache.run('(hold "$cache/older" && make_room 9)')
+    assert status == 1
+    assert cache.kept() == {"older"}
+    assert f"6 GB are free at {cache.folder}, and 9 are needed; make room or set" in complaints
+
+
+def test_a_run_waits_for_another_that_uses_the_same(cache: Cache) -> None:
+    with (cache.folder / "new.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = cache.start('hold "$cache/new" && echo held')
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == f"  waiting for a run that uses {cache.folder}/new\n"
+    assert waiting.communicate() == ("held\n", "")

@@ -69,6 +69,8 @@ class Board:
         self.folder, self.bin = folder, folder / "bin"
         self.release = folder / "nv_tegra_release"
         self.bin.mkdir()
+        (folder / "include").mkdir()
+        (folder / "include" / "cuda.h").touch()
         (folder / "Python.h").touch()
         for tool in ("bash", "cat", "dirname", "env", "grep", "id", "ls", "realpath", "sed"):
             (self.bin / tool).symlink_to(f"/usr/bin/{tool}")
@@ -80,12 +82,13 @@ class Board:
         path.write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
-    def python(self, version: str, *, tensorrt: bool = True) -> None:
-        """An interpreter of the system that says what it is asked for."""
+    def python(self, version: str, *, tensorrt: bool = True, home: str = "/usr") -> None:
+        """An interpreter that lies in `home` and says what it is asked for."""
         self.program(
             f"python{version}",
             f"case $* in *version_info*) echo {version} ;; *get_paths*) echo {self.folder} ;;\n"
-            f"*tensorrt*) exit {int(not tensorrt)} ;; -V) echo Python {version} ;; esac",
+            f"*base_prefix*) echo {home} ;; *tensorrt*) exit {int(not tensorrt)} ;;\n"
+            f"-V) echo Python {version} ;; esac",
         )
 
     def jetson(self, release: int) -> None:
@@ -168,8 +171,9 @@ def test_what_cannot_be_is_told(
 @pytest.mark.parametrize(
     ("without", "told"),
     [
-        ("nvcc", "sudo apt install nvidia-jetpack"),
-        ("g++", "sudo apt install g++ python3-dev"),
+        ("bin/nvcc", "sudo apt install nvidia-jetpack"),
+        ("include/cuda.h", "set CUDA_HOME"),
+        ("bin/g++", "sudo apt install g++ python3-dev"),
         ("tensorrt", "sudo apt install python3-libnvinfer"),
     ],
 )
@@ -178,11 +182,36 @@ def test_what_a_jetson_lacks_is_told_before_anything_is_done(
 ) -> None:
     board.jetson(36)
     board.python("3.10", tensorrt=without != "tensorrt")
-    (board.bin / without).unlink(missing_ok=True)
+    (board.folder / without).unlink(missing_ok=True)
     done = board.install()
     assert done.returncode == 1
     assert told in done.stderr
     assert "+ " not in done.stdout
+
+
+def test_a_service_gets_the_groups_and_folders_of_its_unit(board: Board) -> None:
+    board.jetson(36)
+    board.python("3.10")
+    board.program("getent", "exit 1")  # neither groups nor the user are there
+    steps = [shlex.split(step) for step in board.steps("--service")]
+    service = unit()["Service"]
+    assert [words[-1] for words in steps if words[0] == "groupadd"] == service[
+        "SupplementaryGroups"
+    ].split()
+    assert [words[-1] for words in steps if words[0] == "useradd"] == [service["User"]]
+    (folders,) = [words for words in steps if words[:2] == ["install", "-d"]]
+    owner = ["-o", service["User"], "-g", service["Group"]]
+    places = {"/var/lib": "StateDirectory", "/var/cache": "CacheDirectory",
+              "/run": "RuntimeDirectory"}  # fmt: skip
+    assert folders[2:] == [*owner, *(f"{at}/{service[key]}" for at, key in places.items())]
+    assert all(Path(words[4]).is_file() for words in steps if words[:2] == ["install", "-D"])
+
+
+def test_a_service_is_not_given_a_python_that_systemd_hides(board: Board) -> None:
+    board.python("3.10", home="/home/me/.pyenv/versions/3.10.14")
+    done = board.install("--jetpack", "6", "--service")
+    assert done.returncode == 1
+    assert "systemd hides homes from the service; name the system's with --python" in done.stderr
 
 
 def test_a_folder_of_something_else_is_left_alone(board: Board) -> None:
