@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,11 +53,11 @@ class ZeroShot:
 
         Raises:
             InputError: for fewer than two classes, a class without prompts, an empty prompt, or a
-                temperature that is not above 0.
+                temperature that is not finite and above 0.
             BundleError: if the bundle has no text encoder.
         """
-        if not temperature > 0:
-            raise InputError(f"temperature is {temperature}, expected a number above 0")
+        if not 0 < temperature < math.inf:
+            raise InputError(f"temperature is {temperature}, expected a finite number above 0")
         if len(classes) < 2:
             raise InputError(
                 f"zero-shot compares classes, {len(classes)} were given ({', '.join(classes)}); "

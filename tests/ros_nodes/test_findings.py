@@ -55,6 +55,23 @@ def test_levels_go_from_what_is_worst() -> None:
     assert found(look).message == topic.problem
 
 
+def test_stamps_by_another_clock_are_told() -> None:
+    topic = Topic("imu", "imu", "sensor_msgs/msg/Imu", received=1)
+    look, running = looking(topic)
+    topic.delay.record(90 * 10**9)
+    topic.delay.record(4 * 10**9)  # a burst that waited, and one that did not
+    assert found(look).level is Level.OK
+    running.known["imu"].update(late=3)
+    topic.delay.record(90 * 10**9)
+    finding = found(look)
+    assert finding.level is Level.WARN
+    assert finding.message.startswith("the stamps of 'imu' are at least 90 s behind ROS time; set")
+    assert finding.values["delay of imu p50 (ms)"] == "90000.000"
+    topic.delay.record(-2 * 10**9)
+    assert "'imu' are at least 2.0 s ahead of ROS time" in found(look).message
+    assert found(look).level is Level.OK  # nothing came since
+
+
 def test_silence_is_stale() -> None:
     look, _ = looking(Topic("imu", "imu"), silence_s=1e-9)
     assert found(look).level is Level.STALE

@@ -42,6 +42,12 @@ def test_messages_become_blocks_at_once() -> None:
     assert topic.heard_ns > 0
 
 
+def test_a_message_without_a_stamp_has_no_delay() -> None:
+    source, topic, blocks = opened()
+    source.receive(topic, imu(0))
+    assert (len(blocks), topic.delay.count) == (1, 0)
+
+
 def test_frame_ids_are_followed() -> None:
     source, topic, _ = opened()
     for frame_id in ("imu_link", "imu_link", "imu", "imu_link2", ""):

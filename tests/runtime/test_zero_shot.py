@@ -62,7 +62,7 @@ def test_bad_arguments_are_named(bundle: Bundle) -> None:
         ZeroShot(bundle, {"cat": ["a cat"]})
     with pytest.raises(InputError, match=r"class 'dog' has prompts 'a dog', expected a list"):
         ZeroShot(bundle, {"cat": ["a cat"], "dog": "a dog"})
-    with pytest.raises(InputError, match="temperature is 0, expected a number above 0"):
+    with pytest.raises(InputError, match="temperature is 0, expected a finite number above 0"):
         ZeroShot(bundle, CLASSES, temperature=0)
     with pytest.raises(InputError, match="a text is '  ', expected at least one word"):
         ZeroShot(bundle, {"cat": ["a cat"], "dog": ["  "]})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from sensebind.grid import NS_PER_S
 from sensebind_ros.counts import EMITTED, LOST, MISSING, PUSHED, topic_counts
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from sensebind.bundle import Bundle
     from sensebind.clock.models import StampStatus
-    from sensebind.metrics.histogram import Summary
+    from sensebind.metrics.histogram import Histogram, Summary
     from sensebind_ros.configs import TopicConfig
     from sensebind_ros.running import Running
     from sensebind_ros.settings import Settings
@@ -27,6 +28,10 @@ _HARMLESS = {
     PUSHED, EMITTED, "used", "unused", "embedded", "warming", "ending", "pending",
 }  # fmt: skip
 """Counts that are no trouble."""
+
+_BEHIND_NS, _AHEAD_NS = 5 * NS_PER_S, NS_PER_S // 10
+"""Beyond these, stamps are by another clock, if none of a period is nearer: messages may wait, and
+the clocks of two computers differ a little."""
 
 
 class Level(IntEnum):
@@ -129,7 +134,8 @@ class Looking:
     def _stream(
         self, state: StreamState, rates: tuple[float, float], new: Counter[str], topic: TopicConfig
     ) -> Finding:
-        finding = Finding(f"stream {state.name}", values=_stream_values(state, rates))
+        delays = {each.name: each.take_delay() for each in state.topics}
+        finding = Finding(f"stream {state.name}", values=_stream_values(state, rates, delays))
         for each in state.topics:
             if each.problem or each.misdescribed:
                 finding.worsen(Level.ERROR, each.problem or each.misdescribed)
@@ -137,6 +143,9 @@ class Looking:
                 finding.worsen(Level.ERROR, _unfit(each))
         if self._is_silent(state, topic.silence_s):
             finding.worsen(Level.STALE, f"no messages for {topic.silence_s:g} s")
+        for name, delay in delays.items():
+            if astray := _astray(name, delay):
+                finding.worsen(Level.WARN, astray)
         trouble = {c: n for c, n in new.items() if c not in _HARMLESS and n}
         if trouble:
             listed = ", ".join(f"{count} {cause}" for cause, count in trouble.items())
@@ -202,7 +211,9 @@ def active_finding(state: str, running: Running, clock_jumps: int, unpublished: 
     return finding
 
 
-def _stream_values(state: StreamState, rates: tuple[float, float]) -> dict[str, str]:
+def _stream_values(
+    state: StreamState, rates: tuple[float, float], delays: Mapping[str, Histogram]
+) -> dict[str, str]:
     message_hz, window_hz = rates
     values = {}
     for topic in state.topics:
@@ -210,7 +221,7 @@ def _stream_values(state: StreamState, rates: tuple[float, float]) -> dict[str, 
         if topic.described_by:
             values[f"{topic.name} described by"] = topic.described_by
         values[f"publishers of {topic.name}"] = f"{topic.publishers}"
-        values |= _percentiles(f"delay of {topic.name}", topic.take_delay().summary())
+        values |= _percentiles(f"delay of {topic.name}", delays[topic.name].summary())
         values |= _percentiles(f"delay of {topic.name} ever", topic.past_delay.summary())
         values[f"liveliness changes of {topic.name}"] = f"{topic.liveliness}"
         values[f"incompatible publishers of {topic.name}"] = f"{topic.incompatible}"
@@ -252,6 +263,20 @@ def _clock(stamps: StampStatus | None) -> str:
         f", {stamps.by_arrival} messages placed by their arrival" if stamps.by_arrival else ""
     )
     return f"header stamps in ROS time{by_arrival}"
+
+
+def _astray(topic: str, delay: Histogram) -> str:
+    """That all stamps of a period are by another clock than ROS time; "" if they are not."""
+    if delay.count and delay.min_ns > _BEHIND_NS:
+        lies = f"at least {delay.min_ns / NS_PER_S:.0f} s behind"
+    elif delay.count and delay.max_ns < -_AHEAD_NS:
+        lies = f"at least {-delay.max_ns / NS_PER_S:.1f} s ahead of"
+    else:
+        return ""
+    return (
+        f"the stamps of {topic!r} are {lies} ROS time; set use_sim_time if a recording is played, "
+        "or else the clock of what stamps them"
+    )
 
 
 def _unfit(topic: Topic) -> str:

@@ -52,7 +52,8 @@ class Topic:
         lost: messages that the middleware says it lost; it does not tell of those for which the
             queue had no room.
         frame_id: of the newest message.
-        delay: from a message's stamp until its block was in the ring, since the last look.
+        delay: from a message's stamp, if it has one, until its block was in the ring, since the
+            last look.
         past_delay: the same before that.
         heard_ns: when the newest message came, by the monotonic clock; 0 before the first.
         described_by: the topic whose messages described these; "" if none did.
@@ -177,7 +178,9 @@ class TopicSource:
             return
         deliver(block)
         self.report.count(topic.stream)
-        topic.delay.record(self._now_ns() - _newest_ns(block))
+        stamp_ns = _newest_ns(block)
+        if stamp_ns:  # 0 is none: placed by its arrival
+            topic.delay.record(self._now_ns() - stamp_ns)
 
     def _skip(self, topic: Topic, cause: str) -> None:
         topic.skip(cause)
