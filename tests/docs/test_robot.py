@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "robot.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 COMMANDS = [words[1:] for words in commands(PAGE) if words[0] == "sensebind"]
-HERE, ROBOT = blocks(PAGE, "toml")
+HERE, ROBOT, PLANS = blocks(PAGE, "toml")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,11 @@ def test_the_robot_with_sensors_is_valid(tmp_path: Path) -> None:
     config = read_robot_config(tmp_path / "robot.toml")
     assert set(config.devices) == {"mic", "depth", "front", "imu"}
     assert config.health.port == 8080
+
+
+def test_the_robot_that_builds_its_plans_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "robot.toml").write_text(f"{ROBOT}\n{PLANS}", encoding="utf-8")
+    assert read_robot_config(tmp_path / "robot.toml").engines.build
 
 
 def test_its_mistake_is_told_as_it_says(tmp_path: Path) -> None:

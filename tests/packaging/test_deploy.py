@@ -285,6 +285,13 @@ def test_the_examples_commented_parts_are_valid_too(tmp_path: Path) -> None:
     config = read_robot_config(tmp_path / "robot.toml")
     assert set(config.devices) == {"mic", "depth", "imu"}
     assert config.record is not None
+    assert config.engines.build
+
+
+def test_a_build_that_runs_out_of_memory_does_not_end_the_service() -> None:
+    service = unit()["Service"]
+    assert service["OOMPolicy"] == "continue"
+    assert "KillMode" not in service  # by default what it has begun ends with it
 
 
 def test_rotation_leaves_files_alone_that_begin_anew_by_themselves() -> None:

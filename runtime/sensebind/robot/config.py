@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,26 @@ from sensebind.config import PipelineConfig
 from sensebind.describing import ChangeSettings, DescribingConfig, LabelSettings
 from sensebind.fusion import FusionConfig  # noqa: TC001 - msgspec reads annotations
 from sensebind.robot.device_config import DeviceConfig  # noqa: TC001 - msgspec reads annotations
+
+
+class EnginesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is done about encoders that have no TensorRT plan yet.
+
+    Attributes:
+        build: whether the service builds the plans that its streams lack, one after the other; by
+            `sensebind engine build` only if false.
+        meanwhile: until its plan is ready an encoder runs on the "cpu"; with "wait" the devices are
+            opened after the builds.
+        memory_mib: a plan is not built if that may take more; if None, more than what is free less
+            512 MiB.
+        verify: whether a plan is compared with the bundle's golden vectors before it is taken, and
+            refused where the bundle asks for more.
+    """
+
+    build: bool = False
+    meanwhile: Literal["cpu", "wait"] = "cpu"
+    memory_mib: Annotated[int, Meta(ge=256)] | None = None
+    verify: bool = True
 
 
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,6 +106,7 @@ class RobotConfig(PipelineConfig, frozen=True, forbid_unknown_fields=True, kw_on
         fusion: how streams are joined; not if None.
         changes: what is a change, and where they are written; not if None.
         devices: what delivers the streams, by names of your choice.
+        engines: what is done about encoders that have no TensorRT plan yet.
         output: where embeddings go; nowhere if None.
         record: where the sensors are recorded; nowhere if None.
         stats: where statistics go; nowhere if None.
@@ -98,6 +119,7 @@ class RobotConfig(PipelineConfig, frozen=True, forbid_unknown_fields=True, kw_on
     fusion: FusionConfig | None = None
     changes: ChangeSettings | None = None
     devices: dict[str, DeviceConfig] = {}  # noqa: RUF012 - msgspec copies it
+    engines: EnginesConfig = EnginesConfig()
     output: OutputConfig | None = None
     record: RecordConfig | None = None
     stats: StatsConfig | None = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.robot.config import RobotConfig
 
-_AT_ONCE = ("prompts", "labels", "fusion", "changes", "output", "stats", "health")
+_AT_ONCE = ("prompts", "labels", "fusion", "changes", "engines", "output", "stats", "health")
 _POLICIES = ("policy", "queue", "priority", "deadline_s")
 _OF_THE_BUNDLE = ("bundle", "backend", "threads")
 

@@ -32,6 +32,7 @@ class StreamHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         modality: its sense.
+        engine: backend that made its newest embedding, and what it computed in.
         embedded: windows that became embeddings.
         dropped: windows that did not, and samples no window could hold, by cause.
         age_s: since the newest sample of its newest embedding; None if there was none yet.
@@ -40,6 +41,7 @@ class StreamHealth(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     modality: str
+    engine: str
     embedded: int
     dropped: dict[str, int]
     age_s: float | None = None
@@ -58,7 +60,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         config: the configuration's file.
         config_error: why the file was refused when it was last read again; the service goes on as
             it was. None if it was not.
-        bundle, backend: what encodes.
+        bundle: what encodes.
+        backend: of its engines; several are joined by "+".
+        plans: how far the plans are that the service builds, by modality; empty if it does not.
         streams: by name.
         queues: samples, blocks and windows that wait, by place.
         written: records that were offered to the output, written, and lost.
@@ -75,6 +79,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     config_error: str | None
     bundle: str
     backend: str
+    plans: dict[str, str]
     streams: dict[str, StreamHealth]
     queues: dict[str, int]
     written: dict[str, int]

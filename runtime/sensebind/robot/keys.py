@@ -15,6 +15,7 @@ from sensebind.config_fields import ConfigField, config_fields
 from sensebind.describing import ChangeSettings, LabelSettings
 from sensebind.fusion import FusionConfig
 from sensebind.robot.config import (
+    EnginesConfig,
     HealthConfig,
     OutputConfig,
     RecordConfig,
@@ -35,6 +36,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "[labels]": LabelSettings,
     "[fusion]": FusionConfig,
     "[changes]": ChangeSettings,
+    "[engines]": EnginesConfig,
     "[output]": OutputConfig,
     "[record]": RecordConfig,
     "[stats]": StatsConfig,

@@ -44,6 +44,10 @@ class Notifier:
         """The service ends."""
         self._send("STOPPING=1")
 
+    def extend(self, seconds: float) -> None:
+        """The start may take so long from now on, whatever the manager allows."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
     def watchdog(self) -> None:
         """The service is alive and gets on."""
         self._send("WATCHDOG=1")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, g
 
 import msgspec
 
+from sensebind.backends.tensorrt.library import NAMES as TENSORRT
 from sensebind.config_fields import ConfigField, config_fields
 from sensebind.errors import ConfigError, InputError, SenseBindError
 from sensebind.robot.config import RobotConfig
@@ -36,6 +37,7 @@ _KINDS = {
     "texts": "a list of texts",
 }
 _PROMPT_FILES = (".json", ".toml", ".txt")
+_WITH_PLANS = ("auto", *TENSORRT)
 
 
 def read_robot_config(path: str | Path) -> RobotConfig:
@@ -76,6 +78,11 @@ def files_of(config: RobotConfig) -> dict[str, str]:
 
 def _placed(config: RobotConfig, folder: Path) -> RobotConfig:
     """The configuration with absolute paths and with the prompts in it."""
+    if config.engines.build and config.backend not in _WITH_PLANS:
+        raise ConfigError(
+            f"engines.build is true and backend is {_shown(config.backend)}, which runs no plans; "
+            f"set backend to one of {', '.join(_WITH_PLANS)}, or engines.build to false"
+        )
     values: dict[str, Any] = {}
     if (folder / config.bundle).is_dir():
         values["bundle"] = str(folder / config.bundle)

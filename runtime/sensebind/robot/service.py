@@ -7,35 +7,37 @@ import logging
 import os
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
-from sensebind.bundle import Bundle
 from sensebind.errors import SenseBindError
 from sensebind.metrics.lines import SnapshotLines
 from sensebind.metrics.process import resident_bytes
 from sensebind.metrics.ticker import Ticker
 from sensebind.robot.devices import sources_of
 from sensebind.robot.difference import difference
-from sensebind.robot.health import Health, StreamHealth, health_reports
+from sensebind.robot.health import Health, health_reports
 from sensebind.robot.notify import Notifier
 from sensebind.robot.outputs import finish_leftovers, leftovers
 from sensebind.robot.places import Places
+from sensebind.robot.plan_builds import PlanBuilds, Wanted, load_bundle, modalities_of
 from sensebind.robot.progress import Progress, Watchdog, Work, work_of
 from sensebind.robot.reading import files_of, read_robot_config
 from sensebind.robot.session import Session
-from sensebind.run_state import stream_counts
 from sensebind.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from sensebind.bundle import Bundle
     from sensebind.robot.config import RobotConfig
     from sensebind.robot.device_config import DeviceConfig
     from sensebind.robot.health import Status
     from sensebind.sources.base import LiveSource
+    from sensebind.types import Modality
 
     SourcesOf = Callable[[Mapping[str, DeviceConfig]], Sequence[LiveSource]]
 
@@ -43,6 +45,8 @@ _log = logging.getLogger(__name__)
 _INCIDENTS = 20
 _LEFTOVERS_S = 60.0
 """What is not finished by then is at the next start."""
+_BUILD_S = 3600.0
+"""The service manager hears of a build that is waited for at least as often."""
 
 
 class Service:
@@ -86,6 +90,7 @@ class Service:
         self._begin_s = time.monotonic()
         self._bundle: Bundle | None = None
         self._session: Session | None = None
+        self._plans: PlanBuilds | None = None
         self._has_begun = False
         self._reports = ExitStack()
         self._progress = Progress(self._work)
@@ -111,9 +116,7 @@ class Service:
             watchdog = stack.enter_context(Watchdog(self._notifier, self._progress, self._say))
             self._places.take(self.config)
             self._finish_leftovers()
-            self._bundle = _loaded(self.config)
-            self._start(self._made(self.config, self._bundle))
-            self._report()
+            self._begin(self.config, load_bundle(self.config))
             watchdog.start()
             while True:
                 what, session, error = self._events.get()
@@ -121,6 +124,8 @@ class Service:
                     return
                 if what == "reload":
                     self._reload()
+                elif what == "built":
+                    self._built()
                 elif session is self._session and what == "begun":
                     self._began()
                 elif session is self._session:
@@ -131,7 +136,7 @@ class Service:
 
     def health(self) -> Health:
         """How the service is; for all threads."""
-        session, bundle = self._session, self._bundle
+        session, bundle, plans = self._session, self._bundle, self._plans
         pipeline = None if session is None else session.pipeline
         stuck = self._status == "running" and self._progress.is_stuck
         incidents = [] if pipeline is None else list(pipeline.report.incidents)[-_INCIDENTS:]
@@ -144,8 +149,9 @@ class Service:
             config=str(self._path),
             config_error=self._config_error,
             bundle=self.config.bundle if bundle is None else bundle.name,
-            backend="" if bundle is None else bundle.backend,
-            streams={} if session is None else _stream_health(session),
+            backend="" if session is None else session.backend,
+            plans={} if plans is None else {m.value: s for m, s in list(plans.states.items())},
+            streams={} if session is None else session.streams(),
             queues={} if pipeline is None else pipeline.queues(),
             written={} if session is None else session.written,
             incidents=[f"{i.where}: {i.what} ({i.count} times)" for i in incidents],
@@ -156,6 +162,61 @@ class Service:
         session = self._session
         return Work() if session is None or self._status != "running" else work_of(session.pipeline)
 
+    def _begin(self, config: RobotConfig, bundle: Bundle) -> None:
+        """Begin the first session, or the builds that it is to wait for."""
+        if config.engines.build and config.engines.meanwhile == "wait":
+            found = modalities_of(self._sources(config.devices), bundle, config)
+            self.config, self._bundle = config, bundle
+            self._want_plans(found)
+        else:
+            session = self._made(config, bundle)
+            self.config, self._bundle = config, bundle
+            self._start(session)
+        self._report()
+
+    def _built(self) -> None:
+        """Begin the session that waited for its plans."""
+        bundle, plans = self._bundle, self._plans
+        if self._session is None and bundle is not None and plans is not None and plans.finished:
+            self._start(self._made(self.config, bundle))
+            self._report()
+
+    def _want_plans(self, modalities: Iterable[Modality]) -> None:
+        """Have the plans built that encoders lack, unless that is being done already."""
+        assert self._bundle is not None
+        wanted = Wanted.of(self._bundle, self.config, modalities)
+        if self._plans is not None and self._plans.wanted == wanted:
+            return
+        self._stop_plans()
+        done = partial(self._events.put, ("built", None, None))
+        self._plans = PlanBuilds(wanted, self._say, self._tell_progress, done)
+        self._plans.start()
+
+    def _want_plans_of(self, session: Session) -> None:
+        self._want_plans(stream.modality for stream in session.pipeline.report.streams.values())
+
+    def _stop_plans(self) -> None:
+        if self._plans is not None:
+            self._plans.close()
+
+    def _tell_progress(self, what: str) -> None:
+        """Tell the service manager what is being built."""
+        if self._status == "starting":
+            self._notifier.extend(_BUILD_S)
+        self._notifier.status("; ".join(filter(None, (self._running(), what))))
+
+    def _running(self) -> str:
+        """What runs, as a line; "" before anything does."""
+        session, bundle = self._session, self._bundle
+        if session is None or bundle is None or not self._has_begun:
+            return ""
+        streams = ", ".join(session.pipeline.report.streams)
+        return f"running: bundle {bundle.name} on {session.backend}, streams {streams}"
+
+    def _tell_engine(self, line: str) -> None:
+        self._say(line)
+        self._notifier.status(self._running())
+
     def _made(self, config: RobotConfig, bundle: Bundle) -> Session:
         return Session(
             config,
@@ -163,6 +224,7 @@ class Service:
             self._sources(config.devices),
             lambda session: self._events.put(("begun", session, None)),
             lambda session, error: self._events.put(("ended", session, error)),
+            self._tell_engine,
         )
 
     def _start(self, session: Session) -> None:
@@ -171,9 +233,8 @@ class Service:
 
     def _began(self) -> None:
         """A session's streams are wired."""
-        session, bundle = self._session, self._bundle
+        session = self._session
         assert session is not None
-        assert bundle is not None
         self._has_begun = True
         if self._status == "starting" and self._seconds is not None:
             timer = Timer(self._seconds, self.stop)
@@ -181,11 +242,10 @@ class Service:
             timer.start()
         self._status = "running"
         self._say_notes(session)
-        streams = ", ".join(session.pipeline.report.streams)
-        line = f"running: bundle {bundle.name} on {bundle.backend}, streams {streams}"
-        self._say(line)
+        self._say(self._running())
         self._notifier.ready()
-        self._notifier.status(line)
+        self._notifier.status(self._running())
+        self._want_plans_of(session)
 
     def _say_notes(self, session: Session) -> None:
         for note in session.notes():
@@ -193,7 +253,8 @@ class Service:
 
     def _reload(self) -> None:
         """Take over a new configuration; one that is not valid changes nothing."""
-        self._notifier.reloading()
+        if self._status != "starting":
+            self._notifier.reloading()
         try:
             config = read_robot_config(self._path)
             self._places.take(config)
@@ -203,12 +264,18 @@ class Service:
             self._config_error = str(error)
             self._say(f"the new configuration is refused, and everything goes on: {error}")
         self._places.leave_all_but(self.config)
-        self._notifier.ready()
+        if self._status != "starting":
+            self._notifier.ready()
 
     def _take_over(self, config: RobotConfig, files: dict[str, str]) -> None:
         session = self._session
-        assert session is not None
         what = difference(self.config, config, self._files, files)
+        if session is None:  # it waits for plans
+            bundle = load_bundle(config) if what.bundle or self._bundle is None else self._bundle
+            self._begin(config, bundle)
+            self._files = files
+            self._say("the new configuration is taken over")
+            return
         if what.restarts or not self._has_begun:
             self._say(f"a new run begins, for {', '.join(what.restarts) or 'the first did not'}")
             self._replace(config, new_bundle=bool(what.bundle))
@@ -223,6 +290,8 @@ class Service:
         self.config, self._files = config, files
         if reports or what.restarts:
             self._report()
+        if "engines" in what.at_once and not what.restarts:
+            self._want_plans_of(session)
 
     def _replace(self, config: RobotConfig, *, new_bundle: bool) -> None:
         """End the session and begin another; if that fails, one as before.
@@ -232,7 +301,7 @@ class Service:
         before, old_bundle = self._session, self._bundle
         assert before is not None
         assert old_bundle is not None
-        bundle = _loaded(config) if new_bundle else old_bundle
+        bundle = load_bundle(config) if new_bundle else old_bundle
         session = self._made(config, bundle)
         self._status = "restarting"
         before.stop()
@@ -242,6 +311,7 @@ class Service:
         error = self._outcome(session)
         if error is None:
             if new_bundle:
+                self._stop_plans()
                 old_bundle.close()
             return
         self._say(f"the new run failed ({error}); the old one is begun again")
@@ -302,6 +372,7 @@ class Service:
     def _end(self) -> None:
         self._status = "stopping"
         self._notifier.stopping()
+        self._stop_plans()
         if self._session is not None:
             self._session.stop()
             self._session.join()
@@ -312,24 +383,3 @@ class Service:
         if self._bundle is not None:
             self._bundle.close()
         self._places.close()
-
-
-def _loaded(config: RobotConfig) -> Bundle:
-    return Bundle.load(config.bundle, backend=config.backend, threads=config.threads)
-
-
-def _stream_health(session: Session) -> dict[str, StreamHealth]:
-    found = {}
-    for name, counts in stream_counts(session.pipeline).items():
-        record = session.latest.get(name)
-        age_ns = None if record is None else time.time_ns() - record.embedding.stamp_ns
-        scores = None if record is None else record.scores
-        found[name] = StreamHealth(
-            modality=counts.modality,
-            embedded=counts.embedded,
-            dropped={cause: count for cause, count in counts.dropped.items() if count},
-            age_s=None if age_ns is None else age_ns / 1e9,
-            label=None if record is None else record.label,
-            score=None if scores is None else float(scores.max()),
-        )
-    return found

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sensebind.describing import Describer
 from sensebind.errors import SenseBindError
 from sensebind.flow.incidents import Incidents, told
 from sensebind.pipeline import Pipeline
+from sensebind.robot.health import StreamHealth
 from sensebind.robot.outputs import Outputs
-from sensebind.robot.places import check_places
 from sensebind.robot.recordings import Recordings
-from sensebind.run_state import run_stats
+from sensebind.run_state import run_stats, stream_counts
 from sensebind.sinks.event_lines import appended_lines
 
 if TYPE_CHECKING:
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
     from sensebind.bundle import Bundle
     from sensebind.changes import ChangeEvent
     from sensebind.describing import ChangeSettings, Description
+    from sensebind.metrics.times import WindowTimes
     from sensebind.records import Record, RunMetadata
     from sensebind.robot.config import OutputConfig, RobotConfig
     from sensebind.sources.base import LiveSource
+    from sensebind.types import Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Session:
         sources: Sequence[LiveSource],
         on_begin: Callable[[Session], None],
         on_end: Callable[[Session, BaseException | None], None],
+        on_engine: Callable[[str], None],
     ) -> None:
         """Get ready; no device is opened before `start`.
 
@@ -64,12 +70,12 @@ class Session:
             sources: the devices.
             on_begin: called when the streams are wired, in the session's thread.
             on_end: called at the end, with why it came early.
+            on_engine: takes a line when a stream is encoded by another engine than before.
 
         Raises:
             InputError: if something cannot be as it is configured.
         """
         self.config = config
-        check_places(config)
         self.pipeline = Pipeline(bundle, config)
         self.stats = run_stats(self.pipeline)
         self.latest: dict[str, Record] = {}
@@ -85,6 +91,8 @@ class Session:
         self._sources = sources
         self._on_begin = on_begin
         self._on_end = on_end
+        self._on_engine = on_engine
+        self._engines: dict[str, tuple[str, str]] = {}  # backend and precision, by stream
         self._run: RunMetadata | None = None
         self._written_to: tuple[RunMetadata, OutputConfig | None] | None = None
         self._lock = Lock()
@@ -110,7 +118,6 @@ class Session:
         Raises:
             InputError: if something cannot be as it is configured.
         """
-        check_places(config)
         run = self._run if self._run is not None else self.pipeline.metadata()
         return Prepared(config, self._describer.prepare(config.describing, run))
 
@@ -127,10 +134,33 @@ class Session:
             self.config = config
 
     @property
+    def backend(self) -> str:
+        """Of the engines that encode; "" before the streams are wired."""
+        return "" if self._run is None else self._run.backend
+
+    @property
     def written(self) -> dict[str, int]:
         """What became of the records that were to be written."""
         report = self._outputs.report
         return {"offered": report.offered, "written": report.written, "lost": report.lost}
+
+    def streams(self) -> dict[str, StreamHealth]:
+        """How each stream is; for all threads."""
+        found = {}
+        for name, counts in stream_counts(self.pipeline).items():
+            record = self.latest.get(name)
+            scores = None if record is None else record.scores
+            age_ns = None if record is None else time.time_ns() - record.embedding.stamp_ns
+            found[name] = StreamHealth(
+                modality=counts.modality,
+                engine=" ".join(self._engines.get(name, ())),
+                embedded=counts.embedded,
+                dropped={cause: count for cause, count in counts.dropped.items() if count},
+                age_s=None if age_ns is None else age_ns / 1e9,
+                label=None if record is None else record.label,
+                score=None if scores is None else float(scores.max()),
+            )
+        return found
 
     def notes(self) -> list[str]:
         """What the bundle's anchor knows nothing like, of the classes."""
@@ -143,7 +173,7 @@ class Session:
         try:
             embeddings = self.pipeline.run(
                 list(self._sources),
-                observers=[self.stats.observe],
+                observers=[self._heed_engine, self.stats.observe],
                 recorder=self._recorder,
                 begun=self._begin,
             )
@@ -161,11 +191,28 @@ class Session:
     def _begin(self) -> None:
         with self._lock:
             self._run = self.pipeline.metadata()
+            for name, stream in self.pipeline.report.streams.items():
+                encoder = self.pipeline.bundle.encoder(stream.modality)
+                self._engines[name] = encoder.backend, encoder.precision
             self._describer.begin(self._run)
             self._begin_output(self.config)
         if self._stopping.is_set():
             self.pipeline.stop()
         self._on_begin(self)
+
+    def _heed_engine(self, embedding: Embedding, times: WindowTimes) -> None:
+        """Begin another file where its metadata would not be true of the next record."""
+        engine = times.backend, times.precision
+        if engine == self._engines[embedding.stream] or self._run is None:
+            return
+        with self._lock:
+            self._engines[embedding.stream] = engine
+            backends, precisions = map(sorted, map(set, zip(*self._engines.values(), strict=True)))
+            self._run = msgspec.structs.replace(
+                self._run, backend="+".join(backends), precision="+".join(precisions)
+            )
+            self._begin_output(self.config)
+        self._on_engine(f"{embedding.stream} is encoded by {engine[0]}, {engine[1]}, from now on")
 
     def _begin_output(self, config: RobotConfig) -> None:
         """Begin another file if the records are not as they were, or are to go elsewhere."""

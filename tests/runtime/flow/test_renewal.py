@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from sensebind.backends import open_engine
 from sensebind.backends.batching import equal_batches
 from sensebind.errors import BackendError
 from sensebind.types import Modality
+from tests.support.named_engine import NamedEngine
 from tests.support.playing import BlockSource
 from tests.support.running import (
     CAMERA,
@@ -29,11 +31,8 @@ from tests.support.running import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from sensebind.backends.base import Engine
     from sensebind.metrics.times import WindowTimes
@@ -42,25 +41,6 @@ if TYPE_CHECKING:
 KEEP: dict[str, Any] = {"policy": "queue", "queue": 1000}
 CONFIG = PipelineConfig(streams={"imu": StreamConfig(modality=Modality.IMU, **KEEP)}, ring_s=60)
 BLOCKS = imu_blocks(600)
-
-
-class NamedEngine:
-    """A real engine under a name of its own, that is never run after it was closed."""
-
-    precision = "fp32"
-
-    def __init__(self, backend: str, engine: Engine) -> None:
-        self.backend = backend
-        self.closed_by: list[str] = []
-        self._engine = engine
-
-    def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        assert not self.closed_by
-        return self._engine.run(inputs)
-
-    def close(self) -> None:
-        self.closed_by.append(threading.current_thread().name)
-        self._engine.close()
 
 
 class Openings:
@@ -91,7 +71,7 @@ def whole(bundle_folder: Path) -> dict[tuple[str, int], bytes]:
         return vectors(list(pipeline.run(BlockSource(BLOCKS))))
 
 
-def with_calls(blocks: list[Block], calls: dict[int, Callable[[], None]]) -> Any:
+def with_calls(blocks: list[Block], calls: Mapping[int, Callable[[], None]]) -> Any:
     """A device's script that calls something before some of its blocks."""
 
     def play(deliver: Callable[[Block], None]) -> None:
@@ -103,7 +83,7 @@ def with_calls(blocks: list[Block], calls: dict[int, Callable[[], None]]) -> Any
 
 
 def run(
-    bundle: Bundle, calls: dict[int, Callable[[], None]], config: PipelineConfig = CONFIG
+    bundle: Bundle, calls: Mapping[int, Callable[[], None]], config: PipelineConfig = CONFIG
 ) -> tuple[dict[tuple[str, int], bytes], list[str], Pipeline]:
     """The vectors of a live run, and the backends that made them, in their order."""
     seen: list[WindowTimes] = []
@@ -127,8 +107,7 @@ def test_no_window_is_lost_wherever_the_engine_changes(
     names = [f"engine {moment}" for moment in sorted(moments)]
     with Bundle.load(bundle_folder) as bundle:
         calls = {
-            moment: lambda m=moment: bundle.renew(Modality.IMU, f"engine {m}")  # type: ignore[misc]
-            for moment in moments
+            moment: partial(bundle.renew, Modality.IMU, f"engine {moment}") for moment in moments
         }
         config = PipelineConfig(streams=CONFIG.streams, ring_s=60, max_batch=max_batch)
         found, backends, pipeline = run(bundle, calls, config)

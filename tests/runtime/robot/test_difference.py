@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sensebind.config import StreamConfig
 from sensebind.describing import LabelSettings
-from sensebind.robot.config import HealthConfig, OutputConfig, RobotConfig
+from sensebind.robot.config import EnginesConfig, HealthConfig, OutputConfig, RobotConfig
 from sensebind.robot.device_config import MicrophoneDevice
 from sensebind.robot.difference import Difference, difference
 from sensebind.types import Modality
@@ -27,6 +27,7 @@ OLD = RobotConfig(prompts="a,b", streams={"/imu": IMU})
         ({"labels": LabelSettings(margin=0.1)}, Difference(at_once=("labels",))),
         ({"output": OutputConfig(file="a.parquet")}, Difference(at_once=("output",))),
         ({"health": HealthConfig(port=80)}, Difference(at_once=("health",))),
+        ({"engines": EnginesConfig(build=True)}, Difference(at_once=("engines",))),
         ({"hop_s": 0.5}, Difference(run=("hop_s",))),
         ({"devices": {"mic": MicrophoneDevice()}}, Difference(run=("devices",))),
         ({"threads": 2}, Difference(bundle=("threads",))),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WELL = Health(
     status="running", stamp_ns=1, pid=1, version="1", uptime_s=2.0, config="robot.toml",
-    config_error=None, bundle="demo", backend="onnxruntime", streams={}, queues={},
+    config_error=None, bundle="demo", backend="onnxruntime", plans={}, streams={}, queues={},
     written={}, incidents=[], resident_bytes=0,
 )  # fmt: skip
 

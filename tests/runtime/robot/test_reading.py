@@ -104,6 +104,10 @@ MISTAKES = {
     "[fusion]\nconfidence = {audio = -1}": r"fusion\.confidence\.audio is -1, expected a",
     "[output]\nfile = 'a.parquet'\nrotate_s = -1": r"output\.rotate_s is -1, expected a number, at",
     "[health]\nport = 70000": r"health\.port is 70000, expected a whole number, at least 0, at m",
+    "[engines]\nbuild = 1": r"engines\.build is 1, expected true or false",
+    "[engines]\nmeanwhile = 'gpu'": r'engines\.meanwhile is "gpu", expected one of cpu, wait',
+    "[engines]\nmemory_mib = 8": r"engines\.memory_mib is 8, expected a whole number, at least 256",
+    "backend = 'openvino'\n[engines]\nbuild = true": r'is "openvino", which runs no plans; set',
     "[": r"robot\.toml is not TOML: .*; mend that place",
 }
 

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans that the service makes itself, while it runs: `[engines] build = true` in robot.toml.
+
+An encoder without a plan runs on the CPU at first, or the devices wait for it (`meanwhile`). One
+after the other, the smallest first, each lacking plan is built by `sensebind engine build` and
+compared with the golden vectors by `sensebind engine verify`. Both are processes of their own: they
+give their memory back, and where it runs out it is they who go. A plan that is ready is opened
+beside the engine that runs, and the encoder goes on with it between two windows (`Bundle.renew`).
+What fails is told once, with the fix, and tried again at the next start.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple
+
+from sensebind.backends.tensorrt.choice import find_fitting
+from sensebind.backends.tensorrt.library import NAMES, Library, open_library
+from sensebind.bundle import Bundle
+from sensebind.closing import Closing
+from sensebind.errors import BackendError, MissingExtraError
+from sensebind.flow.incidents import told
+from sensebind.flow.run import CLOSE_S
+from sensebind.flow.selection import select
+from sensebind.gpu import Gpu, find_gpu
+from sensebind.plan_request import plan_request
+from sensebind.robot.commands import EngineCommands, Stopped, Told
+from sensebind.types import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sensebind.backends.tensorrt.choice import PlanRequest
+    from sensebind.bundle_folder import BundleFolder
+    from sensebind.plans import Plan
+    from sensebind.robot.config import EnginesConfig, RobotConfig
+    from sensebind.sources.base import LiveSource
+
+_STEP = 25
+"""Percent of a build between two lines about it."""
+
+
+class Here(NamedTuple):
+    """TensorRT and GPU of this machine."""
+
+    library: Library
+    gpu: Gpu
+
+    def plan_of(self, request: PlanRequest) -> Plan | None:
+        """The plan that an encoder would run; None if none fits."""
+        try:
+            return find_fitting(request, self.library, self.gpu)
+        except BackendError:
+            return None
+
+
+def tensorrt_here(backend: str) -> Here:
+    """What plans are built with, and for; with "auto", by the first TensorRT that is installed.
+
+    Raises:
+        BackendError: there is no GPU.
+        MissingExtraError: TensorRT or pycuda is not installed.
+    """
+    gpu = find_gpu()
+    if not gpu.name:
+        raise BackendError(
+            "plans are built on the GPU that runs them, and no NVIDIA GPU or driver was found; see "
+            "that nvidia-smi or (Jetson) tegrastats works, or set engines.build to false"
+        )
+    if find_spec("pycuda") is None:
+        raise MissingExtraError("Running plans (pycuda)", "tensorrt")
+    for name in NAMES if backend == "auto" else ():
+        with suppress(MissingExtraError):
+            return Here(open_library(name), gpu)
+    return Here(open_library(NAMES[0] if backend == "auto" else backend), gpu)
+
+
+def load_bundle(config: RobotConfig) -> Bundle:
+    """The bundle of a service; plans asked for by name may be lacking while they are built.
+
+    Raises:
+        BundleError: there is no such bundle.
+        BackendError, MissingExtraError: as `tensorrt_here`, for a backend asked for by name.
+    """
+    backend = config.backend
+    if config.engines.build and config.engines.meanwhile == "cpu" and backend in NAMES:
+        tensorrt_here(backend)  # what can never be built is not waited for
+        backend = "auto"
+    return Bundle.load(config.bundle, backend=backend, threads=config.threads)
+
+
+def modalities_of(
+    sources: Sequence[LiveSource], bundle: Bundle, config: RobotConfig
+) -> set[Modality]:
+    """What the streams of these devices will be encoded as.
+
+    Raises:
+        InputError, SourceError: as the beginning of a run would.
+    """
+    windowed = [modality for modality, spec in bundle.manifest.encoders.items() if spec.window]
+    selections, _ = select(sources, windowed, config)
+    return {stream.modality for each in selections for stream in each.streams.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which plans are wanted, and how they are made."""
+
+    bundle: Bundle
+    backend: str
+    engines: EnginesConfig
+    modalities: frozenset[Modality]
+
+    @classmethod
+    def of(cls, bundle: Bundle, config: RobotConfig, modalities: Iterable[Modality]) -> Wanted:
+        """The plans of a run: those of its streams and, if nothing may be without, of its texts."""
+        only_plans = config.engines.meanwhile == "wait" and config.backend != "auto"
+        texts = {Modality.TEXT} if only_plans and config.prompts is not None else set()
+        return cls(bundle, config.backend, config.engines, frozenset(modalities) | texts)
+
+    def requests(self) -> list[PlanRequest]:
+        """What the encoders ask of plans, the smallest encoder first: most senses move soon."""
+        folder = self.bundle.folder
+        ordered = sorted(self.modalities, key=lambda modality: (_bytes(folder, modality), modality))
+        return [plan_request(folder, modality) for modality in ordered]
+
+
+def _bytes(folder: BundleFolder, modality: Modality) -> int:
+    files = folder.manifest.files
+    return min(sum(files[n].bytes for n in names) for names in folder.graphs(modality).values())
+
+
+class PlanBuilds(Closing):
+    """Makes the plans that are wanted, in a thread of its own.
+
+    Attributes:
+        wanted: as given.
+        states: how far each plan is, as a phrase; for all threads. Empty if none are to be built.
+        finished: whether nothing more is to be done.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        say: Callable[[str], None],
+        progress: Callable[[str], None],
+        done: Callable[[], None],
+    ) -> None:
+        """Nothing happens before `start`.
+
+        Args:
+            wanted: which plans.
+            say: takes a line when something is reached.
+            progress: takes a phrase about what is being done; "" at the end.
+            done: called once nothing more is to be done, unless it was closed before.
+        """
+        self.wanted = wanted
+        self.states: dict[Modality, str] = {}
+        self.finished = False
+        self._say = say
+        self._progress = progress
+        self._done = done
+        self._commands = EngineCommands()
+        self._thread = Thread(target=self._work, name="plans", daemon=True)
+
+    def start(self) -> None:
+        """Begin, if plans are to be built at all."""
+        if self.wanted.engines.build:
+            self._thread.start()
+
+    def close(self) -> None:
+        """End what is being done; nothing half remains of it."""
+        self._commands.stop()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_S)
+
+    def _work(self) -> None:
+        """The thread."""
+        try:
+            self._make_all(tensorrt_here(self.wanted.backend))
+        except Stopped:
+            return
+        except Exception as error:  # noqa: BLE001 - it must not keep the devices waiting
+            self.states |= dict.fromkeys(self.wanted.modalities, f"not built: {told(error)}")
+            self._say(f"no plans are built: {told(error)}")
+        self.finished = True
+        self._progress("")
+        self._done()
+
+    def _make_all(self, here: Here) -> None:
+        requests = self.wanted.requests()
+        lacking = [request for request in requests if not self._is_ready(here, request)]
+        for request in requests:
+            self.states[request.modality] = "waits" if request in lacking else "ready"
+        if lacking:
+            names = ", ".join(request.modality for request in lacking)
+            meanwhile = {
+                "cpu": "what has none runs on the CPU until then",
+                "wait": "the devices are opened after that",
+            }[self.wanted.engines.meanwhile]
+            self._say(f"plans are built, one after the other, of {names}; {meanwhile}")
+        for request in lacking:
+            self._make(here, request)
+
+    def _is_ready(self, here: Here, request: PlanRequest) -> bool:
+        """Whether there is a plan that may be used."""
+        plan, verify = here.plan_of(request), self.wanted.engines.verify
+        return plan is not None and (plan.record.verified is not None or not verify)
+
+    def _make(self, here: Here, request: PlanRequest) -> None:
+        """Make a plan and have it used, or tell why not."""
+        modality = request.modality
+        try:
+            if here.plan_of(request) is None:
+                self._build(here, request)
+            if self.wanted.engines.verify:
+                self._verify(here, request)
+            self.wanted.bundle.renew(modality, here.library.name)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises
+            self.states[modality] = f"failed: {told(error)}"
+            self._say(f"no plan of {modality} is used: {told(error)}")
+        else:
+            self.states[modality] = "ready"
+            self._say(f"the plan of {modality} is ready")
+
+    def _build(self, here: Here, request: PlanRequest) -> None:
+        modality, memory_mib = request.modality, self.wanted.engines.memory_mib
+        said = 0
+
+        def heed(line: Told) -> None:
+            nonlocal said
+            if line.waiting:
+                self.states[modality] = "being built by another process"
+                self._say(f"another process builds the plan of {modality}; waiting for it")
+            percent = int(100 * (line.share or 0))
+            if line.share is not None:
+                self._tell_share(modality, percent)
+            if percent >= said + _STEP:
+                said = percent
+                self._say(f"building the plan of {modality}: {percent} %")
+
+        self._tell_share(modality, 0)
+        memory = "free" if memory_mib is None else str(memory_mib)
+        self._commands.run([*_asked("build", here, request), "--json", "--memory", memory], heed)
+
+    def _tell_share(self, modality: Modality, percent: int) -> None:
+        self.states[modality] = f"being built, {percent} %"
+        self._progress(f"building the plan of {modality}, {percent} %")
+
+    def _verify(self, here: Here, request: PlanRequest) -> None:
+        modality = request.modality
+        self.states[modality] = "being compared with the golden vectors"
+        self._progress(f"comparing the plan of {modality} with the golden vectors")
+        try:
+            self._commands.run(_asked("verify", here, request))
+        except BackendError:
+            if self._is_ready(here, request):
+                return  # it is another plan of this encoder that is not good enough
+            self.wanted.bundle.renew(modality, "onnxruntime")  # where it was in use already
+            raise
+
+
+def _asked(verb: str, here: Here, request: PlanRequest) -> list[str]:
+    which = ["--backend", here.library.name, "--modality", request.modality.value]
+    return [verb, request.argument, *which]
