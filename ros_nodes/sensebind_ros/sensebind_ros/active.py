@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
 from sensebind_ros.clock import RosTime
-from sensebind_ros.findings import Looking
+from sensebind_ros.findings import Looking, troubles
 from sensebind_ros.inputs import Inputs
 from sensebind_ros.running import Running
 from sensebind_ros.topics import Topics, frames_for, make_source
@@ -63,13 +63,13 @@ class Active(Closing):
             configured.publish_change,
             None if record is None else Path(record),
         )
+        self.looking = Looking(settings, self.topics.all, self.running)
         try:
             self.running.start(settings.pipeline, settings.describing)
             self._wait_until_open()
         except BaseException:
             self.close()
             raise
-        self.looking = Looking(settings, self.topics.all, self.running)
 
     def change(self, settings: Settings) -> None:
         """Go on with other settings of the pipeline.
@@ -87,11 +87,22 @@ class Active(Closing):
 
     def close(self) -> None:
         """Subscribe to nothing any more; what came before is still encoded and published."""
+        self._inputs.count_events()
         self._inputs.close()
         self.topics.end()
         if not self.running.stop():
             self._log.error("the pipeline did not end in time and was left behind")
         self.clock.close()
+        self._tell_losses()
+
+    def _tell_losses(self) -> None:
+        """Tell in the log what no embedding came of; nobody may have looked at /diagnostics."""
+        for state in self.looking.states():
+            if lost := troubles(state.counts):
+                self._log.warning(
+                    f"{state.name}: {state.counts['embedded']} embeddings, {state.received} "
+                    f"messages since it was activated; {lost}"
+                )
 
     def _wait_until_open(self) -> None:
         until_s = time.monotonic() + _OPEN_S

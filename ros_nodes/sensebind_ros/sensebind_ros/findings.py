@@ -146,10 +146,8 @@ class Looking:
         for name, delay in delays.items():
             if astray := _astray(name, delay):
                 finding.worsen(Level.WARN, astray)
-        trouble = {c: n for c, n in new.items() if c not in _HARMLESS and n}
-        if trouble:
-            listed = ", ".join(f"{count} {cause}" for cause, count in trouble.items())
-            finding.worsen(Level.WARN, f"since the last status: {listed}")
+        if lost := troubles(new):
+            finding.worsen(Level.WARN, f"since the last status: {lost}")
         if state.stamps is not None and state.stamps.note:
             finding.worsen(Level.WARN, state.stamps.note)
         return finding
@@ -157,6 +155,11 @@ class Looking:
     def _is_silent(self, state: StreamState, silence_s: float) -> bool:
         heard_s = max((each.heard_ns for each in state.topics), default=0) / 1e9
         return time.monotonic() - max(heard_s, self._began_s) > silence_s
+
+
+def troubles(counts: Counter[str]) -> str:
+    """What was lost, refused or dropped, by cause; "" if nothing was."""
+    return ", ".join(f"{n} {cause}" for cause, n in counts.items() if n and cause not in _HARMLESS)
 
 
 def encoder_findings(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,6 +155,11 @@ def test_what_the_queue_has_no_room_for_is_counted(
         assert int(status["not received"]) > 0
         assert status["LEVEL"] in "01"
         assert node.interrupt() == 0, node.errors
+        assert re.search(
+            rf"imu: \d+ embeddings, {status['messages']} messages since it was activated; "
+            rf".*\b{status['not received']} not received",
+            node.errors,
+        )
 
 
 def test_a_topic_of_another_type(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
