@@ -23,6 +23,8 @@ from tests.support import builder
 from tests.support.named_engine import NamedEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pytest
 
     from sensebind.backends.base import Engine
@@ -34,33 +36,19 @@ VERSION = "10.3.0.26"
 KEY = {"gpu": ORIN.name, "sm": ORIN.sm, "driver": ORIN.driver, "version": VERSION}
 
 
-class Board:
-    """An Orin in a folder: plans, and what is done to make them.
+class StandInBuilder:
+    """Has commands of `sensebind engine` run by tests/support/builder.py, in a folder of theirs."""
 
-    Attributes:
-        gpu: what is found; a test may take it away.
-        opened: the engines of plans that were opened.
-        broken: what is raised where a plan is to be opened; None if one can be.
-    """
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.gpu = ORIN
-        self.opened: list[NamedEngine] = []
-        self.broken: type[Exception] | None = None
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, key: Mapping[str, str] = KEY
+    ) -> None:
         self._folder = folder
         folder.mkdir()
-        (folder / "machine.json").write_text(json.dumps(KEY))
+        (folder / "machine.json").write_text(json.dumps(key))
         self.script()
         stand_in = (sys.executable, builder.__file__, str(folder))
         monkeypatch.setattr(commands, "COMMAND", stand_in)
-        monkeypatch.setattr(plan_builds, "find_gpu", lambda: self.gpu)
-        monkeypatch.setattr("sensebind.bundle.open_engine", self._open)
-        kernel_cache()  # chosen once: kernels stay in that of the machine
-        monkeypatch.setenv("SENSEBIND_CACHE", str(folder / "cache"))
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-        pycuda = SimpleNamespace(__spec__=ModuleSpec("pycuda", None))
-        monkeypatch.setitem(sys.modules, "pycuda", pycuda)
-        monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))
 
     def script(self, **scripts: Script) -> None:
         """What becomes of the plan of each modality."""
@@ -72,14 +60,38 @@ class Board:
 
     def calls(self) -> list[str]:
         """Verb and modality of each command so far."""
-        path = self._folder / "calls"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [f"{line.split()[0]} {line.split()[5]}" for line in lines]
+        return [f"{words[0]} {words[5]}" for words in self._calls()]
 
     def arguments(self) -> list[str]:
         """Whole commands so far, but for the bundle."""
-        words = [line.split() for line in (self._folder / "calls").read_text().splitlines()]
-        return [" ".join([verb, *rest]) for verb, _bundle, *rest in words]
+        return [" ".join([verb, *rest]) for verb, _bundle, *rest in self._calls()]
+
+    def _calls(self) -> list[list[str]]:
+        path = self._folder / "calls"
+        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Board(StandInBuilder):
+    """An Orin in a folder: plans, and what is done to make them.
+
+    Attributes:
+        gpu: what is found; a test may take it away.
+        opened: the engines of plans that were opened.
+        broken: what is raised where a plan is to be opened; None if one can be.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, monkeypatch)
+        self.gpu = ORIN
+        self.opened: list[NamedEngine] = []
+        self.broken: type[Exception] | None = None
+        monkeypatch.setattr(plan_builds, "find_gpu", lambda: self.gpu)
+        monkeypatch.setattr("sensebind.bundle.open_engine", self._open)
+        kernel_cache()  # chosen once: kernels stay in that of the machine
+        monkeypatch.setenv("SENSEBIND_CACHE", str(folder / "cache"))
+        pycuda = SimpleNamespace(__spec__=ModuleSpec("pycuda", None))
+        monkeypatch.setitem(sys.modules, "pycuda", pycuda)
+        monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__=VERSION))
 
     def _open(self, backend: str, *given: Any) -> Engine:
         """A plan if one fits, else the CPU; only a plan if asked for by name."""

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from sensebind import Bundle, Pipeline, PipelineConfig
+from sensebind.robot.notify import Notifier
 from sensebind.robot.outputs import finished_files
 from sensebind.robot.reading import read_robot_config
 from sensebind.robot.service import Service
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from sensebind.config import StreamConfig
     from sensebind.sources.base import LiveStreamInfo
     from sensebind.types import Block
-    from tests.runtime.robot.conftest import Manager
 
 BASE = """
 hop_s = 0.5
@@ -43,6 +44,42 @@ BLOCKS = imu_blocks(1200)
 
 def text(prompts: str = "a,b", stream: str = "", more: str = "") -> str:
     return BASE.format(prompts=prompts, stream=stream, more=more)
+
+
+class Manager:
+    """A service manager that a notifier talks to."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(folder / "notify"))
+        self._socket.settimeout(PATIENCE_S)
+        self.notifier = Notifier({"NOTIFY_SOCKET": str(folder / "notify"), **environ})
+
+    def next(self) -> str:
+        """What it was told next."""
+        return self._socket.recv(4096).decode()
+
+    def until(self, beginning: str) -> list[str]:
+        """What it was told, up to a message that begins so."""
+        heard = [self.next()]
+        while not heard[-1].startswith(beginning):
+            heard.append(self.next())
+        return heard
+
+    def heard(self) -> list[str]:
+        """What it was told and has not read yet."""
+        self._socket.setblocking(False)
+        found = []
+        try:
+            while True:
+                found.append(self.next())
+        except BlockingIOError:
+            return found
+        finally:
+            self._socket.settimeout(PATIENCE_S)
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class FedSource:
@@ -117,17 +154,24 @@ class Running:
 
 
 @contextmanager
-def running(path: Path, manager: Manager) -> Iterator[Running]:
-    """Run a service until it is ready, and stop it at the end."""
-    found = Running(path, manager)
-    found.thread.start()
-    manager.until("READY=1")
+def started(path: Path, manager: Manager) -> Iterator[Running]:
+    """Run a service, and stop it at the end."""
+    robot = Running(path, manager)
+    robot.thread.start()
     try:
-        yield found
+        yield robot
     finally:
-        found.service.stop()
-        found.thread.join(PATIENCE_S)
-    assert not found.thread.is_alive()
+        robot.service.stop()
+        robot.thread.join(PATIENCE_S)
+    assert not robot.thread.is_alive()
+
+
+@contextmanager
+def running(path: Path, manager: Manager) -> Iterator[Running]:
+    """The same; it is ready."""
+    with started(path, manager) as robot:
+        manager.until("READY=1")
+        yield robot
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sensebind.flow.backoff import Backoff
-from sensebind.robot.notify import Notifier
 from tests.support.bundles import bundle_folder
-from tests.support.running import PATIENCE_S, no_thread_is_left
+from tests.support.running import no_thread_is_left
+from tests.support.service import Manager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,42 +35,6 @@ def write(tmp_path: Path, bundle_folder: Path) -> Callable[[str], Path]:
         return path
 
     return call
-
-
-class Manager:
-    """A service manager that a notifier talks to."""
-
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(folder / "notify"))
-        self._socket.settimeout(PATIENCE_S)
-        self.notifier = Notifier({"NOTIFY_SOCKET": str(folder / "notify"), **environ})
-
-    def next(self) -> str:
-        """What it was told next."""
-        return self._socket.recv(4096).decode()
-
-    def until(self, beginning: str) -> list[str]:
-        """What it was told, up to a message that begins so."""
-        heard = [self.next()]
-        while not heard[-1].startswith(beginning):
-            heard.append(self.next())
-        return heard
-
-    def heard(self) -> list[str]:
-        """What it was told and has not read yet."""
-        self._socket.setblocking(False)
-        found = []
-        try:
-            while True:
-                found.append(self.next())
-        except BlockingIOError:
-            return found
-        finally:
-            self._socket.settimeout(PATIENCE_S)
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sensebind.robot.notify import Notifier
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.runtime.robot.conftest import Manager
+    from tests.support.service import Manager
 
 
 def test_states_are_told_as_assignments(manager: Manager) -> None:

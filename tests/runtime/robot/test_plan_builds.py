@@ -125,7 +125,7 @@ def test_what_is_there_is_not_built(board: Board, bundle: Bundle, bundle_folder:
     builds = Builds(bundle, Modality.IMU, engines=unverified)
     assert builds.end() == {"imu": "ready"}
     assert builds.said == []
-    assert not board._folder.joinpath("calls").exists()
+    assert board.calls() == []
 
 
 def test_a_failure_is_told_once_and_costs_its_plan_only(board: Board, bundle: Bundle) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,13 @@ from sensebind.sinks.reading import open_records
 from tests.support.boards import Board
 from tests.support.builder import Script
 from tests.support.running import PATIENCE_S
-from tests.support.service import BLOCKS, Running, expected, running, text, until, written
+from tests.support.service import BLOCKS, Running, expected, running, started, text, until, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.runtime.robot.conftest import Manager
+    from tests.support.service import Manager
 
     Write = Callable[[str], Path]
 
@@ -109,19 +108,6 @@ def test_stopping_ends_a_build_and_leaves_no_plan(
     assert robot.ended == []
     assert all_plans() == ([], [])
     assert not any("no plan" in line for line in robot.said)
-
-
-@contextmanager
-def started(path: Path, manager: Manager) -> Iterator[Running]:
-    """A service that may not be ready; stopped at the end."""
-    robot = Running(path, manager)
-    robot.thread.start()
-    try:
-        yield robot
-    finally:
-        robot.service.stop()
-        robot.thread.join(PATIENCE_S)
-    assert not robot.thread.is_alive()
 
 
 def test_devices_wait_if_they_are_to(

@@ -10,7 +10,7 @@ import pytest
 from sensebind.robot.progress import Progress, Watchdog, Work
 
 if TYPE_CHECKING:
-    from tests.runtime.robot.conftest import Manager
+    from tests.support.service import Manager
 
 IDLE = Work(encoded=5, windowed=100)
 BUSY = Work(encoded=5, windows=1, windowed=100)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.runtime.robot.conftest import Manager
+    from tests.support.service import Manager
 
     Write = Callable[[str], Path]
 
