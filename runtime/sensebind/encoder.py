@@ -73,13 +73,15 @@ class Encoder:
         """Have it go on with another engine of the same graph; for other threads than its own."""
         self._offered.append(engine)
 
-    def take_offer(self) -> bool:
-        """Go on with the engine that was offered, if one was, and free the one before."""
-        if not self._offered:
-            return False
+    @property
+    def has_offer(self) -> bool:
+        """Whether an engine waits to be taken."""
+        return bool(self._offered)
+
+    def take_offer(self) -> None:
+        """Go on with the engine that was offered, and free the one before; between two runs."""
         before, self._engine = self._engine, self._offered.popleft()
         before.close()
-        return True
 
     def preprocessor(
         self,

@@ -100,13 +100,18 @@ class ClipEncoder(Encoder):
         """See `Encoder.precision`."""
         return self._frames.precision
 
+    @property
+    def has_offer(self) -> bool:
+        """See `Encoder.has_offer`; it is the encoder of frames that is offered one."""
+        return self._frames.has_offer
+
     def on(self, opened: Encoder) -> Encoder:
         """See `Encoder.on`; `opened` is one of frames."""
         return pooled(opened, self._length_s, self._positions)
 
-    def take_offer(self) -> bool:
-        """See `Encoder.take_offer`; it is the encoder of frames that is offered one."""
-        return self._frames.take_offer()
+    def take_offer(self) -> None:
+        """See `Encoder.take_offer`."""
+        self._frames.take_offer()
 
     def encode(self, batch: Sequence[Features]) -> NDArray[np.float32]:
         """See `Encoder.encode`; the features of a window are those of its frames, [F, …]."""

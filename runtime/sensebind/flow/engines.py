@@ -89,9 +89,8 @@ class Engines:
                     self._encoders[name] = each.on(opened)
             state.retry_ns = None
         present = self._encoders[encoder.encoder_id]
-        if present.take_offer():
-            others = [n for n in self._batches if self._encoders[n].modality is not modality]
-            self._batches = {name: self._batches[name] for name in others}  # to be tried anew
+        if present.has_offer:
+            self._renew(present)
         return present
 
     def batches(self, encoder: Encoder) -> tuple[int, ...]:
@@ -127,6 +126,18 @@ class Engines:
         for other, state in self._states.items():
             if other is not modality and state.retry_ns is None:
                 state.retry_ns = time.monotonic_ns()  # at once: an engine belongs to one thread
+
+    def _renew(self, encoder: Encoder) -> None:
+        """Have an encoder go on with another engine, whose batches are to be tried anew."""
+        modality = encoder.modality
+        others = [n for n in self._batches if self._encoders[n].modality is not modality]
+        self._batches = {name: self._batches[name] for name in others}
+        try:
+            encoder.take_offer()
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises
+            self._incidents.tell(
+                f"engine {modality}", f"the one before it could not be freed ({told(error)})"
+            )
 
     def _take_down(self, modality: Modality, what: str) -> None:
         with self._lock:

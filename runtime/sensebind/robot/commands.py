@@ -29,7 +29,7 @@ _GRACE_S = 2.0
 _TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
-class Told(msgspec.Struct, frozen=True):
+class BuildLine(msgspec.Struct, frozen=True):
     """A line of `sensebind engine build --json`.
 
     Attributes:
@@ -66,7 +66,7 @@ class EngineCommands:
             except TimeoutExpired:
                 child.kill()
 
-    def run(self, arguments: list[str], heed: Callable[[Told], None] = lambda _told: None) -> None:
+    def run(self, arguments: list[str], heed: Callable[[BuildLine], None] = lambda _: None) -> None:
         """Run a command to its end.
 
         Args:
@@ -83,7 +83,7 @@ class EngineCommands:
             with child.stdout:
                 for line in child.stdout:
                     with suppress(msgspec.DecodeError):  # other lines are for people
-                        heed(msgspec.json.decode(line, type=Told))
+                        heed(msgspec.json.decode(line, type=BuildLine))
             code = child.wait()
             if code in _TERMINATED:  # by somebody who may be about to end this process as well
                 self._stopping.wait(_GRACE_S)

@@ -27,7 +27,7 @@ from sensebind.flow.run import CLOSE_S
 from sensebind.flow.selection import select
 from sensebind.gpu import Gpu, find_gpu
 from sensebind.plan_request import plan_request
-from sensebind.robot.commands import EngineCommands, Stopped, Told
+from sensebind.robot.commands import BuildLine, EngineCommands, Stopped
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class PlanBuilds(Closing):
                 "wait": "the devices are opened after that",
             }[self.wanted.engines.meanwhile]
             self._say(f"plans are built, one after the other, of {names}; {meanwhile}")
-        for request in lacking:
+        for request in requests:
             self._make(here, request)
 
     def _is_ready(self, here: Here, request: PlanRequest) -> bool:
@@ -211,12 +211,12 @@ class PlanBuilds(Closing):
         return plan is not None and (plan.record.verified is not None or not verify)
 
     def _make(self, here: Here, request: PlanRequest) -> None:
-        """Make a plan and have it used, or tell why not."""
-        modality = request.modality
+        """Make a plan if it is lacking and have it used, or tell why not."""
+        modality, lacking = request.modality, not self._is_ready(here, request)
         try:
             if here.plan_of(request) is None:
                 self._build(here, request)
-            if self.wanted.engines.verify:
+            if not self._is_ready(here, request):
                 self._verify(here, request)
             self.wanted.bundle.renew(modality, here.library.name)
         except Stopped:
@@ -224,15 +224,16 @@ class PlanBuilds(Closing):
         except Exception as error:  # noqa: BLE001 - whatever the backend raises
             self.states[modality] = f"failed: {told(error)}"
             self._say(f"no plan of {modality} is used: {told(error)}")
-        else:
-            self.states[modality] = "ready"
+            return
+        self.states[modality] = "ready"
+        if lacking:
             self._say(f"the plan of {modality} is ready")
 
     def _build(self, here: Here, request: PlanRequest) -> None:
         modality, memory_mib = request.modality, self.wanted.engines.memory_mib
         said = 0
 
-        def heed(line: Told) -> None:
+        def heed(line: BuildLine) -> None:
             nonlocal said
             if line.waiting:
                 self.states[modality] = "being built by another process"

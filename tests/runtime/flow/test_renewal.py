@@ -143,6 +143,26 @@ def test_an_engine_that_cannot_be_opened_changes_nothing(
     assert len(openings.engines) == 1
 
 
+def test_an_engine_that_cannot_be_freed_costs_no_window(
+    bundle_folder: Path,
+    openings: Openings,
+    whole: dict[tuple[str, int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(engine: NamedEngine) -> None:
+        if engine.backend == "first":
+            raise BackendError("the GPU hangs")
+
+    monkeypatch.setattr(NamedEngine, "close", fail)
+    with Bundle.load(bundle_folder) as bundle:
+        found, backends, pipeline = run(bundle, {20: lambda: bundle.renew(Modality.IMU, "other")})
+    assert found == whole
+    assert backends[-1] == "other"
+    (incident,) = pipeline.report.incidents
+    assert incident.where == "engine imu"
+    assert incident.what == "the one before it could not be freed (the GPU hangs)"
+
+
 def test_nothing_is_opened_for_what_nobody_uses_or_has_already(
     bundle_folder: Path, openings: Openings
 ) -> None:

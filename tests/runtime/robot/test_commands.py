@@ -12,7 +12,7 @@ import pytest
 
 from sensebind.errors import BackendError
 from sensebind.robot import commands
-from sensebind.robot.commands import EngineCommands, Stopped, Told
+from sensebind.robot.commands import BuildLine, EngineCommands, Stopped
 from tests.support.running import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Running:
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
-    def _heed(self, _told: Told) -> None:
+    def _heed(self, _told: BuildLine) -> None:
         self.begun.set()
         self._on_line()
 
@@ -56,10 +56,10 @@ class Running:
 
 
 def test_what_it_tells_is_heeded_and_other_lines_are_not() -> None:
-    told: list[Told] = []
+    told: list[BuildLine] = []
     lines = ["half way", '{"share": 0.25, "modality": "imu"}', "{}", "[1]", '{"waiting": true}']
     EngineCommands().run([f"print({chr(10).join(lines)!r})"], told.append)
-    assert told == [Told(share=0.25), Told(), Told(waiting=True)]
+    assert told == [BuildLine(share=0.25), BuildLine(), BuildLine(waiting=True)]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ def backends(bundle: Bundle) -> dict[str, str]:
     """What the encoders in use run on, once they have taken what they were offered."""
     found = {}
     for modality, encoder in bundle._encoders.items():
-        encoder.take_offer()
+        if encoder.has_offer:
+            encoder.take_offer()
         found[modality.value] = encoder.backend
     return found
 
@@ -126,6 +127,19 @@ def test_what_is_there_is_not_built(board: Board, bundle: Bundle, bundle_folder:
     assert builds.end() == {"imu": "ready"}
     assert builds.said == []
     assert board.calls() == []
+
+
+def test_a_plan_that_is_there_and_cannot_be_opened_is_told(
+    board: Board, bundle: Bundle, bundle_folder: Path
+) -> None:
+    put_plan(Modality.IMU, bundle=str(bundle_folder), **KEY)  # type: ignore[arg-type]
+    board.broken = BackendError
+    opened(bundle, Modality.IMU)
+    unverified = EnginesConfig(build=True, verify=False)
+    builds = Builds(bundle, Modality.IMU, engines=unverified)
+    assert builds.end() == {"imu": "failed: the GPU has no memory left"}
+    assert builds.said == ["no plan of imu is used: the GPU has no memory left"]
+    assert backends(bundle) == {"imu": "onnxruntime"}
 
 
 def test_a_failure_is_told_once_and_costs_its_plan_only(board: Board, bundle: Bundle) -> None:
