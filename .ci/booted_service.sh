@@ -197,7 +197,10 @@ print("  rotated, and stopped; files of", " and ".join(map(str, sorted(rows))), 
 say() { printf '  %s\n' "$*"; }
 
 case $phase in
-  begin) unshare --mount --propagation private "$0" "$folder" "$python" mounted ;;
+  begin)
+    [ "$(id -u)" -eq 0 ] || die "needs root; run it with sudo"
+    unshare --mount --propagation private "$0" "$folder" "$python" mounted
+    ;;
   mounted)
     make_root
     install_it
