@@ -18,7 +18,7 @@ pytest.importorskip(
 from sensebind.backends.tensorrt.choice import find_fitting
 from sensebind.backends.tensorrt.library import open_library
 from sensebind.bundle import Bundle
-from sensebind.gpu import Gpu
+from sensebind.gpu import NO_GPU, Gpu
 from sensebind.plan_request import plan_request
 from sensebind.plans import all_plans
 from sensebind.robot.config import EnginesConfig
@@ -38,6 +38,7 @@ def built(
     """States at the end, what was said, and what was told of progress."""
     monkeypatch.setenv("SENSEBIND_CACHE", str(cache))
     monkeypatch.setattr("sensebind.robot.plan_builds.find_gpu", lambda: ADA)
+    monkeypatch.setattr("sensebind.backends.tensorrt.engine.find_gpu", lambda: NO_GPU)
     monkeypatch.setattr("sensebind.robot.plan_builds.find_spec", lambda _name: "pycuda")
     said: list[str] = []
     progress: list[str] = []
