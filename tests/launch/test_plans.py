@@ -123,7 +123,7 @@ def test_streams_are_put_together_from_files_of_their_own() -> None:
         ("replay", {"bag": "/", "rate": "fast"}, "rate is 'fast', expected a number from 0 on"),
         ("replay", {"bag": "/", "start": "-1"}, "start is '-1', expected a number from 0 on"),
         ("several", {"streams": " , "}, "streams is empty; name at least one"),
-        ("several", {"streams": "taste"}, "there is no config/streams/taste.yaml"),
+        ("several", {"streams": "taste"}, "streams has 'taste', expected some of audio"),
     ],
 )
 def test_what_cannot_be_used_is_named(bringup: str, given: dict[str, str], message: str) -> None:

@@ -18,6 +18,7 @@ from sensebind_ros.configs import NodeConfig, TopicConfig
 from sensebind_ros.settings import (
     When,
     changed,
+    check_given,
     defaults_of,
     general_parameters,
     settings_from,
@@ -34,6 +35,16 @@ def test_nothing_set_is_the_classes_defaults() -> None:
     assert settings.labels == LabelConfig()
     assert (settings.topics, settings.pipeline.streams) == ({}, {})
     assert settings.pipeline.source_timeout_s == 3600  # silent topics are not opened anew
+
+
+def test_misspelt_parameters_are_told_from_those_of_other_nodes() -> None:
+    check_given(["bundle", "imu.topic", "camera.topc", "other_nodes_own"], ["imu"])
+    with pytest.raises(ConfigError, match=r"imu\.topc is given, .*did you mean imu\.topic\?"):
+        check_given(["imu.topc"], ["imu"])
+    with pytest.raises(ConfigError, match=r"labels\.smoothin is given, .*mean labels\.smoothing\?"):
+        check_given(["labels.smoothin"], [])
+    with pytest.raises(ConfigError, match=r"imu\.zzzzzzzz is given, .*; See `ros2 param list`"):
+        check_given(["imu.zzzzzzzz"], ["imu"])
 
 
 def test_streams_have_parameters_of_their_own() -> None:

@@ -153,7 +153,12 @@ def _several(values: Values) -> Plan:
     if not streams:
         raise PlanError("streams is empty; name at least one, as in streams:=imu,audio")
     files = [_params_file(values, "config/common.yaml")]
-    files += [str(shared_file(f"config/streams/{name}.yaml")) for name in streams]
+    there = shared_file("config/common.yaml").parent / "streams"
+    known = sorted(file.stem for file in there.glob("*.yaml"))
+    for name in streams:
+        if name not in known:
+            raise PlanError(f"streams has {name!r}, expected some of {', '.join(known)}")
+        files.append(str(there / f"{name}.yaml"))
     return _plan(values, _node(values, tuple(files), streams=list(streams)))
 
 

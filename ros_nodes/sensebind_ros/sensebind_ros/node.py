@@ -21,7 +21,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from sensebind.errors import SenseBindError
+from sensebind.errors import ConfigError, SenseBindError
 from sensebind.flow.incidents import told
 from sensebind_ros.active import Active
 from sensebind_ros.configured import Configured
@@ -209,10 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     node: SenseBindNode | None = None
     try:
         stopping = end_at_signals()
-        rclpy.init(
-            args=None if arguments is None else list(arguments),
-            signal_handler_options=SignalHandlerOptions.NO,  # its own ends publishing before us
-        )
+        _init(arguments)
         node = SenseBindNode()
         _spin(node, stopping)
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -226,6 +223,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _init(arguments: Sequence[str] | None) -> None:
+    """Initialise rclpy.
+
+    Raises:
+        ConfigError: if a parameter file or another argument of ROS cannot be used.
+    """
+    try:
+        rclpy.init(
+            args=None if arguments is None else list(arguments),
+            signal_handler_options=SignalHandlerOptions.NO,  # its own ends publishing before us
+        )
+    except RuntimeError as error:  # RCLError, which has no public name
+        raise ConfigError(str(error)) from None
 
 
 def end_at_signals() -> Event:

@@ -20,6 +20,7 @@ from sensebind_ros.settings import (
     Settings,
     When,
     changed,
+    check_given,
     check_names,
     defaults_of,
     general_parameters,
@@ -76,7 +77,10 @@ class Parameters:
             ConfigError: naming the parameter, its value and what was expected.
         """
         self.declare_streams()
-        return settings_from(self._values(), self._robot)
+        values = self._values()
+        given = getattr(self._node, "_parameter_overrides", ())  # rclpy tells them nowhere else
+        check_given(given, cast("list[str]", values["streams"] or []))
+        return settings_from(values, self._robot)
 
     def declare_streams(self) -> None:
         """Declare the parameters of streams that are new."""

@@ -11,6 +11,7 @@ import math
 import re
 from array import array
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -173,6 +174,27 @@ def settings_from(values: Mapping[str, object], robot: RobotConfig | None = None
     )
 
 
+def check_given(names: Iterable[str], streams: Sequence[str]) -> None:
+    """Check the names of parameters that are given; ROS passes over those that nobody declares.
+
+    Only those below a stream's name, or in a group such as `labels`, can be told from other nodes'.
+
+    Raises:
+        ConfigError: naming the one there is none of, and the one that is most like it.
+    """
+    known = {each.name for each in general_parameters()}
+    known |= {each.name for stream in streams for each in stream_parameters(stream)}
+    for name in names:
+        group, dot, _ = name.partition(".")
+        if dot and group in (*_RESERVED, *streams) and name not in known:
+            like = get_close_matches(name, known, 1)
+            meant = f"did you mean {like[0]}?" if like else "See `ros2 param list`."
+            raise ConfigError(
+                f"{name} is given, but there is no such parameter; {meant} Correct it and start "
+                "the node anew"
+            )
+
+
 def defaults_of(robot: RobotConfig) -> dict[str, object]:
     """What a robot's configuration says, as values of parameters by their names.
 
@@ -305,8 +327,8 @@ _KINDS = {
     "int": "a whole number",
     "float": "a number",
     "text": "",
-    "numbers": "numbers",
-    "texts": "texts",
+    "numbers": "a list of numbers",
+    "texts": "a list of texts",
     "table": "a table",
     "struct": "a table",
 }

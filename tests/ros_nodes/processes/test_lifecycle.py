@@ -183,3 +183,19 @@ def test_a_value_out_of_range_at_the_start(
         assert node.end() == 2
         assert "a parameter cannot be used" in node.errors
         assert "threads out of range" in node.errors
+
+
+def test_a_misspelt_parameter(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
+    with started(examiner, tmp_path, bundle_folder, **{"imu.hopp_s": 0.5}) as node:
+        assert "imu.hopp_s is given, but there is no such parameter" in _failure(node)
+        assert "did you mean imu.hop_s?" in node.errors
+        assert node.interrupt() == 0, node.errors
+
+
+def test_a_parameter_file_that_cannot_be_read(examiner: Examiner, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("/**:\n  ros__parameters: [1\n")
+    with NodeUnderTest(examiner, tmp_path, {}, "--params-file", str(broken)) as node:
+        assert node.end() == 2
+        assert "Couldn't parse params file" in node.errors
+        assert "Traceback" not in node.errors
