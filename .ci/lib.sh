@@ -61,7 +61,8 @@ environment() {
   key=$({
     "$python" -VV
     printf '%s\n' "${@//"$root"/.}"
-    cat "$root/pyproject.toml" "$root"/.ci/constraints-*.txt "$root"/deploy/constraints/*.txt
+    sed '/^\[tool\.mypy/,$d' "$root/pyproject.toml" # all but the settings of tools
+    cat "$root"/.ci/constraints-*.txt "$root"/deploy/constraints/*.txt
   } | sha256sum)
   venv=$cache/$name-py$version-${key:0:16}
   hold "$venv"
