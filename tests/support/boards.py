@@ -18,7 +18,7 @@ from sensebind.backends.tensorrt.choice import find_fitting
 from sensebind.backends.tensorrt.library import Library
 from sensebind.gpu import Gpu
 from sensebind.preprocess._compile import kernel_cache
-from sensebind.robot import commands, plan_builds
+from sensebind.robot import commands, wanted_plans
 from tests.support import builder
 from tests.support.named_engine import NamedEngine
 
@@ -85,7 +85,7 @@ class Board(StandInBuilder):
         self.gpu = ORIN
         self.opened: list[NamedEngine] = []
         self.broken: type[Exception] | None = None
-        monkeypatch.setattr(plan_builds, "find_gpu", lambda: self.gpu)
+        monkeypatch.setattr(wanted_plans, "find_gpu", lambda: self.gpu)
         monkeypatch.setattr("sensebind.bundle.open_engine", self._open)
         kernel_cache()  # chosen once: kernels stay in that of the machine
         monkeypatch.setenv("SENSEBIND_CACHE", str(folder / "cache"))

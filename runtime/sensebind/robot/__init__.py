@@ -10,6 +10,7 @@ places.py       Locks beside outputs, so that no two services write the same.
 recordings.py   The same of recordings.
 session.py      One run of the pipeline in a thread of its own.
 plan_builds.py  Plans that are built while the service runs, and taken without a gap.
+wanted_plans.py Which plans those are, and what makes them here.
 commands.py     The processes that build them.
 service.py      Sessions one after another: start, reload, stop.
 progress.py     Whether what waits is being done.

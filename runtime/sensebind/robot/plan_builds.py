@@ -11,126 +11,25 @@ What fails is told once, with the fix, and tried again at the next start.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from sensebind.backends.tensorrt.choice import find_fitting
-from sensebind.backends.tensorrt.library import NAMES, Library, open_library
-from sensebind.bundle import Bundle
 from sensebind.closing import Closing
-from sensebind.errors import BackendError, MissingExtraError
+from sensebind.errors import BackendError
 from sensebind.flow.incidents import told
 from sensebind.flow.run import CLOSE_S
-from sensebind.flow.selection import select
-from sensebind.gpu import Gpu, find_gpu
-from sensebind.plan_request import plan_request
 from sensebind.robot.commands import BuildLine, EngineCommands, Stopped
-from sensebind.types import Modality
+from sensebind.robot.wanted_plans import tensorrt_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from sensebind.backends.tensorrt.choice import PlanRequest
-    from sensebind.bundle_folder import BundleFolder
-    from sensebind.plans import Plan
-    from sensebind.robot.config import EnginesConfig, RobotConfig
-    from sensebind.sources.base import LiveSource
+    from sensebind.robot.wanted_plans import Here, Wanted
+    from sensebind.types import Modality
 
 _STEP = 25
 """Percent of a build between two lines about it."""
-
-
-class Here(NamedTuple):
-    """TensorRT and GPU of this machine."""
-
-    library: Library
-    gpu: Gpu
-
-    def plan_of(self, request: PlanRequest) -> Plan | None:
-        """The plan that an encoder would run; None if none fits."""
-        try:
-            return find_fitting(request, self.library, self.gpu)
-        except BackendError:
-            return None
-
-
-def tensorrt_here(backend: str) -> Here:
-    """What plans are built with, and for; with "auto", by the first TensorRT that is installed.
-
-    Raises:
-        BackendError: there is no GPU.
-        MissingExtraError: TensorRT or pycuda is not installed.
-    """
-    gpu = find_gpu()
-    if not gpu.name:
-        raise BackendError(
-            "plans are built on the GPU that runs them, and no NVIDIA GPU or driver was found; see "
-            "that nvidia-smi or (Jetson) tegrastats works, or set engines.build to false"
-        )
-    if find_spec("pycuda") is None:
-        raise MissingExtraError("Running plans (pycuda)", "tensorrt")
-    for name in NAMES if backend == "auto" else ():
-        with suppress(MissingExtraError):
-            return Here(open_library(name), gpu)
-    return Here(open_library(NAMES[0] if backend == "auto" else backend), gpu)
-
-
-def load_bundle(config: RobotConfig) -> Bundle:
-    """The bundle of a service; plans asked for by name may be lacking while they are built.
-
-    Raises:
-        BundleError: there is no such bundle.
-        BackendError, MissingExtraError: as `tensorrt_here`, for a backend asked for by name.
-    """
-    backend = config.backend
-    if config.engines.build and config.engines.meanwhile == "cpu" and backend in NAMES:
-        tensorrt_here(backend)  # what can never be built is not waited for
-        backend = "auto"
-    return Bundle.load(config.bundle, backend=backend, threads=config.threads)
-
-
-def modalities_of(
-    sources: Sequence[LiveSource], bundle: Bundle, config: RobotConfig
-) -> set[Modality]:
-    """What the streams of these devices will be encoded as.
-
-    Raises:
-        InputError, SourceError: as the beginning of a run would.
-    """
-    windowed = [modality for modality, spec in bundle.manifest.encoders.items() if spec.window]
-    selections, _ = select(sources, windowed, config)
-    return {stream.modality for each in selections for stream in each.streams.values()}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which plans are wanted, and how they are made."""
-
-    bundle: Bundle
-    backend: str
-    engines: EnginesConfig
-    modalities: frozenset[Modality]
-
-    @classmethod
-    def of(cls, bundle: Bundle, config: RobotConfig, modalities: Iterable[Modality]) -> Wanted:
-        """The plans of a run: those of its streams and, if nothing may be without, of its texts."""
-        only_plans = config.engines.meanwhile == "wait" and config.backend != "auto"
-        texts = {Modality.TEXT} if only_plans and config.prompts is not None else set()
-        return cls(bundle, config.backend, config.engines, frozenset(modalities) | texts)
-
-    def requests(self) -> list[PlanRequest]:
-        """What the encoders ask of plans, the smallest encoder first: most senses move soon."""
-        folder = self.bundle.folder
-        ordered = sorted(self.modalities, key=lambda modality: (_bytes(folder, modality), modality))
-        return [plan_request(folder, modality) for modality in ordered]
-
-
-def _bytes(folder: BundleFolder, modality: Modality) -> int:
-    files = folder.manifest.files
-    return min(sum(files[n].bytes for n in names) for names in folder.graphs(modality).values())
 
 
 class PlanBuilds(Closing):
@@ -145,6 +44,7 @@ class PlanBuilds(Closing):
     def __init__(
         self,
         wanted: Wanted,
+        meanwhile: str,
         say: Callable[[str], None],
         progress: Callable[[str], None],
         done: Callable[[], None],
@@ -153,6 +53,7 @@ class PlanBuilds(Closing):
 
         Args:
             wanted: which plans.
+            meanwhile: what is done until they are ready, to be said.
             say: takes a line when something is reached.
             progress: takes a phrase about what is being done; "" at the end.
             done: called once nothing more is to be done, unless it was closed before.
@@ -160,6 +61,7 @@ class PlanBuilds(Closing):
         self.wanted = wanted
         self.states: dict[Modality, str] = {}
         self.finished = False
+        self._meanwhile = meanwhile
         self._say = say
         self._progress = progress
         self._done = done
@@ -197,11 +99,7 @@ class PlanBuilds(Closing):
             self.states[request.modality] = "waits" if request in lacking else "ready"
         if lacking:
             names = ", ".join(request.modality for request in lacking)
-            meanwhile = {
-                "cpu": "what has none runs on the CPU until then",
-                "wait": "the devices are opened after that",
-            }[self.wanted.engines.meanwhile]
-            self._say(f"plans are built, one after the other, of {names}; {meanwhile}")
+            self._say(f"plans are built, one after the other, of {names}; {self._meanwhile}")
         for request in requests:
             self._make(here, request)
 
@@ -238,7 +136,7 @@ class PlanBuilds(Closing):
             if line.waiting:
                 self.states[modality] = "being built by another process"
                 self._say(f"another process builds the plan of {modality}; waiting for it")
-            percent = int(100 * (line.share or 0))
+            percent = round(100 * (line.share or 0))
             if line.share is not None:
                 self._tell_share(modality, percent)
             if percent >= said + _STEP:

@@ -23,10 +23,11 @@ from sensebind.robot.health import Health, health_reports
 from sensebind.robot.notify import Notifier
 from sensebind.robot.outputs import finish_leftovers, leftovers
 from sensebind.robot.places import Places
-from sensebind.robot.plan_builds import PlanBuilds, Wanted, load_bundle, modalities_of
+from sensebind.robot.plan_builds import PlanBuilds
 from sensebind.robot.progress import Progress, Watchdog, Work, work_of
 from sensebind.robot.reading import files_of, read_robot_config
 from sensebind.robot.session import Session
+from sensebind.robot.wanted_plans import Wanted, load_bundle, modalities_of
 from sensebind.version import __version__
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Service:
         if config.engines.build and config.engines.meanwhile == "wait":
             found = modalities_of(self._sources(config.devices), bundle, config)
             self.config, self._bundle = config, bundle
-            self._want_plans(found)
+            self._want_plans(found, "the devices are opened after that")
         else:
             session = self._made(config, bundle)
             self.config, self._bundle = config, bundle
@@ -181,7 +182,7 @@ class Service:
             self._start(self._made(self.config, bundle))
             self._report()
 
-    def _want_plans(self, modalities: Iterable[Modality]) -> None:
+    def _want_plans(self, modalities: Iterable[Modality], meanwhile: str) -> None:
         """Have the plans built that encoders lack, unless that is being done already."""
         assert self._bundle is not None
         wanted = Wanted.of(self._bundle, self.config, modalities)
@@ -189,11 +190,12 @@ class Service:
             return
         self._stop_plans()
         done = partial(self._events.put, ("built", None, None))
-        self._plans = PlanBuilds(wanted, self._say, self._tell_progress, done)
+        self._plans = PlanBuilds(wanted, meanwhile, self._say, self._tell_progress, done)
         self._plans.start()
 
     def _want_plans_of(self, session: Session) -> None:
-        self._want_plans(stream.modality for stream in session.pipeline.report.streams.values())
+        modalities = (stream.modality for stream in session.pipeline.report.streams.values())
+        self._want_plans(modalities, "what has none runs on the CPU until then")
 
     def _stop_plans(self) -> None:
         if self._plans is not None:

@@ -22,7 +22,8 @@ from sensebind.gpu import NO_GPU, Gpu
 from sensebind.plan_request import plan_request
 from sensebind.plans import all_plans
 from sensebind.robot.config import EnginesConfig
-from sensebind.robot.plan_builds import PlanBuilds, Wanted
+from sensebind.robot.plan_builds import PlanBuilds
+from sensebind.robot.wanted_plans import Wanted
 from sensebind.types import Modality
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def built(
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """States at the end, what was said, and what was told of progress."""
     monkeypatch.setenv("SENSEBIND_CACHE", str(cache))
-    monkeypatch.setattr("sensebind.robot.plan_builds.find_gpu", lambda: ADA)
+    monkeypatch.setattr("sensebind.robot.wanted_plans.find_gpu", lambda: ADA)
     monkeypatch.setattr("sensebind.backends.tensorrt.engine.find_gpu", lambda: NO_GPU)
-    monkeypatch.setattr("sensebind.robot.plan_builds.find_spec", lambda _name: "pycuda")
+    monkeypatch.setattr("sensebind.robot.wanted_plans.find_spec", lambda _name: "pycuda")
     said: list[str] = []
     progress: list[str] = []
     done = Event()
@@ -48,7 +49,7 @@ def built(
         for modality in senses:
             bundle.encoder(modality)
         wanted = Wanted(bundle, "tensorrt-rtx", engines, senses)
-        with PlanBuilds(wanted, said.append, progress.append, done.set) as builds:
+        with PlanBuilds(wanted, "", said.append, progress.append, done.set) as builds:
             builds.start()
             assert done.wait(PATIENCE_S)
         assert {bundle.encoder(modality).backend for modality in senses} == {"onnxruntime"}

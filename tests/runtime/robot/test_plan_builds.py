@@ -14,7 +14,8 @@ from sensebind.errors import BackendError, MissingExtraError
 from sensebind.gpu import NO_GPU
 from sensebind.plans import all_plans
 from sensebind.robot.config import EnginesConfig, RobotConfig
-from sensebind.robot.plan_builds import PlanBuilds, Wanted, load_bundle, tensorrt_here
+from sensebind.robot.plan_builds import PlanBuilds
+from sensebind.robot.wanted_plans import Wanted, load_bundle, tensorrt_here
 from sensebind.types import Modality
 from tests.support.boards import KEY, Board
 from tests.support.builder import Script
@@ -54,7 +55,7 @@ class Builds:
         self.states: list[dict[str, str]] = []
         self.done = Event()
         wanted = Wanted(bundle, "auto", engines, frozenset(modalities))
-        self.builds = PlanBuilds(wanted, self.said.append, self._heed, self.done.set)
+        self.builds = PlanBuilds(wanted, UNTIL_THEN, self.said.append, self._heed, self.done.set)
         self.builds.start()
 
     def _heed(self, phrase: str) -> None:
@@ -88,14 +89,14 @@ def test_they_are_built_one_by_one_the_smallest_first_and_taken(
     board: Board, bundle: Bundle
 ) -> None:
     opened(bundle, *SENSES)
-    board.script(imu=Script(shares=[0.0, 0.1, 0.3, 0.301, 0.9, 1.0]))
+    board.script(imu=Script(shares=[0.0, 0.1, 0.29, 0.291, 0.9, 1.0]))
     builds = Builds(bundle, *SENSES)
     assert builds.end() == dict.fromkeys(BY_SIZE, "ready")
     assert board.calls() == [f"{verb} {m}" for m in BY_SIZE for verb in ("build", "verify")]
     assert set(backends(bundle).values()) == {"tensorrt"}
     assert builds.said == [
         f"plans are built, one after the other, of {', '.join(BY_SIZE)}; {UNTIL_THEN}",
-        "building the plan of imu: 30 %",
+        "building the plan of imu: 29 %",
         "building the plan of imu: 90 %",
         "the plan of imu is ready",
         "the plan of vision is ready",
@@ -103,7 +104,7 @@ def test_they_are_built_one_by_one_the_smallest_first_and_taken(
     ]
     assert builds.progress[:3] == [f"building the plan of imu, {n} %" for n in (0, 0, 10)]
     assert builds.progress[-1] == ""
-    assert {"imu": "being built, 30 %", "audio": "waits", "vision": "waits"} in builds.states
+    assert {"imu": "being built, 29 %", "audio": "waits", "vision": "waits"} in builds.states
     compared = {"imu": "being compared with the golden vectors", "audio": "waits"}
     assert {**compared, "vision": "waits"} in builds.states
 
@@ -226,7 +227,7 @@ def test_without_its_packages_they_are_named(board: Board, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(MissingExtraError, match="TensorRT itself comes with JetPack"):
         tensorrt_here("auto")
-    monkeypatch.setattr("sensebind.robot.plan_builds.find_spec", lambda _name: None)
+    monkeypatch.setattr("sensebind.robot.wanted_plans.find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sensebind\[tensorrt\]'"):
         tensorrt_here("tensorrt")
 

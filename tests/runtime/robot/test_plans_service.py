@@ -38,7 +38,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
 
 def building(engines: str = "", top: str = "") -> str:
     """A robot.toml that has plans built."""
-    return f"{top}\n{text(more=f'[engines]{chr(10)}build = true{chr(10)}{engines}')}"
+    more = f"[engines]\nbuild = true\n{engines}"
+    return f"{top}\n{text(more=more)}"
 
 
 def state(robot: Running) -> str:
@@ -74,6 +75,7 @@ def test_a_stream_runs_on_the_cpu_until_its_plan_is_ready_and_loses_no_window(
         manager.until("STATUS=running: bundle test on tensorrt, streams imu")
     assert robot.ended == []
     assert len(robot.sources) == 1
+    assert any(line.endswith("what has none runs on the CPU until then") for line in robot.said)
     assert "imu is encoded by tensorrt, fp32, from now on" in robot.said
     assert backends(tmp_path) == ["onnxruntime", "tensorrt"]
     (plan,) = board.opened
@@ -128,6 +130,7 @@ def test_devices_wait_if_they_are_to(
         robot.feed(BLOCKS, 16)
         assert engine(robot) == "tensorrt fp32"
     assert robot.ended == []
+    assert robot.said[0].endswith("of text, imu; the devices are opened after that")
     assert board.calls() == ["build text", "verify text", "build imu", "verify imu"]
     assert backends(tmp_path) == ["tensorrt"]
 
