@@ -17,6 +17,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.known: dict[str, Counter[str]] = {"imu": Counter()}
+        self.why: dict[str, Counter[str]] = {}
         self.stamps: dict[str, Any] = {}
         self.watch = SimpleNamespace(streams=dict, recent=dict)
         self.failure = ""
@@ -26,6 +27,9 @@ class StandIn:
 
     def counts(self) -> dict[str, Counter[str]]:
         return {name: Counter(counts) for name, counts in self.known.items()}
+
+    def failures(self) -> dict[str, Counter[str]]:
+        return self.why
 
 
 def looking(topic: Topic, silence_s: float = 3600.0) -> tuple[Looking, StandIn]:
@@ -46,6 +50,9 @@ def test_levels_go_from_what_is_worst() -> None:
     running.known["imu"].update(embedded=4, warming=2, late=3)
     assert found(look).message == "since the last status: 3 late"
     assert found(look).level is Level.OK  # nothing new since
+    running.known["imu"].update(failed=2)
+    running.why["imu"] = Counter({"a frame of 0 pixels": 1, "no focal length": 2})
+    assert found(look).message == "since the last status: 2 failed (no focal length)"
     topic.missing = 2
     finding = found(look)
     assert (finding.level, finding.message) == (Level.WARN, "since the last status: 2 not received")

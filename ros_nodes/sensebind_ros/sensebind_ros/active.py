@@ -101,7 +101,7 @@ class Active(Closing):
             if lost := troubles(state.counts):
                 self._log.warning(
                     f"{state.name}: {state.counts['embedded']} embeddings, {state.received} "
-                    f"messages since it was activated; {lost}"
+                    f"messages since it was activated; {lost}{state.why}"
                 )
 
     def _wait_until_open(self) -> None:

@@ -25,6 +25,14 @@ def report_counts(report: PipelineReport) -> dict[str, Counter[str]]:
     return {name: _stream_counts(stream) for name, stream in list(report.streams.items())}
 
 
+def report_failures(report: PipelineReport) -> dict[str, Counter[str]]:
+    """Why windows of a run failed and blocks were refused, by stream and message."""
+    return {
+        name: Counter(stream.failed) + Counter(stream.refused)
+        for name, stream in list(report.streams.items())
+    }
+
+
 def described_counts(describer: Describer | None) -> Counter[str]:
     """What became of joint instants, and how many changes were told, where they are asked for."""
     counts: Counter[str] = Counter()

@@ -73,6 +73,7 @@ class StreamState:
         name: of the stream.
         topics: its one or two topics.
         counts: of samples and windows, by cause.
+        failures: why windows failed and blocks were refused, by message.
         windows: its newest window and sums; None before the first.
         latency: of the windows of the last period.
         stamps: how its stamps are mapped; None before the first.
@@ -81,6 +82,7 @@ class StreamState:
     name: str
     topics: list[Topic]
     counts: Counter[str]
+    failures: Counter[str]
     windows: Windows | None
     latency: Mapping[str, Summary]
     stamps: StampStatus | None
@@ -89,6 +91,11 @@ class StreamState:
     def received(self) -> int:
         """Messages that came."""
         return sum(topic.received for topic in self.topics)
+
+    @property
+    def why(self) -> str:
+        """The most frequent of `failures`, in brackets; "" if there is none."""
+        return "".join(f" ({message})" for message, _ in self.failures.most_common(1))
 
 
 class Looking:
@@ -104,7 +111,8 @@ class Looking:
 
     def states(self) -> list[StreamState]:
         """The streams as they are now."""
-        counts, windows = self._running.counts(), self._running.watch.streams()
+        counts, failures = self._running.counts(), self._running.failures()
+        windows = self._running.watch.streams()
         latency, stamps = self._running.watch.recent(), self._running.stamps
         states = []
         for name in self._settings.node.streams:
@@ -112,7 +120,13 @@ class Looking:
             total = counts.get(name, Counter()) + topic_counts(own)
             states.append(
                 StreamState(
-                    name, own, total, windows.get(name), latency.get(name, {}), stamps.get(name)
+                    name,
+                    own,
+                    total,
+                    failures.get(name, Counter()),
+                    windows.get(name),
+                    latency.get(name, {}),
+                    stamps.get(name),
                 )
             )
         return states
@@ -147,7 +161,8 @@ class Looking:
             if astray := _astray(name, delay):
                 finding.worsen(Level.WARN, astray)
         if lost := troubles(new):
-            finding.worsen(Level.WARN, f"since the last status: {lost}")
+            why = state.why if new["failed"] or new["refused"] else ""
+            finding.worsen(Level.WARN, f"since the last status: {lost}{why}")
         if state.stamps is not None and state.stamps.note:
             finding.worsen(Level.WARN, state.stamps.note)
         return finding

@@ -16,7 +16,7 @@ from sensebind.errors import SourceError
 from sensebind.flow.incidents import told
 from sensebind.pipeline import Pipeline
 from sensebind.sinks.recorder import Recorder
-from sensebind_ros.counts import described_counts, report_counts
+from sensebind_ros.counts import described_counts, report_counts, report_failures
 from sensebind_ros.watch import Watch
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from sensebind.clock.models import StampStatus
     from sensebind.config import PipelineConfig
     from sensebind.flow.incidents import Incident
+    from sensebind.pipeline import PipelineReport
     from sensebind.records import Record
     from sensebind.sources.base import LiveSource
 
+    ByStream = dict[str, Counter[str]]
     Publish = Callable[[Record], None]
 
 _log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class Running:
         self.failure = ""
         self.runs = 0
         self._past: dict[str, Counter[str]] = {}
+        self._past_failures: dict[str, Counter[str]] = {}
         self._past_described: Counter[str] = Counter()
         self._describer: Describer | None = None
         self._bundle = bundle
@@ -99,7 +102,12 @@ class Running:
     def counts(self) -> dict[str, Counter[str]]:
         """What became of samples and windows since the start, by stream and cause."""
         with self._lock:
-            return self._counted()
+            return self._with_present(self._past, report_counts)
+
+    def failures(self) -> dict[str, Counter[str]]:
+        """Why windows failed and blocks were refused since the start, by stream and message."""
+        with self._lock:
+            return self._with_present(self._past_failures, report_failures)
 
     @property
     def described(self) -> Counter[str]:
@@ -158,12 +166,13 @@ class Running:
         self._source.stop()
         pipeline.stop()
 
-    def _counted(self) -> dict[str, Counter[str]]:
-        present = report_counts(self._pipeline.report) if self._pipeline is not None else {}
+    def _with_present(self, past: ByStream, of: Callable[[PipelineReport], ByStream]) -> ByStream:
+        """What was counted in past runs and in the present one."""
+        present = of(self._pipeline.report) if self._pipeline is not None else {}
         nothing: Counter[str] = Counter()
         return {
-            name: self._past.get(name, nothing) + present.get(name, nothing)
-            for name in self._past.keys() | present.keys()
+            name: past.get(name, nothing) + present.get(name, nothing)
+            for name in past.keys() | present.keys()
         }
 
     def _run(self) -> None:
@@ -206,7 +215,9 @@ class Running:
                     self._publish(described)
         finally:
             with self._lock:
-                self._past, self._pipeline = self._counted(), None
+                self._past = self._with_present(self._past, report_counts)
+                self._past_failures = self._with_present(self._past_failures, report_failures)
+                self._pipeline = None
                 self._past_described += described_counts(self._describer)
                 self._describer = None
             if recorder is not None:

@@ -84,6 +84,7 @@ def test_messages_that_cannot_be_used(
         depths.send([bags.image("/depth", 2 * S, np.full((48, 64), 900, np.uint16), "16UC1")])
         counted(node, "depth", "embedded", 1)
         assert node.interrupt() == 0, node.errors
+        assert "activated; 1 failed (image encoding 'rgb8' does not hold one value" in node.errors
         assert "Traceback" not in node.errors
 
 
