@@ -21,9 +21,12 @@ def test_states_are_told_as_assignments(manager: Manager) -> None:
     notifier = manager.notifier
     for state in (notifier.ready, notifier.watchdog, notifier.stopping):
         state()
+    notifier.extend(1.5)
     notifier.status("two\nlines")
     notifier.reloading()
-    assert manager.until("STATUS") == ["READY=1", "WATCHDOG=1", "STOPPING=1", "STATUS=two lines"]
+    assert manager.until("STATUS") == [
+        "READY=1", "WATCHDOG=1", "STOPPING=1", "EXTEND_TIMEOUT_USEC=1500000", "STATUS=two lines",
+    ]  # fmt: skip
     reloading, since = manager.next().split("\n")
     assert reloading == "RELOADING=1"
     assert int(since.removeprefix("MONOTONIC_USEC=")) > 0
