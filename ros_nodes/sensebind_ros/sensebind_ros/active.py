@@ -87,7 +87,6 @@ class Active(Closing):
 
     def close(self) -> None:
         """Subscribe to nothing any more; what came before is still encoded and published."""
-        self._inputs.count_events()
         self._inputs.close()
         self.topics.end()
         if not self.running.stop():

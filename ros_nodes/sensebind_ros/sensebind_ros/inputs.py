@@ -103,6 +103,8 @@ class Inputs(Closing):
         self._stopping = True
         self._receiving.create_task(lambda: None)  # wakes it
         self._thread.join()
+        if self._node.context.ok():  # else there is nothing to wait on
+            self.count_events()
         for each in list(self._subscribed):
             self.unsubscribe(each)
         for executor in (self._receiving, self._looking):
