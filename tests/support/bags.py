@@ -165,6 +165,12 @@ def audio(
     return Message(topic, AUDIO, log_ns, log_ns if stamp_ns is None else stamp_ns, build)
 
 
+def bare_audio(topic: str, log_ns: int, samples: NDArray[Any]) -> Message:
+    """An AudioData message of PCM samples; it has no header."""
+    octets = np.ascontiguousarray(samples).reshape(-1).view(np.uint8)
+    return Message(topic, BARE_AUDIO, log_ns, 0, lambda store, _: store.types[BARE_AUDIO](octets))
+
+
 def audio_info(
     topic: str,
     log_ns: int,

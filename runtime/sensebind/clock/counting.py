@@ -11,6 +11,8 @@ from sensebind.clock.model import ClockFit, ClockModel
 from sensebind.grid import NS_PER_S
 
 PAUSE_NS = NS_PER_S
+ARRIVAL_HOLE_NS = NS_PER_S // 4
+"""Blocks without stamps of their own wait in buffers; a shorter delay says nothing."""
 _DIGITS = 6  # of a rate in hertz; 16 kHz to 1e-6 Hz is off by less than 1 µs in 4 hours
 
 

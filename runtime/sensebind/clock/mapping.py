@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensebind.clock.counting import SampleCounter
+from sensebind.clock.counting import ARRIVAL_HOLE_NS, SampleCounter
 from sensebind.clock.frozen import FrozenLine
 from sensebind.clock.stamps import PEEKED_MESSAGES, stamp_fault
-from sensebind.grid import MAX_STAMP_NS, NS_PER_S
+from sensebind.grid import MAX_STAMP_NS, NS_PER_S, nanoseconds
 from sensebind.types import FrameBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ SAMPLE_TOLERANCE_NS = 1_000_000
 """A line of samples or frames is held until it is off by this."""
 AUDIO_TOLERANCE_NS = 5_000_000
 """One of sound: half a frame shift of the usual front end. A new line costs the windows over it."""
-_ARRIVAL_HOLE_NS = NS_PER_S // 4
-"""Blocks without stamps of their own wait in buffers; a shorter delay says nothing."""
+
+
+def audio_tolerance_ns(jitter_s: float | None) -> int:
+    """Error of a line of sound that is borne; `jitter_s` is StreamConfig's."""
+    return AUDIO_TOLERANCE_NS if jitter_s is None else nanoseconds(jitter_s)
 
 
 class StampMapper:
@@ -99,7 +102,7 @@ class StampMapper:
         length_ns = round(count * NS_PER_S / block.rate_hz)
         stamp_ns = int(self._map(np.array([block.stamp_ns], np.int64), length_ns, receive_ns)[0])
         arrived = self.by_arrival > by_arrival
-        hole_ns = _ARRIVAL_HOLE_NS if arrived else self._tolerance_ns
+        hole_ns = ARRIVAL_HOLE_NS if arrived else self._tolerance_ns
         follows = not arrived and abs(block.stamp_ns - self._device_end_ns) <= hole_ns
         self._device_end_ns = block.stamp_ns + length_ns
         placed_ns = self._counter.place(stamp_ns, count, block.rate_hz, hole_ns, follows=follows)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from sensebind.clock.mapping import AUDIO_TOLERANCE_NS, StampMapper
+from sensebind.clock.mapping import StampMapper, audio_tolerance_ns
 from sensebind.clock.model import ClockModel
 from sensebind.clock.reference import REFERENCE_CLOCK
-from sensebind.grid import NS_PER_S, nanoseconds
+from sensebind.grid import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ class ClockModels:
             jitter_s: error of the stamps of sound that is borne (StreamConfig.jitter_s); half a
                 frame shift of the usual front end if None.
         """
-        tolerance_ns = AUDIO_TOLERANCE_NS if jitter_s is None else nanoseconds(jitter_s)
+        tolerance_ns = audio_tolerance_ns(jitter_s)
         period_ns = round(NS_PER_S / stream.rate_hz) if stream.rate_hz > 0 else 0
         with self._lock:
             model = None

@@ -6,6 +6,7 @@ Each check looks at the beginning of a stream and gives at most a few sentences 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -40,6 +41,11 @@ _CLIPPED_SHARE = 0.01
 _FEWEST_BLOCKS = 10
 _MOST_BLOCKS = 10_000
 _SAME_RATE = 0.1  # share; sound cards are off by less than a thousandth
+_NO_BURST_S = 2.0  # longer than any buffer of sound
+_NO_RESET_S = -1.0
+_FRAME_SHIFT_S = 0.01  # of the usual front end; windows bear half of it without jitter=
+_UNEVEN_SHARE = 0.05
+_LARGEST_JITTER_S = 1.0
 
 _AXES = ("+x", "+y", "+z", "-x", "-y", "-z")
 _FRAME_FOR_UP = {
@@ -70,7 +76,7 @@ def make_check(config: StreamConfig) -> Check | None:
     if config.modality is Modality.DEPTH:
         return DepthCheck(config)
     if config.modality is Modality.AUDIO:
-        return AudioCheck()
+        return AudioCheck(config)
     return None
 
 
@@ -169,7 +175,8 @@ class DepthCheck:
 class AudioCheck:
     """Whether there is sound, whether it is cut off, and whether its rate is that of its stamps."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: StreamConfig) -> None:
+        self._jitter_s = config.jitter_s or _FRAME_SHIFT_S / 2
         self._lengths: list[int] = []
         self._stamps_ns: list[int] = []
         self._rate_hz = 0.0
@@ -190,10 +197,10 @@ class AudioCheck:
             self._peak = max(self._peak, float(loudness.max()))
 
     def findings(self) -> Iterator[str]:
-        """Sentences on rate and loudness."""
+        """Sentences on rate, stamps and loudness."""
         if not self._samples:
             return
-        yield from self._odd_rate()
+        yield from self._odd_stamps()
         if self._peak == 0:
             yield f"all {self._samples} audio samples are 0; check the microphone"
         elif self._clipped > _CLIPPED_SHARE * self._samples:
@@ -203,23 +210,41 @@ class AudioCheck:
                 "format (see format=)"
             )
 
-    def _odd_rate(self) -> Iterator[str]:
-        """A sentence if the stamps tell another rate, in all and of most blocks.
+    def _odd_stamps(self) -> Iterator[str]:
+        """A sentence if the stamps tell another rate, or come in bursts.
 
         Bursts put off the rate of most blocks, pauses that of all; neither puts off both alike.
+        Nothing but a wrong rate makes more samples than there was time for.
         """
-        if len(self._lengths) < _FEWEST_BLOCKS:
-            return
         lengths, steps_s = np.array(self._lengths[:-1]), np.diff(self._stamps_ns) / 1e9
-        if not (steps_s > 0).all():
+        if len(self._lengths) < _FEWEST_BLOCKS or steps_s.min() < _NO_RESET_S:
             return
-        usual_hz = float(np.median(lengths / steps_s))
-        mean_hz = float(lengths.sum() / steps_s.sum())
-        if abs(usual_hz / mean_hz - 1) < _SAME_RATE < abs(usual_hz / self._rate_hz - 1):
+        seconds = float(steps_s.sum())
+        if seconds <= 0:
+            return
+        usual_hz = float(np.median(lengths / np.maximum(steps_s, 1e-9)))
+        mean_hz = float(lengths.sum()) / seconds
+        alike = abs(usual_hz / mean_hz - 1) < _SAME_RATE < abs(usual_hz / self._rate_hz - 1)
+        too_many = seconds > _NO_BURST_S and mean_hz > (1 + _SAME_RATE) * self._rate_hz
+        if alike or too_many:
             yield (
                 f"its stamps tell about {mean_hz:.0f} samples per second, not {self._rate_hz:g}; "
                 "check rate= and channels="
             )
+            return
+        late_s = steps_s - lengths / self._rate_hz
+        early, late = (float(np.mean(side > self._jitter_s)) for side in (-late_s, late_s))
+        off_s = float(np.ptp(np.cumsum(late_s)))
+        if min(early, late) > _UNEVEN_SHARE and off_s < _LARGEST_JITTER_S:
+            yield (
+                f"its stamps are uneven: they lie up to {off_s * 1e3:.0f} ms off the count of its "
+                f"samples, so they look like losses and repeats; give jitter={_rounded_up(off_s)}"
+            )
+
+
+def _rounded_up(seconds: float) -> float:
+    """A little more than so many seconds, in hundredths."""
+    return math.ceil(seconds * 100 + 1) / 100
 
 
 def _odd_gravity(size: float) -> str:

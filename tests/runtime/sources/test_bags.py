@@ -12,7 +12,7 @@ import pytest
 from sensebind.config import StreamConfig
 from sensebind.errors import SourceError
 from sensebind.sources import open_source
-from sensebind.sources.base import StreamKind
+from sensebind.sources.base import StreamKind, without_breaks
 from sensebind.types import FrameBlock, Modality, SampleBlock, UniformBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, plain, read_all
@@ -193,6 +193,22 @@ def test_unusable_stamps_give_way_to_receive_times(
     assert source.report.notes == [note]
 
 
+def test_sound_without_stamps_is_placed_by_the_count_of_its_samples(tmp_path: Path) -> None:
+    """Blocks of 10 ms, four of which arrive at once; the fourth 5 ms after its end."""
+    blocks_ns = [START_NS + k * 10 * MS for k in range(200)]
+    logs_ns = [START_NS + (k // 4 * 40 + 45) * MS for k in range(200)]
+    samples = np.arange(200 * 160, dtype=np.int16).reshape(200, 160)
+    rows = [bags.bare_audio("/mic", *row) for row in zip(logs_ns, samples, strict=True)]
+    source = open_source(record(tmp_path, *rows))
+    config = StreamConfig(modality=Modality.AUDIO, rate_hz=16_000, format="S16LE", channels=1)
+    blocks = without_breaks(source.blocks({"/mic": config}, "stamp"))
+    sounds = [block for block in blocks if isinstance(block, UniformBlock)]
+    values = np.concatenate([sound.values[:, 0] for sound in sounds])
+    np.testing.assert_array_equal(values * 32768, samples.reshape(-1))
+    placed_ns = np.array([sound.stamp_ns for sound in sounds])[4:]  # by now one was waited for
+    np.testing.assert_allclose(placed_ns - blocks_ns[4:], 5 * MS, atol=0.1 * MS)
+
+
 def test_stray_zero_stamps_and_split_messages_are_counted(tmp_path: Path) -> None:
     messages = [
         bags.imu("/imu", START_NS + k * MS, [k] * 6, stamp_ns=0 if k == 5 else None)
@@ -291,6 +307,18 @@ def test_a_split_recording_is_read_in_order_of_its_parts(tmp_path: Path) -> None
     (block,) = read_all(source)
     assert isinstance(block, SampleBlock)
     assert block.values[:, 0].tolist() == sorted(block.values[:, 0])
+
+
+@pytest.mark.parametrize("item", ["{}", "path: {}", 'path: "{}"'])
+def test_the_parts_a_listing_names_twice_are_there(tmp_path: Path, item: str) -> None:
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    bags.write_mcap(folder / "whole_0.mcap", [bags.imu("/imu", START_NS, [1] * 6)])
+    listing = "rosbag2_bagfile_information:\n  relative_file_paths:\n    - whole_0.mcap\n  files:\n"
+    (folder / "metadata.yaml").write_text(listing + f"    - {item.format('whole_0.mcap')}\n")
+    source = open_source(folder)
+    assert len(read_all(source)) == 1
+    assert source.report.notes == []
 
 
 def test_a_missing_part_is_noted(tmp_path: Path) -> None:

@@ -211,12 +211,29 @@ def test_a_rate_that_the_stamps_contradict_is_told() -> None:
     "stamps_s",
     [
         [0.1 * k + (5 if k > 10 else 0) for k in range(20)],  # a pause
-        [0.5 * (k // 5) + 0.001 * (k % 5) for k in range(20)],  # in bursts
+        [0.1 * k - (0.2 if k > 10 else 0) for k in range(20)],  # two blocks told twice
+        [0.1 * k - (5 if k > 10 else 0) for k in range(99)],  # the clock set back
         [0.0] * 20,
     ],
 )
-def test_pauses_and_bursts_are_no_other_rate(stamps_s: Sequence[float]) -> None:
+def test_pauses_repeats_and_resets_are_no_other_rate(stamps_s: Sequence[float]) -> None:
     assert findings(sounds(16_000.0, stamps_s), Modality.AUDIO) == []
+
+
+def test_more_samples_than_there_was_time_for_are_of_another_rate_even_in_bursts() -> None:
+    stamps_s = [0.5 * (k // 5) + 0.001 * (k % 5) for k in range(40)]
+    (found,) = findings(sounds(12_000.0, stamps_s), Modality.AUDIO)
+    assert found.startswith("its stamps tell about 17")
+    assert found.endswith("samples per second, not 12000; check rate= and channels=")
+
+
+def test_stamps_that_come_in_bursts_are_told() -> None:
+    stamps_s = [0.2 * (k // 2) + 0.001 * (k % 2) for k in range(40)]
+    (found,) = findings(sounds(16_000.0, stamps_s), Modality.AUDIO)
+    assert found == (
+        "its stamps are uneven: they lie up to 99 ms off the count of its samples, so they look "
+        "like losses and repeats; give jitter=0.11"
+    )
 
 
 def test_cameras_are_not_checked() -> None:

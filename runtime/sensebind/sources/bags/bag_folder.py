@@ -36,8 +36,9 @@ FILE_FORMATS: dict[str, Callable[[Path, SourceReport], Container]] = {
 }
 """Bag file formats by layout; the first bytes decide, not the file's name."""
 
+# an item of `relative_file_paths`, or of `files`, which Humble and later write as well
 _LISTED_PART = re.compile(
-    r"^\s*-\s*[\"']?([^\"'\n]+\.(?:mcap|db3)(?:\.zstd)?)[\"']?\s*$", re.MULTILINE
+    r"^\s*-\s*(?:path:\s*)?[\"']?([^\"'\n]+\.(?:mcap|db3)(?:\.zstd)?)[\"']?\s*$", re.MULTILINE
 )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sensebind.clock.counting import ARRIVAL_HOLE_NS, SampleCounter
+from sensebind.grid import NS_PER_S
 from sensebind.sources.bags.camera_facts import NO_FACTS, CameraFacts
 from sensebind.sources.bags.containers import LATEST_NS, Column
 from sensebind.sources.bags.ordering import Pieces, Readings
@@ -45,6 +47,8 @@ class Decoder:
         audio: how its bytes are sound; None for other streams or if the recording does not say.
         camera: what the recording tells of its camera beside the frames.
         encoding: of its raw pixels, where the messages' own is not to be believed.
+        counter: places the blocks of sound that has receive times only, which come in bursts; None
+            for all else.
     """
 
     stream: str
@@ -54,6 +58,7 @@ class Decoder:
     audio: AudioFormat | None = None
     camera: CameraFacts = NO_FACTS
     encoding: str | None = None
+    counter: SampleCounter | None = None
 
     def decode(self, column: Column, skip: Skip) -> Readings | Pieces:
         """Decode consecutive messages; those that cannot be used are skipped by cause."""
@@ -112,7 +117,8 @@ class Decoder:
             raise DecodeError(NO_FORMAT)
         samples = waveform(content.octets, layout)
         rates_hz = layout.rate_hz, content.clock_rate_hz
-        return UniformBlock(self.stream, stamp_ns, rates_hz[0], samples, rates_hz[1])
+        block = UniformBlock(self.stream, stamp_ns, rates_hz[0], samples, rates_hz[1])
+        return block if self.counter is None else _counted(block, self.counter)
 
     def _with_facts(self, frame: Frame) -> Frame:
         if self.encoding is not None and frame.step:
@@ -136,6 +142,16 @@ class Decoding:
         """Decode consecutive messages; those that cannot be used are counted by cause."""
         decoder = self._decoders[topic]
         sequencer.add(topic, decoder.decode(column, lambda cause: self._report.skip(topic, cause)))
+
+
+def _counted(block: UniformBlock, counter: SampleCounter) -> UniformBlock:
+    """A block that was received whole at its stamp, placed by the samples before it."""
+    count = len(block.values)
+    if not count or block.rate_hz < 1:  # refused later, by name
+        return block
+    begin_ns = block.stamp_ns - round(count * NS_PER_S / block.rate_hz)
+    placed_ns = counter.place(begin_ns, count, block.rate_hz, ARRIVAL_HOLE_NS)
+    return replace(block, stamp_ns=placed_ns, clock_rate_hz=counter.clock_rate_hz)
 
 
 def _in_range(column: Column, skip: Skip) -> Column:

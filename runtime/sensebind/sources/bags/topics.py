@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from sensebind.clock.counting import SampleCounter
+from sensebind.clock.mapping import audio_tolerance_ns
 from sensebind.clock.stamps import PEEKED_MESSAGES, stamp_fault
 from sensebind.errors import MissingExtraError, SourceError
 from sensebind.sources.bags.camera_facts import camera_facts
@@ -212,7 +214,9 @@ class Topics:
             sense = _half_of(topic, sense, target[1])
         decoder = Decoder(name, sense, topic.layout, self._unstamped(topic, sense))
         if sense.kind is StreamKind.UNIFORM:
-            return replace(decoder, audio=self._chosen_layout(topic, sense, config))
+            layout = self._chosen_layout(topic, sense, config)
+            counter = SampleCounter(audio_tolerance_ns(config.jitter_s)) if decoder.by_log else None
+            return replace(decoder, audio=layout, counter=counter)
         if sense.kind is not StreamKind.FRAMES:
             return decoder
         camera = camera_facts(self._container, self._topics, name)
