@@ -5,7 +5,7 @@ A message is a nested dictionary here. It holds a sense where it, or a part of i
 levels down, has the fields of an Imu (`linear_acceleration` and `angular_velocity` with x y z), an
 Image (`width`, `height`, `encoding`, `data`), a RawAudio (`data`, `sample_rate`, `format`) or a
 CompressedImage (`data`, `format`). The stamp is the `header.stamp`, `stamp` or `timestamp` beside
-them, else the outermost one.
+them, or the next one outside that is not 0.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def content_of(record: Record, found: Found) -> tuple[int, Content]:
         raise DecodeError("malformed message")
     stamps = (_stamp_ns(part) for part in reversed(parts))
     try:
-        return next((stamp for stamp in stamps if stamp is not None), 0), read(parts[-1])
+        return next((stamp for stamp in stamps if stamp), 0), read(parts[-1])
     except (TypeError, ValueError, OverflowError):
         raise DecodeError("malformed message") from None
 

@@ -134,6 +134,16 @@ def test_json(tmp_path: Path) -> None:
     assert (own.values.tolist(), own.stamps_ns.tolist()) == ([[1, 2, 3, 4, 5, 6]], [STAMP_NS])
 
 
+def test_an_inner_stamp_of_0_gives_way_to_the_outer_one() -> None:
+    inner = {"header": {"stamp": {"sec": 0, "nanosec": 0}}} | {
+        name: {"x": 1.0, "y": 2.0, "z": 3.0} for name in ("linear_acceleration", "angular_velocity")
+    }
+    record = {"header": IMU["header"], "imu": inner}
+    found = find_sense(record)
+    assert found is not None
+    assert content_of(record, found) == (STAMP_NS, (1, 2, 3, 1, 2, 3))
+
+
 def test_what_is_told_of_types_one_by_one(tmp_path: Path) -> None:
     mapping = map_streams(open_source(json_file(tmp_path / "a.mcap")).streams(), set(Modality), {})
     told = {d.stream: (d.used, d.reason) for d in mapping.decisions}
