@@ -19,6 +19,7 @@ from sensebind.cli.report_text import (
     clock_lines,
     decision_lines,
     source_lines,
+    sparse_lines,
     stream_lines,
     why_nothing,
 )
@@ -103,7 +104,7 @@ def run_live(
         stack.enter_context(stopping_on_signals(pipeline.stop))
         _consume(pipeline, embeddings, describer, wishes.out, view, watchers.records, stack)
     lines = [*stream_lines(pipeline.report, describer.label_counts), *described_lines(describer)]
-    lines += why_nothing(pipeline.report)
+    lines += chain(why_nothing(pipeline.report), sparse_lines(pipeline))
     for source in sources:
         lines += source_lines(source.report)
     lines += clock_lines(pipeline.report)

@@ -17,6 +17,7 @@ from sensebind.cli.report_text import (
     counted,
     decision_lines,
     source_lines,
+    sparse_lines,
     stream_lines,
 )
 from sensebind.cli.watching import watching
@@ -83,6 +84,7 @@ def write_recording(
         seconds = time.perf_counter() - begin_s
         for line in chain(
             stream_lines(pipeline.report, describer.label_counts),
+            sparse_lines(pipeline),
             described_lines(describer),
             source_lines(source.report),
         ):
@@ -103,9 +105,11 @@ def _count(pipeline: Pipeline, source: Source, out: Path) -> int:
     count = sum(stream.embedded for stream in streams)
     if count == 0:
         told = [line.strip() for line in stream_lines(pipeline.report, {})]
-        told += source_lines(source.report)
+        too_slow = list(sparse_lines(pipeline))
+        told += chain(too_slow, source_lines(source.report))
         advice = ". Give a longer part, or a lower min_coverage="
         lacking = any(each.pushed for each in streams) and not any(each.failed for each in streams)
+        lacking = lacking and not too_slow
         raise SenseBindError(
             f"no window of {source.name} became an embedding, so {out} was not written: "
             + "; ".join(told)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sensebind.specs import ImuSpec
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +21,9 @@ _UNUSED = ("unused", "late", "duplicate", "invalid")
 _INCOMPLETE = ("warming", "gap", "ending")
 _ALIKE = 3
 """Of more skipped streams with the same reason only the first is listed."""
-_EVENTS = ("resets", "gaps", "relocks", "rate_changes", "filled")
+_EVENTS = ("resets", "gaps", "sparse", "relocks", "rate_changes", "filled")
+_SPARSE_SHARE = 0.1
+"""Of spacings that cover nothing; with fewer most windows are complete."""
 
 
 def decision_lines(decisions: Sequence[Decision]) -> Iterator[str]:
@@ -127,6 +131,22 @@ def why_nothing(report: PipelineReport) -> Iterator[str]:
             yield (
                 f"{name}: no embedding, as what was delivered fills no window; let it run for "
                 f"longer, or give a lower min_coverage="
+            )
+
+
+def sparse_lines(pipeline: Pipeline) -> Iterator[str]:
+    """IMU streams that are too slow for their encoder, a line for each."""
+    for name, stream in pipeline.report.streams.items():
+        sparse = stream.counters.sparse
+        if not stream.counters.gap or sparse <= _SPARSE_SHARE * stream.pushed:
+            continue
+        front_end = pipeline.bundle.encoder(stream.modality).spec.preprocess
+        if isinstance(front_end, ImuSpec):
+            limit_s = front_end.max_interval_s
+            yield (
+                f"{name}: {sparse} of {counted(stream.pushed, 'reading')} come over "
+                f"{limit_s * 1e3:g} ms after the one before, which the encoder counts as missing; "
+                f"it needs more than {1 / limit_s:g} per second"
             )
 
 

@@ -253,6 +253,8 @@ def _odd_gravity(size: float) -> str:
         return f"{told}; it looks like g: give unit=g"
     if 1000 * _IN_G[0] <= size <= 1000 * _IN_G[1]:
         return f"{told}; it looks like thousandths of g: give unit=mg"
+    if size == 0:
+        return f"{told}; check the sensor"
     if size < _GRAVITY[0] / 2:
         return f"{told}; is gravity taken off? The encoders expect it to be in"
     return f"{told}; neither m/s² nor g: check the driver, or give unit="

@@ -27,6 +27,7 @@ class StreamCounters:
     Events:
         resets: backward jumps of the clock.
         gaps: pauses over the limit, each ends a segment.
+        sparse: shorter spacings of readings that are bridged all the same, but not covered.
         relocks: lattice given up because stamps drifted away from it, or their clock was measured
             anew.
         rate_changes: sample rate or number of channels changed.
@@ -46,6 +47,7 @@ class StreamCounters:
     ending: int = 0
     resets: int = 0
     gaps: int = 0
+    sparse: int = 0
     relocks: int = 0
     rate_changes: int = 0
     filled: int = 0

@@ -126,7 +126,7 @@ class SampleWindower(SegmentedWindower["_Segment"]):
             after_gap = self._follows_break()
             self._segment = _Segment(first_ns, channels, self._rules, after_gap=after_gap)
         assert self._segment is not None
-        self._segment.append(stamps, values)
+        self.counters.sparse += self._segment.append(stamps, values)
         return windows + self._close_windows()
 
     def _cut(self, segment: _Segment, *, before_gap: bool) -> list[Window]:
@@ -191,10 +191,16 @@ class _Segment:
     def _end_ns(self) -> int:
         return self.k * self._rules.hop_ns
 
-    def append(self, stamps: Stamps, values: Values) -> None:
+    def append(self, stamps: Stamps, values: Values) -> int:
+        """Add samples; the number of spacings up to them that cover nothing is returned."""
+        limit_ns, before_ns = self._rules.max_interval_ns, self.last_ns
         self._stamps.append(stamps[:, np.newaxis])
         self._values.append(values)
         self.last_ns = int(stamps[-1])
+        if self.last_ns - before_ns <= limit_ns:
+            return 0
+        sparse = np.count_nonzero(np.diff(stamps) > limit_ns)
+        return int(sparse) + (int(stamps[0]) - before_ns > limit_ns)
 
     def can_close(self) -> bool:
         """Whether the next window's span and the support beyond it are there."""

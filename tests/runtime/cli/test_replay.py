@@ -231,6 +231,20 @@ def test_a_recording_too_short_for_a_window_writes_nothing(
     assert out.read_text() == "before"
 
 
+def test_an_imu_too_slow_for_its_encoder_is_told(
+    run: Run, bundle_folder: Path, tmp_path: Path
+) -> None:
+    messages = [imu("/imu", 10**9 + i * 15 * 10**7, [0, 0, 9.8, 0, 0, 0]) for i in range(60)]
+    slow = write_mcap(tmp_path / "slow.mcap", messages)
+    ran = run("replay", slow, "--bundle", bundle_folder, "--out", tmp_path / "out.jsonl")
+    assert ran.code == 1
+    assert "events: sparse 59" in ran.out
+    assert ran.err.endswith(
+        "/imu: 59 of 60 readings come over 50 ms after the one before, which the encoder counts "
+        "as missing; it needs more than 20 per second\n"
+    )
+
+
 def test_a_recording_whose_messages_cannot_be_used_says_what_is_wrong_with_them(
     run: Run, bundle_folder: Path, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_sound_imu_is_not_doubted() -> None:
         ((1 / 9.80665, 1), "is 1 m/s², expected about 9.8; it looks like g: give unit=g"),
         ((1000 / 9.80665, 1), "is 1000 m/s², .* looks like thousandths of g: give unit=mg"),
         ((0.01, 1), r"is 0\.0981 m/s², expected about 9\.8; is gravity taken off"),
+        ((0, 1), r"is 0 m/s², expected about 9\.8; check the sensor"),
         ((27, 1), r"is 264\.9 m/s², expected about 9\.8; neither m/s² nor g"),
         ((1, 57.29578), r"reach 4\d\.?\d* rad/s \(99th percentile\).* deg/s: give unit=deg/s"),
     ],

@@ -120,6 +120,7 @@ def _sample_segment(
     windows: Rows = []
     used: set[int] = set()
     first, last = seg[0][0], seg[-1][0]
+    counts["sparse"] += sum(b[0] - a[0] > r.max_interval_ns for a, b in pairwise(seg))
     for k in range(first // r.hop_ns + 1, (last + r.length_ns) // r.hop_ns + 1):
         end, start = k * r.hop_ns, k * r.hop_ns - r.length_ns
         if following is not None and end > following:
