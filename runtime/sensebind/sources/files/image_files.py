@@ -24,6 +24,7 @@ _TIME = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*[_-])?(?P<whole>[0-9]+)(?:\.(?P<frac
 _DIGITS_OF_SECONDS = (9, 10)
 _UNITS_NS = {13: 1_000_000, 16: 1_000, 18: 1, 19: 1}  # by the digits of a time since 2001
 _HEAD_BYTES = 32  # magic and the PNG header's bit depth
+DEEP = "png16"
 
 
 class ImageFiles:
@@ -74,6 +75,24 @@ def picture_encoding(path: Path) -> str:
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
     return frame_encoding(Frame(head, compressed_encoding(head)))
+
+
+def apart_by_depth(name: str, paths: list[Path]) -> dict[str, list[Path]]:
+    """The pictures of one folder by the stream they are of.
+
+    Grey ones of 16 bits beside others (1.color.jpg, 1.depth.png) are a stream of their own. The
+    first of those whose names differ in digits only stands for all of them.
+    """
+    deep: dict[str, bool] = {}
+    groups: dict[bool, list[Path]] = {}
+    for path in paths:
+        kind = re.sub(r"[0-9]+", "0", path.name)
+        if kind not in deep:
+            deep[kind] = picture_encoding(path) == DEEP
+        groups.setdefault(deep[kind], []).append(path)
+    if len(groups) == 1:
+        return {name: paths}
+    return {name: groups[False], f"{name}/{DEEP}": groups[True]}
 
 
 def _times_of(paths: list[Path]) -> list[int] | None:

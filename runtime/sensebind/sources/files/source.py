@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import SourceError
 from sensebind.sources.files.audio_file import AudioFile
-from sensebind.sources.files.image_files import ImageFiles
+from sensebind.sources.files.image_files import ImageFiles, apart_by_depth
 from sensebind.sources.files.parquet_table import ParquetTable
 from sensebind.sources.files.table_file import TableFile
 from sensebind.sources.finishing import Finishing
@@ -37,7 +37,8 @@ class FileSource(Session):
     """Images (.jpg, .png), audio files (.wav, .flac, .ogg) and IMU tables (.csv, .parquet).
 
     Pictures directly in the folder are the stream of the folder's name; those of a folder inside,
-    and every other file, are streams named by their path in the folder.
+    and every other file, are streams named by their path in the folder. Grey pictures of 16 bits
+    beside others of their folder are the stream `png16` in it.
     """
 
     def __init__(self, path: Path, frame_rate_hz: float) -> None:
@@ -108,8 +109,9 @@ class FileSource(Session):
                 yield (ParquetTable if suffix == ".parquet" else TableFile)(name, path)
             elif suffix in AUDIO_SUFFIXES:
                 yield AudioFile(name, path)
-        for name, paths in pictures.items():
-            yield ImageFiles(name, paths, self._frame_rate_hz, self.report)
+        for group, of_group in pictures.items():
+            for name, paths in apart_by_depth(group, of_group).items():
+                yield ImageFiles(name, paths, self._frame_rate_hz, self.report)
 
     def _files(self) -> list[Path]:
         if not self._path.is_dir():

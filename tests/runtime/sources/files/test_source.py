@@ -140,6 +140,23 @@ def test_folders_inside_are_streams(tmp_path: Path) -> None:
     ]
 
 
+def test_depth_beside_colour_is_a_stream_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    for number in range(11):
+        (folder / f"frame-{number}.color.png").write_bytes(picture("PNG"))
+        (folder / f"frame-{number}.depth.png").write_bytes(picture("PNG", depth=True))
+    source = open_source(folder)
+    told = [(info.name, info.encoding, info.count) for info in source.streams()]
+    assert told == [("scan", "png", 11), ("scan/png16", "png16", 11)]
+    mapping = map_streams(source.streams(), set(Modality), {})
+    modalities = {decision.stream: decision.modality for decision in mapping.decisions}
+    assert modalities == {"scan": Modality.VISION, "scan/png16": Modality.DEPTH}
+    blocks = [block for block in read_all(source) if isinstance(block, FrameBlock)]
+    stamps = [[b.stamp_ns for b in blocks if b.stream == name] for name, _, _ in told]
+    assert stamps[0] == stamps[1] == sorted(stamps[0])
+
+
 def test_one_picture(tmp_path: Path) -> None:
     path = tmp_path / "cat.jpg"
     path.write_bytes(picture())
