@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,7 @@ class Bundle(Closing):
         self._encoders: dict[Modality, Encoder] = {}
         self._tokenizer: TextPreprocessor | None = None
         self._closed = False
+        self._offering = Lock()  # what is offered an engine is in use
         if self.is_test:
             _log.warning(
                 "%s is a test bundle: its weights are random and its vectors mean nothing",
@@ -147,22 +149,30 @@ class Bundle(Closing):
         Raises:
             BundleError, BackendError: as `encoder`.
         """
-        self._encoders.pop(modality, None)
+        with self._offering:
+            before = self._encoders.pop(modality, None)
+        if before is not None:
+            before.refuse_offers()
         return self.encoder(modality)
 
     def renew(self, modality: Modality, backend: str) -> None:
         """Open another engine of an encoder in use, which goes on with it from its next run on.
 
         For other threads than the one that runs it. If it fails, all goes on as it was; nothing
-        happens if the encoder runs on that backend already, or nobody uses it.
+        happens if the encoder runs on that backend already or is about to, or nobody uses it.
 
         Raises:
             BundleError, BackendError: as `encoder`.
             MissingExtraError: if what the backend needs is not installed.
         """
-        encoder = self._encoders.get(modality)
-        if encoder is not None and encoder.backend != backend:
-            encoder.offer(self._open_engine(modality, backend))
+        while (encoder := self._encoders.get(modality)) and encoder.next_backend != backend:
+            engine = self._open_engine(modality, backend)
+            with self._offering:
+                in_use = self._encoders.get(modality) is encoder
+                if in_use:
+                    encoder.offer(engine)
+            if not in_use:  # it was opened anew meanwhile, or the bundle was closed
+                engine.close()
 
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts, each alone, so that a vector depends on its text only.
@@ -224,10 +234,12 @@ class Bundle(Closing):
 
     def close(self) -> None:
         """Free the engines; the bundle cannot be used afterwards."""
-        self._closed = True
-        for encoder in self._encoders.values():
+        with self._offering:
+            self._closed = True
+            encoders = list(self._encoders.values())
+            self._encoders.clear()
+        for encoder in encoders:
             encoder.close()
-        self._encoders.clear()
 
     def _open(self, modality: Modality) -> Encoder:
         spec = self.folder.encoder(modality)

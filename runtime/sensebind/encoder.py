@@ -78,10 +78,20 @@ class Encoder:
         """Whether an engine waits to be taken."""
         return bool(self._offered)
 
+    @property
+    def next_backend(self) -> str:
+        """Name of the backend that runs it once it has taken all it was offered."""
+        return [self._engine, *self._offered][-1].backend
+
     def take_offer(self) -> None:
         """Go on with the engine that was offered, and free the one before; between two runs."""
         before, self._engine = self._engine, self._offered.popleft()
         before.close()
+
+    def refuse_offers(self) -> None:
+        """Free what was offered and not taken."""
+        while self._offered:
+            self._offered.popleft().close()
 
     def preprocessor(
         self,
@@ -145,8 +155,7 @@ class Encoder:
     def close(self) -> None:
         """Free the engine, and those that were offered."""
         self._engine.close()
-        while self._offered:
-            self._offered.popleft().close()
+        self.refuse_offers()
 
 
 def _stacked(batch: Sequence[Features]) -> Features:

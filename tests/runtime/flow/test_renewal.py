@@ -44,14 +44,23 @@ BLOCKS = imu_blocks(600)
 
 
 class Openings:
-    """All engines that were opened; a backend named "broken" cannot be."""
+    """All engines that were opened; a backend named "broken" cannot be.
+
+    Attributes:
+        engines: in the order they were opened.
+        meanwhile: called once, while the next one is opened.
+    """
 
     def __init__(self) -> None:
         self.engines: list[NamedEngine] = []
+        self.meanwhile: Callable[[], object] | None = None
 
     def open(self, backend: str, *given: Any) -> NamedEngine:
         if backend == "broken":
             raise BackendError("out of memory")
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         name = "first" if backend == "auto" else backend
         self.engines.append(NamedEngine(name, open_engine("onnxruntime", *given)))
         return self.engines[-1]
@@ -232,3 +241,59 @@ def test_what_was_offered_and_not_taken_is_freed(bundle_folder: Path, openings: 
         bundle.encoder("imu")
         bundle.renew(Modality.IMU, "other")
     assert [len(engine.closed_by) for engine in openings.engines] == [1, 1]
+
+
+def closings(openings: Openings) -> list[tuple[str, int]]:
+    """How often each engine was closed."""
+    return [(engine.backend, len(engine.closed_by)) for engine in openings.engines]
+
+
+def test_what_is_offered_already_is_not_opened_again_and_can_be_revoked(
+    bundle_folder: Path, openings: Openings
+) -> None:
+    with Bundle.load(bundle_folder) as bundle:
+        encoder = bundle.encoder("imu")
+        bundle.renew(Modality.IMU, "other")
+        bundle.renew(Modality.IMU, "other")
+        assert [engine.backend for engine in openings.engines] == ["first", "other"]
+        bundle.renew(Modality.IMU, "first")  # as where "other" turns out to be no good
+        while encoder.has_offer:
+            encoder.take_offer()
+        assert encoder.backend == "first"
+    assert closings(openings) == [("first", 1), ("other", 1), ("first", 1)]
+
+
+def test_an_engine_of_an_encoder_that_was_left_is_freed(
+    bundle_folder: Path, openings: Openings
+) -> None:
+    with Bundle.load(bundle_folder) as bundle:
+        left = bundle.encoder("imu")
+        bundle.renew(Modality.IMU, "other")
+        anew = bundle.reopen(Modality.IMU)
+        assert not left.has_offer
+        assert not anew.has_offer
+        assert closings(openings) == [("first", 0), ("other", 1), ("first", 0)]
+
+
+def test_an_encoder_that_is_opened_anew_meanwhile_is_offered_another(
+    bundle_folder: Path, openings: Openings
+) -> None:
+    with Bundle.load(bundle_folder) as bundle:
+        bundle.encoder("imu")
+        openings.meanwhile = lambda: bundle.reopen(Modality.IMU)
+        bundle.renew(Modality.IMU, "other")
+        anew = bundle.encoder("imu")
+        assert anew.next_backend == "other"
+        unused, offered = (engine for engine in openings.engines if engine.backend == "other")
+        assert len(unused.closed_by) == 1
+        assert not offered.closed_by
+
+
+def test_an_engine_that_is_opened_while_the_bundle_is_closed_is_freed(
+    bundle_folder: Path, openings: Openings
+) -> None:
+    with Bundle.load(bundle_folder) as bundle:
+        bundle.encoder("imu")
+        openings.meanwhile = bundle.close
+        bundle.renew(Modality.IMU, "other")
+        assert closings(openings) == [("first", 1), ("other", 1)]
