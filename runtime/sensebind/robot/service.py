@@ -273,8 +273,7 @@ class Service:
         session = self._session
         what = difference(self.config, config, self._files, files)
         if session is None:  # it waits for plans
-            bundle = load_bundle(config) if what.bundle or self._bundle is None else self._bundle
-            self._begin(config, bundle)
+            self._wait_otherwise(config, new_bundle=bool(what.bundle) or "engines" in what.at_once)
             self._files = files
             self._say("the new configuration is taken over")
             return
@@ -294,6 +293,17 @@ class Service:
             self._report()
         if "engines" in what.at_once and not what.restarts:
             self._want_plans_of(session)
+
+    def _wait_otherwise(self, config: RobotConfig, *, new_bundle: bool) -> None:
+        """Begin as another configuration says; there was no session yet."""
+        before = self._bundle
+        assert before is not None
+        bundle = load_bundle(config) if new_bundle else before
+        try:
+            self._begin(config, bundle)
+        finally:
+            if new_bundle:
+                (before if self._bundle is bundle else bundle).close()
 
     def _replace(self, config: RobotConfig, *, new_bundle: bool) -> None:
         """End the session and begin another; if that fails, one as before.

@@ -201,7 +201,10 @@ class Session:
         self._on_begin(self)
 
     def _heed_engine(self, embedding: Embedding, times: WindowTimes) -> None:
-        """Begin another file where its metadata would not be true of the next record."""
+        """Begin another file where its metadata would not be true of the next record.
+
+        A joint record may have members from before: its encoders are the same, and it goes there.
+        """
         engine = times.backend, times.precision
         if engine == self._engines[embedding.stream] or self._run is None:
             return

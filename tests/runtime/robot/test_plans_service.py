@@ -174,6 +174,23 @@ def test_a_service_that_waits_is_told_otherwise(
     assert backends(tmp_path) == ["onnxruntime"]
 
 
+def test_who_waited_for_a_backend_may_go_on_without(
+    write: Write, manager: Manager, board: Board, tmp_path: Path
+) -> None:
+    board.script(imu=Script(shares=[0.4], until="never"), text=Script(shares=[0.4], until="never"))
+    top = 'backend = "tensorrt"'
+    with started(write(building("meanwhile = 'wait'", top)), manager) as robot:
+        until(lambda: robot.service.health().plans.get("text") == "being built, 40 %")
+        write(building(top=top))
+        robot.service.reload()
+        manager.until("READY=1")
+        robot.feed(BLOCKS, 16)
+        assert engine(robot) == "onnxruntime fp32"
+        assert robot.service.health().config_error is None
+    assert robot.ended == []
+    assert backends(tmp_path) == ["onnxruntime"]
+
+
 def test_a_service_that_waits_ends_when_asked(write: Write, manager: Manager, board: Board) -> None:
     board.script(imu=Script(shares=[0.4], until="never"))
     with started(write(building("meanwhile = 'wait'")), manager) as robot:
