@@ -21,6 +21,7 @@ from sensebind.sinks.raw import disk_writer, steady_file
 from sensebind.sinks.recorder import Recorder
 from sensebind.sources import open_source
 from sensebind.types import SampleBlock
+from tests.support.processes import program
 from tests.support.recorded import IMU, STREAMS, Taken, contents, offer, read_back
 
 if TYPE_CHECKING:
@@ -252,17 +253,16 @@ with Recorder(sys.argv[1]) as recorder:
 
 def killed(path: Path, how: signal.Signals, *options: str) -> int:
     """Start a program that records, end it while it does, and return how much it said is safe."""
-    with subprocess.Popen(
+    with program(
         [sys.executable, "-c", PROGRAM, str(path), *options],
         stdout=subprocess.PIPE,
-        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=Path(__file__).resolve().parents[2],
-    ) as program:
-        assert program.stdout is not None
-        safe = int(program.stdout.readline())
-        program.send_signal(how)
-        program.wait(60)
+    ) as recording:
+        assert recording.stdout is not None
+        safe = int(recording.stdout.readline())
+        recording.send_signal(how)
+        recording.wait(60)
     return safe
 
 

@@ -19,6 +19,7 @@ from sensebind.robot.outputs import finished_files
 from sensebind.sinks.reading import open_records
 from sensebind.sources import open_source
 from tests.support import bags
+from tests.support.processes import program
 from tests.support.running import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SAFE_S = 2.0
+START_S = 4 * PATIENCE_S
+"""The program may have to compile its kernels first, beside others."""
 CONFIG = """
 bundle = "{bundle}"
 hop_s = 0.1
@@ -75,7 +78,7 @@ def environment() -> dict[str, str]:
 def embedded(folder: Path) -> Iterator[tuple[float, int]]:
     """Now and then, how many windows the service says it has encoded."""
     waiting = Event()
-    for _ in range(int(PATIENCE_S / 0.02)):
+    for _ in range(int(START_S / 0.02)):
         waiting.wait(0.02)
         if (folder / "health.json").exists():
             state = json.loads((folder / "health.json").read_text())
@@ -87,15 +90,15 @@ def test_a_killed_service_loses_nothing_older_than_two_seconds(
 ) -> None:
     config = robot(tmp_path, bundle_folder)
     seen: list[tuple[float, int]] = []
-    with subprocess.Popen(command(config), env=environment(), stderr=subprocess.PIPE) as program:
+    with program(command(config), env=environment(), stderr=subprocess.PIPE) as service:
         for at_s, count in embedded(tmp_path):
             seen.append((at_s, count))
             first_s = next((at_s for at_s, count in seen if count), None)
             if first_s is not None and at_s > first_s + SAFE_S + 1:
                 break
-        program.send_signal(signal.SIGKILL)
+        service.send_signal(signal.SIGKILL)
         killed_s = time.monotonic()
-        assert program.wait() == -signal.SIGKILL
+        assert service.wait() == -signal.SIGKILL
     assert finished_files(tmp_path / "out.parquet") == []
     again = subprocess.run(
         command(config, "--seconds", "0.5"), env=environment(), capture_output=True, check=False
@@ -116,17 +119,15 @@ def test_a_hangup_has_the_file_read_again_and_a_termination_ends_it(
     tmp_path: Path, bundle_folder: Path
 ) -> None:
     config = robot(tmp_path, bundle_folder)
-    with subprocess.Popen(
-        command(config), env=environment(), stderr=subprocess.PIPE, text=True
-    ) as program:
-        next(count for _, count in embedded(tmp_path) if count)
+    with program(command(config), env=environment(), stderr=subprocess.PIPE) as service:
+        assert any(count for _, count in embedded(tmp_path)), "nothing was encoded"
         config.write_text(config.read_text() + "[prompts]\na = ['a']\nb = ['b']\n")
-        program.send_signal(signal.SIGHUP)
-        assert program.stderr is not None
-        said = next(line for line in program.stderr if "without a gap" in line)
-        assert said.strip().endswith("prompts")
-        program.send_signal(signal.SIGTERM)
-        assert program.wait(PATIENCE_S) == 0
+        service.send_signal(signal.SIGHUP)
+        assert service.stderr is not None
+        told = "from now on, and without a gap: prompts\n"
+        assert any(line.endswith(told) for line in service.stderr), "it ended before"
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(PATIENCE_S) == 0
     labels = [open_records(p).metadata.labels for p in finished_files(tmp_path / "out.parquet")]
     assert labels[0] == ()
     assert labels[1:] in ([], [("a", "b")])

@@ -74,7 +74,8 @@ class ScriptedSource:
         script = self._scripts.pop(0)
         if isinstance(script, Exception):
             raise script
-        self.thread = Thread(target=_play, args=(script, deliver, fail), name=f"device {self.name}")
+        given = (script, deliver, fail)
+        self.thread = Thread(target=_play, args=given, name=f"device {self.name}", daemon=True)
         self.thread.start()
 
     def stop(self) -> None:

@@ -127,7 +127,7 @@ class Running:
         self.service = Service(
             path, notifier=manager.notifier, say=self.said.append, sources=self._made
         )
-        self.thread = Thread(target=self._run)
+        self.thread = Thread(target=self._run, daemon=True)
 
     def _made(self, _devices: object) -> list[FedSource]:
         self.sources.append(FedSource(self.errors.pop(0) if self.errors else None))

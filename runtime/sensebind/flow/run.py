@@ -137,6 +137,7 @@ class Run(Closing):
         self._start()
         if seconds is not None:
             self._timer = Timer(seconds, self.stop)
+            self._timer.daemon = True  # a run that nobody closes keeps no program from ending
             self._timer.start()
         drain_until_s: float | None = None
         while True:

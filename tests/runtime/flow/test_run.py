@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields, replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,17 @@ def test_a_live_run_ends_after_so_long(bundle: Bundle) -> None:
     with Pipeline(bundle, IMU_ONLY) as pipeline:
         assert not list(pipeline.run(source, seconds=1e-3))
     assert source.stopped.is_set()
+
+
+def test_no_thread_of_a_run_keeps_a_program_from_ending(bundle: Bundle) -> None:
+    before = set(threading.enumerate())
+    found: set[threading.Thread] = set()
+    source = ScriptedSource("dev", [IMU], deliver_all(imu_blocks(400)))
+    with Pipeline(bundle, IMU_ONLY) as pipeline:
+        observers = [lambda _embedding, _times: found.update(threading.enumerate())]
+        assert list(pipeline.run(source, observers=observers, seconds=PATIENCE_S))
+    assert found > before
+    assert [thread for thread in found - before if not thread.daemon] == []
 
 
 def test_the_report_tells_how_well_clocks_are_known(bundle: Bundle) -> None:

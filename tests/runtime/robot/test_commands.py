@@ -35,7 +35,7 @@ class Running:
         self.begun = Event()
         self.error: BaseException | None = None
         self._program, self._on_line = program, on_line
-        self.thread = Thread(target=self._run)
+        self.thread = Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:

@@ -20,6 +20,7 @@ from sensebind.sinks.parquet import ParquetSink
 from sensebind.sinks.parts import PartsSink, parts_folder, read_parts
 from sensebind.sinks.reading import open_records
 from tests.support.bundles import bundle_folder
+from tests.support.processes import program
 from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
@@ -164,16 +165,17 @@ def killed_after(count: int, bundle: Path, out: Path) -> tuple[int, list[tuple[i
         when it was killed, and the instant and vector of each record it says it wrote.
     """
     command = [sys.executable, "-c", PROGRAM, str(bundle), str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "begun\n"
-        lines = [program.stdout.readline() for _ in range(count)]
+    with program(command, stdout=subprocess.PIPE) as writing:
+        assert writing.stdout is not None
+        assert writing.stdout.readline() == "begun\n"
+        lines = [writing.stdout.readline() for _ in range(count)]
         while not list(parts_folder(out).glob("*.parquet")):
-            lines.append(program.stdout.readline())
+            lines.append(writing.stdout.readline())
+            assert lines[-1], "it ended before"
         killed_ns = time.monotonic_ns()
-        program.kill()
-        lines += program.stdout.read().splitlines()
-        assert program.wait() == -signal.SIGKILL
+        writing.kill()
+        lines += writing.stdout.read().splitlines()
+        assert writing.wait() == -signal.SIGKILL
     written = [line.split() for line in lines]
     return killed_ns, [(int(line[0]), line[1]) for line in written if len(line) == 2]
 
