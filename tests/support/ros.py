@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -366,6 +367,12 @@ class NodeUnderTest(Process):
         self._examiner.until(told, hint)
         return self.status(of)
 
+    def until_known(self, *streams: str) -> None:
+        """Wait until the node knows a publisher of each stream, whose topics are called alike."""
+        for name in streams:
+            key = f"publishers of {name}"
+            self.until_status(f"stream {name}", partial(_is_set, key))
+
     def until_received(self, stream: str, count: int) -> dict[str, str]:
         """Wait until so many messages of a stream were received."""
         return self.until_status(stream, lambda s: int(s.get("messages", 0)) >= count)
@@ -381,6 +388,10 @@ class NodeUnderTest(Process):
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
         return self._examiner.call(kind, f"{self.name}/{service}", request)
+
+
+def _is_set(key: str, status: dict[str, str]) -> bool:
+    return int(status.get(key, 0)) > 0
 
 
 def publisher(folder: Path, plan: Plan, name: str = "publisher") -> Process:

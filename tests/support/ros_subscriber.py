@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that receives embeddings and scores: python -m …ros_subscriber NODE STREAM….
 
-It tells "ready" when it has subscribed. For each line "COUNT LABELS SECONDS" it waits for so many
-embeddings and labels, at most so long, and tells what it has received since the start as JSON.
+It tells "ready" when it has subscribed. For the line "known" it waits until it knows publishers of
+all that it subscribes to, since what they publish before is lost, and tells "known". For each line
+"COUNT LABELS SECONDS" it waits for so many embeddings and labels, at most so long, and tells what
+it has received since the start as JSON.
 """
 
 from __future__ import annotations
@@ -85,7 +87,13 @@ def main() -> None:
     spinning = Thread(target=executor.spin, daemon=True)
     spinning.start()
     print("ready", flush=True)
+    topics = [subscription.topic_name for subscription in node.subscriptions]
     for line in sys.stdin:
+        if line.strip() == "known":
+            while not all(map(node.count_publishers, topics)):
+                time.sleep(0.01)
+            print("known", flush=True)
+            continue
         count, labelled, seconds = map(float, line.split())
         until_s = time.monotonic() + seconds
         with came:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Messages = Any
 
-RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-"""Embeddings are few, and none is to be lost."""
+RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+"""Embeddings are few, and none is to be lost, also where many come at once as a run ends."""
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )

@@ -157,6 +157,8 @@ def test_every_window_is_that_of_the_replay(
         assert listening.ask() == "ready"
         node.start()
         assert publishing.ask() == "matched"
+        assert listening.ask("known") == "known"
+        node.until_known(*STREAMS)
         begin_ns = time.time_ns() + NS // 2
         assert publishing.ask(str(begin_ns)) == "done"
         sent = {name: sum(m.topic == f"/{name}" for m in found) for name in STREAMS}
