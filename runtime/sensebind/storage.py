@@ -85,7 +85,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         flush(temporary)
         temporary.replace(path)
-        _flush_rename(path)
+        _flush_entries(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -94,7 +94,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder beside `folder`; it takes its place only if the block succeeds.
 
-    A crash leaves a draft or the whole, never a part; what is in it is flushed by who writes it.
+    The content is flushed to disk before the rename. A crash leaves the old folder, none or the new
+    one, never a part; hidden drafts may stay beside it.
 
     Args:
         folder: its parents are made where they are missing.
@@ -103,16 +104,20 @@ def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written, or is there already.
     """
-    draft = _draft_of(folder)
+    draft, old = _draft_of(folder), _draft_of(folder)
     draft.mkdir(parents=True)
     try:
         yield draft
+        for path in (*draft.rglob("*"), draft):
+            (_flush_entries if path.is_dir() else flush)(path)
         if replace:
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                folder.rename(old)  # at once: a crash while it is removed would leave a part
         draft.rename(folder)
-        _flush_rename(folder)
+        _flush_entries(folder.parent)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for left in (draft, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def remove_drafts(folder: Path) -> None:
@@ -126,10 +131,10 @@ def _draft_of(path: Path) -> Path:
     return path.parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"
 
 
-def _flush_rename(path: Path) -> None:
-    """Have a rename last."""
+def _flush_entries(folder: Path) -> None:
+    """Have what a folder lists last, a rename for instance."""
     with suppress(OSError):  # it is done; a file system that cannot flush folders undoes nothing
-        flush(path.parent)
+        flush(folder)
 
 
 def _create(path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +149,45 @@ def test_drafts_of_killed_processes_are_found(tmp_path: Path) -> None:
         (tmp_path / left / "file").write_text("half")
     remove_drafts(folder)
     assert [path.name for path in tmp_path.iterdir()] == [f".{other.name}.0a1b2c3d.part"]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sensebind.storage import atomic_folder
+
+folder, left = Path(sys.argv[1]), int(sys.argv[2])
+
+def kill_at_change(event, args):
+    global left
+    if event in ("os.rename", "os.remove", "os.rmdir"):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with atomic_folder(folder, replace=True) as draft:
+    for name in ("one", "two"):
+        (draft / name).write_text("new")
+    sys.addaudithook(kill_at_change)
+"""
+
+
+def test_a_kill_at_any_point_leaves_no_part_of_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    environment = os.environ | {"PYTHONPATH": str(Path(storage.__file__).parents[1])}
+    found, code = [], None
+    while code != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in ("one", "two"):
+            (folder / name).write_text("old")
+        command = [sys.executable, "-c", _KILLED, str(folder), str(len(found))]
+        code = subprocess.run(command, env=environment, check=False).returncode
+        assert code in (0, -signal.SIGKILL)
+        found.append({path.name: path.read_text() for path in folder.glob("*")})
+        remove_drafts(folder)
+    old, new = ({"one": age, "two": age} for age in ("old", "new"))
+    assert found[:2] == [old, {}]  # before the one rename and before the other
+    assert len(found) > 2
+    assert all(content == new for content in found[2:])
+    assert list(tmp_path.iterdir()) == [folder]

@@ -162,15 +162,7 @@ def _write(folder: Path, records: Iterable[Record]) -> None:
                 places.append(_Place(name, content.dtype.str, content.shape, stream.tell()))
                 stream.write(content.tobytes())
             entries.append(_Entry(record.scalars, places))
-        _flush(stream)
-    with (folder / _INDEX).open("xb") as stream:
-        stream.write(msgspec.json.encode(entries))
-        _flush(stream)
-
-
-def _flush(stream: Any) -> None:  # noqa: ANN401 - any writable file
-    stream.flush()
-    os.fsync(stream.fileno())
+    (folder / _INDEX).write_bytes(msgspec.json.encode(entries))
 
 
 def _read(descriptor: int, place: _Place) -> NDArray[Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +102,6 @@ def _left_bytes(folder: Path) -> list[int]:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        return os.fsdecode(path.read_bytes())  # names of control groups may be anything
     except OSError:
         return ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +26,6 @@ from sensebind.storage import (
     atomic_path,
     chosen_cache_folder,
     remove_drafts,
-    sha256_of_file,
 )
 from sensebind_engines.tensorrt.build import build_plan
 
@@ -115,22 +115,20 @@ def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]
 def _store(bundle: str, target: Target, built: Built) -> Plan:
     place = place_of(target.key)
     with _told(place), atomic_folder(place, replace=True) as draft:
-        with atomic_path(draft / PLAN_NAME) as temporary:
-            temporary.write_bytes(built.plan)
+        (draft / PLAN_NAME).write_bytes(built.plan)
         record = PlanRecord(
             format=FORMAT,
             key=target.key,
             bundle=bundle,
             modality=target.modality,
             precision=target.options.precision,
-            sha256=sha256_of_file(draft / PLAN_NAME),
+            sha256=hashlib.sha256(built.plan).hexdigest(),
             bytes=len(built.plan),
             audit=built.audit,
             layers=built.layers,
             build_s=round(built.seconds, 3),
         )
-        with atomic_path(draft / RECORD_NAME) as temporary:
-            temporary.write_bytes(encode_record(record))
+        (draft / RECORD_NAME).write_bytes(encode_record(record))
     return Plan(place, record)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from sensebind.backends.machine_cache import GraphKey, alone, key_of, place_of, read_kept
 from sensebind.backends.onnx_session import Session, open_session
-from sensebind.storage import atomic_folder, atomic_path, flush
+from sensebind.storage import atomic_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,8 +185,6 @@ def _fill(draft: Path, graph: Graph, threads: int) -> CopyRecord:
     """Put a copy into a folder, or the reason why there is none."""
     key = key_of(graph.sha256)
     open_session(str(graph.path), threads, keep_as=draft / _GRAPH)
-    for path in draft.iterdir():
-        flush(path)
     files = {path.name: _sum_of(path) for path in sorted(draft.iterdir())}
     record = CopyRecord(key=key, refused="", files=files, graph_s=0, copy_s=0)
 
@@ -212,8 +210,7 @@ def _fill(draft: Path, graph: Graph, threads: int) -> CopyRecord:
         graph_s=round(graph_s, 6),
         copy_s=round(copy_s, 6),
     )
-    with atomic_path(draft / _RECORD) as temporary:
-        temporary.write_bytes(msgspec.json.encode(record))
+    (draft / _RECORD).write_bytes(msgspec.json.encode(record))
     _log.info("optimised copy of %s: %s", graph.path, refused or f"kept in {draft.parent}")
     return record
 

@@ -244,7 +244,7 @@ def test_a_full_disk_is_survived(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(optimised, "atomic_path", full)
+    monkeypatch.setattr(optimised, "atomic_folder", full)
     with caplog.at_level(logging.INFO):
         assert bytes_of(graph) == plain_bytes(graph)
     assert "No space left on device" in caplog.text
