@@ -87,7 +87,7 @@ def see_wall(
                 yield block
                 advance(found.source.progress())
 
-        with refusals_of(found.source.name, found.name):
+        with refusals_of(found.source.name, stream=found.name):
             view = look(watched(), config, camera)
         return Wall(
             Seen(view, part.value),
@@ -126,7 +126,7 @@ def calibrate_depth(
     seen = [wall.seen for wall in walls]
     views = [_view(wall) for wall in walls]
     good = [each for each, view in zip(seen, views, strict=True) if view.distance_m is not None]
-    with refusals_of(*(wall.recording for wall in walls), walls[0].stream):
+    with refusals_of(*(wall.recording for wall in walls), stream=walls[0].stream):
         height, width = _size(seen)
         _check_measured(views, good)
         fit = fit_depth(good, tape_error_m)
@@ -157,7 +157,7 @@ def calibrate_depth(
 
 
 def _view(wall: Wall) -> PlaneView:
-    with refusals_of(wall.recording, wall.stream):
+    with refusals_of(wall.recording, stream=wall.stream):
         return summary(wall.seen)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -103,8 +104,8 @@ class Timing:
 
 
 @contextmanager
-def refusals_of(*names: str) -> Iterator[None]:
-    """Begin what is refused with the recording and the streams that it is of.
+def refusals_of(*recordings: str, stream: str) -> Iterator[None]:
+    """Begin what is refused with the recordings and the stream that it is of.
 
     What is wrong with a source names it already.
     """
@@ -113,7 +114,13 @@ def refusals_of(*names: str) -> Iterator[None]:
     except SourceError:
         raise
     except InputError as error:
-        raise type(error)(f"{', '.join(dict.fromkeys(names))}: {error}") from error
+        names = ", ".join(dict.fromkeys([*recordings, stream]))
+        raise type(error)(f"{names}: {naming(stream, str(error))}") from error
+
+
+def naming(stream: str, advice: str) -> str:
+    """Advice of who knew no stream, with its name where TOPIC stands for it."""
+    return advice.replace("--stream TOPIC=", f"--stream {shlex.quote(stream)}=")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def test_a_bag_gives_section_and_card(recording: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_refused_is_named(recording: Path, tmp_path: Path) -> None:
-    told = r"^knocks\.mcap, /mic, /imu: the streams are \d\.\d s and \d\.\d s long"
+    told = r"^knocks\.mcap, /imu, /mic: the streams are \d\.\d s and \d\.\d s long"
     with pytest.raises(InputError, match=told):
         run("clock", recording, *STREAMS, "--to", "5", "--out", tmp_path / "c.toml")
 

@@ -193,7 +193,10 @@ def stepped(frames: list[Values]) -> list[Values]:
         (moving, r"away at first and \d\.\d+ m at last.*the camera moved"),
         (stepped, "the middle of the picture is no plane"),
         (lambda frames: frames[:3], "has 3 depth frames, expected at least 5"),
-        (lambda frames: [depth * 0.1 for depth in frames], "a factor of 10: the unit"),
+        (
+            lambda frames: [depth * 0.1 for depth in frames],
+            "a factor of 10: .*--stream wall=depth,scale=",
+        ),
         (lambda frames: [depth * 0.6 for depth in frames], "no camera is that far off"),
         (lambda frames: [depth * np.nan for depth in frames], "0% of the middle .* is measured"),
     ],
@@ -211,9 +214,10 @@ def test_that_no_distance_was_told_is_said_once_and_before_anything_is_read(
     tmp_path: Path,
 ) -> None:
     frames = seen(np.random.default_rng(7), wall(1.0), 12)
-    stream = ("--stream", STREAM, "--out", tmp_path / "c.toml")
+    stream = ("--stream", "wall=depth", "--out", tmp_path / "c.toml")
     shown = run("depth", pictures(tmp_path / "wall", frames), *stream)
     assert shown.count("no distance was told") == 1
+    assert "give --stream wall=depth,focal_px=PIXELS" in " ".join(shown.split())
     done = CliRunner().invoke(app, ["depth", str(tmp_path / "none")])
     assert isinstance(done.exception, SourceError)
     assert "give --distance METRES" in done.output

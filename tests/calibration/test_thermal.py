@@ -82,8 +82,8 @@ def test_what_tells_no_temperature_is_refused(tmp_path: Path) -> None:
             *stream)  # fmt: skip
     refused("does not rise", cold, hot, "--celsius", 60, "--celsius", 0, *stream)
     refused("1 temperatures that differ by 0 K", cold, "--celsius", 0, *stream)
-    refused("unit of the stream is declared wrong", cold, hot, "--celsius", 0, "--celsius", 60,
-            "--stream", "lwir=thermal,unit=decikelvin")  # fmt: skip
+    refused("declared wrong; give --stream lwir=thermal,unit=UNIT", cold, hot, "--celsius", 0,
+            "--celsius", 60, "--stream", "lwir=thermal,unit=decikelvin")  # fmt: skip
     refused("unit='mm' is no unit of thermal pictures", cold, hot, "--celsius", 0, "--celsius", 60,
             "--stream", "lwir=thermal,unit=mm", "--out", tmp_path / "c.toml")  # fmt: skip
     with pytest.raises(InputError, match="8-bit pixels"):

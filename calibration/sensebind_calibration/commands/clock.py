@@ -100,7 +100,7 @@ def clock(
     with open_two(read, stream, reference, time_range(begin, end)) as two:
         destination.claim(two.stream)
         with (
-            refusals_of(two.source.name, two.stream, two.reference),
+            refusals_of(two.source.name, two.reference, stream=two.stream),
             output.progress(f"reading {two.source.name}") as advance,
         ):
             section = calibrate_clock(

@@ -47,10 +47,11 @@ class Destination:
         """Say what is doubtful, write the section of a stream that was read, and show it."""
         from sensebind_calibration.file import add_section
         from sensebind_calibration.kinds import KINDS
+        from sensebind_calibration.recording import naming
 
         name = self.named or stream
         for sentence in doubts:
-            output.warning(sentence)
+            output.warning(naming(stream, sentence))
         kept = add_section(self.out, self.kind, name, section, force=self.force)
         if self.json:
             output.show_json({"stream": name, "out": str(self.out), self.kind: section})

@@ -130,7 +130,7 @@ def imu_read(
     with open_imu(read, stream, limits) as imu:
         destination.claim(imu.name)
         with (
-            refusals_of(imu.source.name, imu.name),
+            refusals_of(imu.source.name, stream=imu.name),
             output.progress(f"reading {imu.source.name}") as advance,
         ):
             yield imu, watched(imu.source, advance)

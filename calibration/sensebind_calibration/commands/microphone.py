@@ -109,7 +109,7 @@ def microphone(
         serial=serial,
         temperature_c=temperature,
     )
-    with refusals_of(provenance.recording, name):
+    with refusals_of(provenance.recording, stream=name):
         section = calibrate_microphone(heard, spec, provenance, target_dbfs=target, latency=latency)
     told = [*notes, *doubts(section)]
     destination.write(name, section, told)
@@ -140,7 +140,7 @@ def _of_recording(
     with open_sense(recording, Modality.AUDIO, stream, limits) as found:
         claim(found.name)
         with (
-            refusals_of(found.source.name, found.name),
+            refusals_of(found.source.name, stream=found.name),
             output.progress(f"reading {found.source.name}") as advance,
         ):
             blocks = watched(found.source, advance)(found.blocks())

@@ -100,7 +100,7 @@ def scores(
         duration_s=windows.span_s,
     )
     digest, labels = prompts_sha256(classes), list(classes)
-    with refusals_of(name):
+    with refusals_of(stream=name):
         section = calibrate_scores(
             windows, cosines, labels, digest, provenance, false_alarms=false_alarms
         )

@@ -94,14 +94,14 @@ def thermal(
                 destination.claim(found.name)
             streams.append(found)
             with (
-                refusals_of(found.source.name, found.name),
+                refusals_of(found.source.name, stream=found.name),
                 output.progress(f"reading {found.source.name}") as advance,
             ):
                 blocks = watched(found.source, advance)(found.blocks())
                 known = found.source.name, found.source.sha256()
                 seen.append(feel(blocks, found.config, part.value, *known))
     name, serials = streams[0].name, (serial, *(each.serial for each in streams))
-    with refusals_of(*(heat.recording for heat in seen), name):
+    with refusals_of(*(heat.recording for heat in seen), stream=name):
         section = calibrate_thermal(
             seen,
             error_k=error,
