@@ -283,7 +283,7 @@ def _nothing_maps(decisions: Sequence[Decision], encoders: Collection[Modality])
     lines = [
         f"  {decision.stream}: {decision.reason}"
         + (f" (to use it: {decision.hint})" if decision.hint else "")
-        for decision in decisions
+        for decision in sorted(decisions, key=lambda each: bool(each.hint))  # these are read last
     ]
     return f"no stream maps to an encoder of the bundle ({_listing(encoders)}):\n" + "\n".join(
         lines

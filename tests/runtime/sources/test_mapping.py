@@ -283,7 +283,7 @@ def test_text_is_never_a_stream() -> None:
 
 def test_nothing_maps_names_every_stream_and_why() -> None:
     with pytest.raises(InputError) as caught:
-        map_streams((other("/tf"), frames("/cam", "mono8")), {Modality.VISION}, {})
+        map_streams((frames("/cam", "mono8"), other("/tf")), {Modality.VISION}, {})
     assert str(caught.value).splitlines() == [
         "no stream maps to an encoder of the bundle (vision):",
         "  /tf: tf2_msgs/msg/TFMessage is not a sense",
