@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class SnapshotLines(Closing):
     """Writes one line per snapshot, each at once, so that a crash leaves all but the last."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin the file anew.
+    def __init__(self, path: Path, *, anew: bool = True) -> None:
+        """Begin the file anew, or go on behind what is there.
 
         Raises:
             SinkError: if it cannot be opened.
@@ -29,7 +29,8 @@ class SnapshotLines(Closing):
         try:
             # Unbuffered: what could not be written is known when it is, and not when it is closed.
             # Appending: lines go on at the start of a file that somebody (logrotate) has emptied.
-            path.write_bytes(b"")
+            if anew:
+                path.write_bytes(b"")
             self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise self._unwritable(error) from None

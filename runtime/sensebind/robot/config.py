@@ -72,7 +72,8 @@ class StatsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Statistics of the run.
 
     Attributes:
-        file: takes a JSON line of latencies, drops and memory each `every_s`.
+        file: takes a JSON line of latencies, drops and memory each `every_s`, behind those that
+            are there.
         every_s: how often.
     """
 

@@ -363,7 +363,7 @@ class Service:
                 self._reports.enter_context(each)
             if self.config.stats is not None and self._session is not None:
                 stats = self.config.stats
-                lines = self._reports.enter_context(SnapshotLines(Path(stats.file)))
+                lines = self._reports.enter_context(SnapshotLines(Path(stats.file), anew=False))
                 ticker = Ticker(self._session.stats.snapshot, [lines.take], stats.every_s)
                 self._reports.enter_context(ticker)
         except SenseBindError as error:

@@ -98,6 +98,16 @@ def test_lines_read_back_as_snapshots(tmp_path: Path) -> None:
     assert [snapshot.streams["/imu"].embedded for snapshot in read] == [3, 4]
 
 
+@pytest.mark.parametrize(("anew", "kept"), [(True, b""), (False, b"{}\n")])
+def test_lines_begin_anew_or_go_on(tmp_path: Path, anew: bool, kept: bytes) -> None:
+    path = tmp_path / "stats.jsonl"
+    path.write_bytes(b"{}\n")
+    with SnapshotLines(path, anew=anew) as lines:
+        lines.take(Run().stats.snapshot())
+    assert path.read_bytes().startswith(kept + b'{"')
+    assert path.read_bytes().count(b"\n") == 1 + len(kept.splitlines())
+
+
 def test_lines_go_on_in_a_file_that_is_rotated(tmp_path: Path) -> None:
     path, run = tmp_path / "stats.jsonl", Run()
     with SnapshotLines(path) as lines:

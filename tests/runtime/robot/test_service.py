@@ -58,6 +58,19 @@ def test_other_prompts_and_policies_take_effect_without_a_gap(
     assert first + second == expected(tmp_path)
 
 
+def test_statistics_go_on_where_they_were(write: Write, manager: Manager, tmp_path: Path) -> None:
+    path = tmp_path / "stats.jsonl"
+    path.write_text("{}\n")  # of the service before
+    config = write(text(more="[stats]\nfile = 'stats.jsonl'\nevery_s = 3600"))
+    with running(config, manager) as robot:
+        robot.feed(BLOCKS, 16)
+        write(text(more="[stats]\nfile = 'stats.jsonl'\nevery_s = 60"))
+        robot.reload()
+    before, *since = [json.loads(line) for line in path.read_text().splitlines()]
+    assert before == {}
+    assert [snapshot["streams"]["imu"]["embedded"] >= 16 for snapshot in since] == [True, True]
+
+
 def test_another_hop_takes_a_new_run_and_no_window_is_lost(
     write: Write, manager: Manager, tmp_path: Path
 ) -> None:
