@@ -71,8 +71,10 @@ class SourceReport:
     """What happened while reading, kept by the source.
 
     Attributes:
-        read: messages delivered as blocks, per stream.
-        skipped: messages not delivered, per stream and cause.
+        read: frames, readings of an IMU and blocks of sound that were delivered, per stream; a
+            source that holds or plays blocks counts their samples of sound.
+        skipped: what was not delivered, per stream and cause; messages that cannot be read are
+            counted whole.
         notes: sentences for the user (stamps replaced by receive time, file truncated, …).
     """
 
@@ -81,11 +83,11 @@ class SourceReport:
     notes: list[str] = field(default_factory=list)
 
     def count(self, stream: str, count: int = 1) -> None:
-        """Count messages of `stream` that were delivered."""
+        """Count what of `stream` was delivered."""
         self.read[stream] = self.read.get(stream, 0) + count
 
     def skip(self, stream: str, cause: str, count: int = 1) -> None:
-        """Count messages of `stream` that were not delivered, by cause."""
+        """Count what of `stream` was not delivered, by cause."""
         causes = self.skipped.setdefault(stream, {})
         causes[cause] = causes.get(cause, 0) + count
 

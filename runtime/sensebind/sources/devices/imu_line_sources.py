@@ -139,7 +139,7 @@ class _Opened:
             self._report.skip(self._stream, cause, count)
         self._lines.garbage.clear()
         if len(stamps_ns):
-            self._report.count(self._stream)
+            self._report.count(self._stream, len(stamps_ns))
             self._deliver(SampleBlock(self._stream, stamps_ns, values))
 
     def close(self) -> None:

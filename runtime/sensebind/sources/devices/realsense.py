@@ -302,5 +302,5 @@ class _Motion:
             waiting.clear()
             joined_ns, joined = self._joiner.push(_HALVES[kind], stamps_ns, values)
             if len(joined_ns):
-                self._report.count(self.stream)
+                self._report.count(self.stream, len(joined_ns))
                 self._deliver(SampleBlock(self.stream, joined_ns, joined))

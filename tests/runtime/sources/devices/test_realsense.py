@@ -121,6 +121,7 @@ def test_every_motion_sample_is_accounted_for(camera: SoftRealSense) -> None:
     np.testing.assert_allclose(values[:, 2], 9.8, atol=1e-6)  # at rest: upwards
     lost = source.report.skipped.get(IMU, {})
     assert set(lost) <= {"before the first acceleration", "after the last acceleration"}
+    assert source.report.read[IMU] == len(stamps_ns)
     assert len(stamps_ns) + sum(lost.values()) == len(gyro)
     assert len(ears.of(IMU)) < len(gyro) / 2  # several at a time
 
