@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sensebind calibrate thermal`: scale and offset of a thermal camera from known temperatures."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,12 +69,10 @@ def thermal(
     Let it run for ten minutes, then fill its picture with ice water (0 °C) and hot water, ten
     seconds each.
     """
-    from sensebind.cli import output
     from sensebind.errors import InputError
-    from sensebind.types import Modality
     from sensebind_calibration.known import known_parts
-    from sensebind_calibration.recording import open_sense, refusals_of
-    from sensebind_calibration.thermal import calibrate_thermal, doubts, feel
+    from sensebind_calibration.recording import refusals_of
+    from sensebind_calibration.thermal import calibrate_thermal, doubts
 
     destination = Destination(out, "thermal", named, force, json)
 
@@ -85,21 +84,9 @@ def thermal(
         parts = _live_parts(camera, celsius, stream, destination, seconds)
     else:
         parts = known_parts(recordings or [], celsius, "--celsius")
-    seen: list[Heat] = []
-    streams: list[SenseStream] = []
-    for part in parts:
-        assert part.value is not None
-        with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
-            if not streams:
-                destination.claim(found.name)
-            streams.append(found)
-            with (
-                refusals_of(found.source.name, stream=found.name),
-                output.progress(f"reading {found.source.name}") as advance,
-            ):
-                blocks = watched(found.source, advance)(found.blocks())
-                known = found.source.name, found.source.sha256()
-                seen.append(feel(blocks, found.config, part.value, *known))
+    first, *others = parts
+    both = [_felt(first, stream, destination.claim), *(_felt(part, stream) for part in others)]
+    seen, streams = [heat for heat, _ in both], [found for _, found in both]
     name, serials = streams[0].name, (serial, *(each.serial for each in streams))
     with refusals_of(*(heat.recording for heat in seen), stream=name):
         section = calibrate_thermal(
@@ -110,6 +97,27 @@ def thermal(
         )
     notes = dict.fromkeys(note for each in streams for note in each.notes)
     destination.write(name, section, [*notes, *doubts(section)])
+
+
+def _felt(
+    part: "Known", stream: str | None, claim: Callable[[str], None] = lambda _stream: None
+) -> "tuple[Heat, SenseStream]":
+    """What the camera saw of one temperature, and in which stream."""
+    from sensebind.cli import output
+    from sensebind.types import Modality
+    from sensebind_calibration.recording import open_sense, refusals_of
+    from sensebind_calibration.thermal import feel
+
+    assert part.value is not None
+    with open_sense(part.recording, Modality.THERMAL, stream, part.limits) as found:
+        claim(found.name)
+        with (
+            refusals_of(found.source.name, stream=found.name),
+            output.progress(f"reading {found.source.name}") as advance,
+        ):
+            blocks = watched(found.source, advance)(found.blocks())
+            known = found.source.name, found.source.sha256()
+            return feel(blocks, found.config, part.value, *known), found
 
 
 def _live_parts(
