@@ -175,7 +175,8 @@ with atomic_folder(folder, replace=True) as draft:
 def test_a_kill_at_any_point_leaves_no_part_of_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     environment = os.environ | {"PYTHONPATH": str(Path(storage.__file__).parents[1])}
-    found, code = [], None
+    found: list[dict[str, str]] = []
+    code = -signal.SIGKILL
     while code != 0:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

@@ -17,7 +17,7 @@ from PIL import Image
 from sensebind.calibration import UNCALIBRATED
 from sensebind.config import StreamConfig
 from sensebind.errors import ConfigError, InputError
-from sensebind.preprocess.thermal import UNITS, ToKelvin, ThermalPreprocessor, make, thermal_grey
+from sensebind.preprocess.thermal import UNITS, ThermalPreprocessor, ToKelvin, make, thermal_grey
 from sensebind.specs import EncoderSpec, TensorSpec, ThermalSpec, WindowSpec
 from sensebind.types import Frame, Modality, Window
 
