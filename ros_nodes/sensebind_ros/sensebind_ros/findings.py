@@ -241,6 +241,7 @@ def _stream_values(
         values[f"publishers of {topic.name}"] = f"{topic.publishers}"
         values |= _percentiles(f"delay of {topic.name}", delays[topic.name].summary())
         values |= _percentiles(f"delay of {topic.name} ever", topic.past_delay.summary())
+        values[f"publishers of {topic.name} came or went"] = f"{topic.changes}"
         values[f"liveliness changes of {topic.name}"] = f"{topic.liveliness}"
         values[f"incompatible publishers of {topic.name}"] = f"{topic.incompatible}"
     values |= {

@@ -29,6 +29,8 @@ from sensebind_ros.subscriptions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.qos import QoSProfile
     from rclpy.subscription import Subscription
 
@@ -114,16 +116,25 @@ class Inputs(Closing):
 
     def _event_handlers(self, topic: Topic, subscription: Subscription) -> list[Any]:
         """What counts the events of a subscription, of those that the middleware has."""
-        found: list[Any] = []
-        for name, count in event_counters(topic).items():
+        counters = event_counters(topic).items()
+        return [
+            handler
+            for name, count in counters
+            for handler in self._handlers_of(name, count, topic, subscription)
+        ]
+
+    def _handlers_of(
+        self, name: str, count: Callable[[Any], None], topic: Topic, subscription: Subscription
+    ) -> list[Any]:
+        try:
             counting = SubscriptionEventCallbacks(**{name: count}, use_default_callbacks=False)
-            try:
-                found += counting.create_event_handlers(
-                    self._events.default_callback_group, subscription.handle, topic.name
-                )
-            except UnsupportedEventTypeError:
-                self._node.get_logger().info(f"{topic.name}: the middleware tells no {name}")
-        return found
+            handlers: list[Any] = counting.create_event_handlers(
+                self._events.default_callback_group, subscription.handle, topic.name
+            )
+        except (TypeError, UnsupportedEventTypeError):  # the former is Humble's
+            self._node.get_logger().info(f"{topic.name}: the middleware tells no {name}")
+            return []
+        return handlers
 
     def _spin(self) -> None:
         """The thread."""

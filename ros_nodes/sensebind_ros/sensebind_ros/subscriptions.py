@@ -128,4 +128,13 @@ def event_counters(topic: Topic) -> dict[str, Callable[[Any], None]]:
     def lost(event: Any) -> None:  # noqa: ANN401
         topic.lost += event.total_count_change
 
-    return {"liveliness": liveliness, "incompatible_qos": incompatible, "message_lost": lost}
+    def matched(event: Any) -> None:  # noqa: ANN401
+        came = event.total_count_change
+        topic.changes += came + (came - event.current_count_change)
+
+    return {
+        "liveliness": liveliness,
+        "matched": matched,
+        "incompatible_qos": incompatible,
+        "message_lost": lost,
+    }

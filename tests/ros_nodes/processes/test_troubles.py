@@ -106,6 +106,7 @@ def test_a_publisher_that_stops_and_comes_back(
         again.send(second_of_imu(2 * S))
         status = node.until_received("stream imu", 400)
         counted(node, "imu", "pushed", 400)
+        counted(node, "imu", "publishers of imu came or went", 3)
         node.until_status("stream imu", lambda s: int(s.get("embedded", 0)) >= 2)
         assert node.interrupt() == 0, node.errors
 
