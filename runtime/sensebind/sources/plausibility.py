@@ -44,7 +44,7 @@ _SAME_RATE = 0.1  # share; sound cards are off by less than a thousandth
 _NO_BURST_S = 2.0  # longer than any buffer of sound
 _NO_RESET_S = -1.0
 _FRAME_SHIFT_S = 0.01  # of the usual front end; windows bear half of it without jitter=
-_UNEVEN_SHARE = 0.05
+_FEWEST_SWINGS = 4  # losses only make later, and a drifting card is later or earlier for good
 _LARGEST_JITTER_S = 1.0
 
 _AXES = ("+x", "+y", "+z", "-x", "-y", "-z")
@@ -232,14 +232,24 @@ class AudioCheck:
                 "check rate= and channels="
             )
             return
-        late_s = steps_s - lengths / self._rate_hz
-        early, late = (float(np.mean(side > self._jitter_s)) for side in (-late_s, late_s))
-        off_s = float(np.ptp(np.cumsum(late_s)))
-        if min(early, late) > _UNEVEN_SHARE and off_s < _LARGEST_JITTER_S:
+        late_s = np.cumsum(steps_s - lengths / self._rate_hz)
+        off_s = float(np.ptp(late_s))
+        if off_s < _LARGEST_JITTER_S and _swings(late_s, self._jitter_s) >= _FEWEST_SWINGS:
             yield (
                 f"its stamps are uneven: they lie up to {off_s * 1e3:.0f} ms off the count of its "
                 f"samples, so they look like losses and repeats; give jitter={_rounded_up(off_s)}"
             )
+
+
+def _swings(values: Values, least: float) -> int:
+    """How often values that rose turn to fall by more than `least`, and the other way."""
+    swings, extreme, sign = 0, float(values[0]), 1.0
+    for value in values.tolist():
+        if sign * (value - extreme) >= 0:
+            extreme = value
+        elif sign * (extreme - value) > least:
+            swings, extreme, sign = swings + 1, value, -sign
+    return swings
 
 
 def _rounded_up(seconds: float) -> float:
