@@ -49,7 +49,7 @@ def read_lean(path: Path) -> LeanGraph:
         path: the graph's file. It must stay as it is while weights are read.
 
     Raises:
-        BundleError: the file is no ONNX graph.
+        BundleError: the file is no ONNX graph, or has weights in another folder.
     """
     model = ModelProto()
     weights: dict[str, Callable[[], NDArray[Any]]] = {}
@@ -93,7 +93,12 @@ def _initialiser(content: Bytes, field: _Field) -> tuple[TensorProto, int | None
 
 def _beside(path: Path, weight: TensorProto) -> Callable[[], NDArray[Any]]:
     entries = {entry.key: entry.value for entry in weight.external_data}
-    file = path.parent / entries["location"]
+    file = path.parent / entries.get("location", "")
+    if file.parent != path.parent:
+        raise BundleError(
+            f"{path.name} has the weight {weight.name!r} in {entries.get('location', '')!r}, "
+            "expected a file beside it; export it again"
+        )
     return partial(_mapped, file, int(entries.get("offset", 0)), weight)
 
 

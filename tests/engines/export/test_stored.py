@@ -80,3 +80,20 @@ def test_damaged_files_are_refused(damage: object, tmp_path: Path) -> None:
     path.write_bytes(damage(model_of(300).SerializeToString()))
     with pytest.raises(BundleError, match=r"x\.onnx is no ONNX graph \(.*copy or export it again"):
         read_lean(path)
+
+
+@pytest.mark.parametrize("location", [None, "", ".", "../w.data", "/tmp/w.data", "sub/w.data"])
+def test_weights_lie_beside_the_graph_and_nowhere_else(
+    location: str | None, tmp_path: Path
+) -> None:
+    model, path = model_of(300), tmp_path / "x.onnx"
+    (weight,) = model.graph.initializer
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    if location is not None:
+        weight.external_data.add(key="location", value=location)
+    else:
+        weight.external_data.add(key="offset", value="0")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BundleError, match=r"x\.onnx has the weight 'w0' in '.*', expected a file"):
+        read_lean(path)
