@@ -7,7 +7,7 @@
 # no controllers, so the unit's limits of memory, tasks and weight are not tried.
 set -euo pipefail
 
-folder=$1 python=$2 phase=${3:-begin}
+folder=$1 python=$2 phase=${3:-begin} init=
 root=$folder/root
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -131,7 +131,7 @@ wait_for() {
 }
 
 complain() {
-  [ -z "${init:-}" ] || inside journalctl --unit sensebind --no-pager --lines 30 >&2
+  [ -z "$init" ] || inside journalctl --unit sensebind --no-pager --lines 30 >&2
 }
 
 # unit_is PROPERTY=VALUE...

@@ -56,7 +56,7 @@ class PlanBuilds(Closing):
             meanwhile: what is done until they are ready, to be said.
             say: takes a line when something is reached.
             progress: takes a phrase about what is being done; "" at the end.
-            done: called once nothing more is to be done, unless it was closed before.
+            done: called once nothing more is to be done, unless `close` ended that.
         """
         self.wanted = wanted
         self.states: dict[Modality, str] = {}
