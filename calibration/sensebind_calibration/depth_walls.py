@@ -13,15 +13,15 @@ import numpy as np
 from PIL import Image
 
 from sensebind.calibration.sections import InvalidMap
-from sensebind.errors import InputError, SinkError
+from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
-from sensebind.storage import atomic_path
 from sensebind.types import Modality
 from sensebind_calibration.camera_info import DepthCamera, depth_camera
 from sensebind_calibration.depth import Seen, dead_pixels, fit_depth, range_limits, summary
 from sensebind_calibration.depth_view import DepthView, look
 from sensebind_calibration.recording import dated, joined_sha256, open_sense, refusals_of
 from sensebind_calibration.sense_sections import DepthSection, PlaneView
+from sensebind_calibration.writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -201,11 +201,8 @@ def write_map(out: Path, dead: NDArray[np.bool_]) -> InvalidMap:
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     path = out.with_name(f"{out.stem}.invalid-{digest[:12]}.png")
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise SinkError(f"{path} cannot be written: {error}") from error
+    with written(path) as temporary:
+        temporary.write_bytes(content)
     return InvalidMap(file=path.name, sha256=digest, width=dead.shape[1], height=dead.shape[0])
 
 

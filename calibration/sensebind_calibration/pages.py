@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sensebind.storage import atomic_path
 from sensebind_calibration.drawings import DRAWINGS
 from sensebind_calibration.kinds import KINDS
+from sensebind_calibration.writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,9 @@ def draw_file(path: Path, sections: Sequence[Shown], file: Path) -> None:
 
     Raises:
         InputError: if a map of invalid pixels is missing or another one.
+        SinkError: if it cannot be written.
     """
-    with atomic_path(path) as temporary:
+    with written(path) as temporary:
         _figure(sections, file).savefig(temporary, format="png")
 
 
@@ -56,6 +57,7 @@ def write_page(path: Path, sections: Sequence[Shown], file: Path) -> None:
 
     Raises:
         InputError: if a map of invalid pixels is missing or another one.
+        SinkError: if it cannot be written.
     """
     title = html.escape(file.name)
     parts = [f"<h1>{title}</h1>"]
@@ -76,7 +78,7 @@ def write_page(path: Path, sections: Sequence[Shown], file: Path) -> None:
         f"<title>{title}</title><style>{_STYLE}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
-    with atomic_path(path) as temporary:
+    with written(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

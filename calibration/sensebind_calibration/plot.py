@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sensebind.storage import atomic_path
+from sensebind_calibration.writing import written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +27,18 @@ COLOURS = ("#004488", "#ddaa33", "#bb5566")
 
 
 def draw_allan(path: Path, curve: AllanCurve, section: AllanSection, title: str) -> None:
-    """Write a PNG: Allan deviation over span, log-log, with what was read off it."""
+    """Write a PNG: Allan deviation over span, log-log, with what was read off it.
+
+    Raises:
+        SinkError: if it cannot be written.
+    """
     figure = Figure(figsize=(12, 5.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     panels = figure.subplots(1, 2)
     _panel(panels[0], curve, slice(0, 3), section.accelerometer, "accelerometer, m/s²")
     _panel(panels[1], curve, slice(3, 6), section.gyroscope, "gyroscope, rad/s")
-    with atomic_path(path) as temporary:
+    with written(path) as temporary:
         figure.savefig(temporary, format="png")
 
 

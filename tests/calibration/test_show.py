@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 import soundfile
 from PIL import Image
 
+from sensebind import storage
 from sensebind.calibration import Calibration
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SinkError
 from sensebind_calibration.drawings import DRAWINGS
 from sensebind_calibration.file import add_section
 from sensebind_calibration.recording import dated
@@ -126,3 +129,22 @@ def test_a_file_without_sections_and_bad_places_are_named(file: Path, tmp_path: 
         run("show", empty)
     with pytest.raises(InputError, match="there is no folder"):
         run("show", file, "--plot", tmp_path / "none" / "c.png")
+
+
+@pytest.mark.parametrize(("option", "name"), [("--plot", "x.png"), ("--html", "x.html")])
+def test_a_full_disk_is_named(
+    option: str, name: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(storage, "_create", full)
+    told = rf"cannot write '{tmp_path}/{name}': No space left on device; choose another place"
+    with pytest.raises(SinkError, match=told):
+        run("show", file, option, tmp_path / name)
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
+    place = tmp_path / "none" / "x.png"
+    with pytest.raises(InputError, match=r"x\.png': there is no folder .*create it first"):
+        run("allan", tmp_path / "none.parquet", "--plot", place)

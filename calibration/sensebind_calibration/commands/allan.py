@@ -53,17 +53,20 @@ def allan(
     rest.
     """
     from sensebind.cli.live_devices import AskedDevices
+    from sensebind.sinks import check_place
     from sensebind.sources.time_range import time_range
     from sensebind_calibration.imu_noise import doubts, measure_noise
 
+    if plot is not None:
+        check_place(plot)
     devices = AskedDevices(imu_serial=imu_serial, imu_udp=imu_udp, realsense=realsense)
     destination = Destination(out, "allan", named, force, json)
     limits = time_range(begin, end)
     with imu_read(recording, devices, stream, limits, seconds, destination) as (imu, watch):
         section, curve = measure_noise(imu, serial=serial, temperature_c=temperature, watch=watch)
+    told = [*imu.notes, *doubts(section)]
+    destination.write(imu.name, section, told)
     if plot is not None:
         from sensebind_calibration.plot import draw_allan
 
         draw_allan(plot, curve, section, f"{imu.source.name}, {imu.name}")
-    told = [*imu.notes, *doubts(section)]
-    destination.write(imu.name, section, told)

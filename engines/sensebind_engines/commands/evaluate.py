@@ -11,7 +11,7 @@ import typer
 from sensebind.bundle import Bundle
 from sensebind.cli import output
 from sensebind.cli.options import BackendOption, JsonOption, ThreadsOption
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SinkError
 from sensebind.storage import atomic_path
 from sensebind.types import Modality
 from sensebind.zero_shot import parse_prompts
@@ -99,15 +99,24 @@ def evaluate_bundle(
 
 
 def write_evaluation(found: Evaluation, out: Path) -> None:
-    """Write EVALUATION.md, evaluation.json and the picture of the matrix into a folder."""
+    """Write EVALUATION.md, evaluation.json and the picture of the matrix into a folder.
+
+    Raises:
+        SinkError: if they cannot be written.
+    """
     from sensebind_engines.evaluation.heat_map import write_heat_map
 
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / "evaluation.json") as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    with atomic_path(out / "EVALUATION.md") as temporary:
-        temporary.write_text(markdown(found), encoding="utf-8")
-    write_heat_map(found, out / HEAT_MAP_NAME)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with atomic_path(out / "evaluation.json") as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        with atomic_path(out / "EVALUATION.md") as temporary:
+            temporary.write_text(markdown(found), encoding="utf-8")
+        write_heat_map(found, out / HEAT_MAP_NAME)
+    except OSError as error:
+        raise SinkError(
+            f"cannot write into {str(out)!r}: {error.strerror or error}; choose another --out"
+        ) from error
 
 
 def _prompts(given: str) -> dict[Modality | None, Classes]:

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from sensebind import Bundle
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SinkError
 from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind_engines.commands.evaluate import app, write_evaluation
@@ -98,6 +98,12 @@ def files(tmp_path: Path) -> Path:
         )
     datasets.manifest(tmp_path / "m.jsonl", *rows)
     return tmp_path
+
+
+def test_a_folder_that_cannot_be_written_is_named(sample: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SinkError, match=r"cannot write into '.*/out': File exists"):
+        write_evaluation(sample, tmp_path / "out")
 
 
 def test_files_of_every_sense(bundle: Bundle, files: Path) -> None:
