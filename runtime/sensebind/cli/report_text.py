@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sensebind.specs import ImuSpec
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -136,6 +134,8 @@ def why_nothing(report: PipelineReport) -> Iterator[str]:
 
 def sparse_lines(pipeline: Pipeline) -> Iterator[str]:
     """IMU streams that are too slow for their encoder, a line for each."""
+    from sensebind.specs import ImuSpec  # --help loads this module
+
     for name, stream in pipeline.report.streams.items():
         sparse = stream.counters.sparse
         if not stream.counters.gap or sparse <= _SPARSE_SHARE * stream.pushed:
