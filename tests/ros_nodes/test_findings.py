@@ -22,6 +22,7 @@ class StandIn:
         self.watch = SimpleNamespace(streams=dict, recent=dict)
         self.failure = ""
         self.runs = 1
+        self.takes_messages = True
         self.incidents: list[Any] = []
         self.described: Counter[str] = Counter()
 
@@ -100,11 +101,12 @@ def test_the_node_tells_why_it_failed() -> None:
     running.failure = "no engine"
     finding = active_finding("active", running, 2, 0)  # type: ignore[arg-type]
     assert (finding.level, finding.message) == (Level.ERROR, "the pipeline failed: no engine")
-    assert finding.values["clock jumps"] == "2"
-    running.failure = ""
+    assert (finding.values["clock jumps"], finding.values["takes messages"]) == ("2", "yes")
+    running.failure, running.takes_messages = "", False
     running.described["joint: alone"] = 4
     running.incidents = [SimpleNamespace(where="engine imu", what="hung", count=3)]
     finding = active_finding("active", running, 0, 1)  # type: ignore[arg-type]
+    assert finding.values["takes messages"] == "no"
     assert finding.level is Level.WARN
     assert finding.values["engine imu: hung"] == "3"
     assert finding.values["joint: alone"] == "4"

@@ -223,6 +223,7 @@ def active_finding(state: str, running: Running, clock_jumps: int, unpublished: 
     if running.failure:
         finding.worsen(Level.ERROR, f"the pipeline failed: {running.failure}")
     finding.values["runs"] = f"{running.runs}"
+    finding.values["takes messages"] = "yes" if running.takes_messages else "no"
     for incident in running.incidents:
         finding.values[f"{incident.where}: {incident.what}"] = f"{incident.count}"
         finding.worsen(Level.WARN, f"{incident.where}: {incident.what}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sensebind.flow.incidents import Incident
     from sensebind.pipeline import PipelineReport
     from sensebind.records import Record
-    from sensebind.sources.base import LiveSource
+    from sensebind_ros.source import TopicSource
 
     ByStream = dict[str, Counter[str]]
     Publish = Callable[[Record], None]
@@ -57,7 +57,7 @@ class Running:
     def __init__(
         self,
         bundle: Bundle,
-        source: LiveSource,
+        source: TopicSource,
         clock: ReferenceClock,
         publish: Publish,
         on_change: Callable[[ChangeEvent], None],
@@ -93,6 +93,11 @@ class Running:
         self._models = ClockModels()
         self._thread: Thread | None = None
         self._lock = Lock()
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether there is a pipeline that messages go into; while one is set up there is none."""
+        return self._source.opened.is_set()
 
     @property
     def incidents(self) -> list[Incident]:

@@ -139,7 +139,9 @@ def test_other_windows_while_it_runs(
         examiner.until(lambda: len(vectors) >= 2)
         assert {each.grid_ns % (S // 2) for each in vectors} == {0}
         assert node.set(imu__hop_s=0.1, imu__priority=3) == ""
-        node.until_status("node", lambda s: s.get("runs") == "2")
+        node.until_status(
+            "node", lambda s: (s.get("runs"), s.get("takes messages")) == ("2", "yes")
+        )
         vectors.clear()
         sender.send(seconds_of_imu(10, 2))
         examiner.until(lambda: len(vectors) >= 10)
