@@ -62,7 +62,8 @@ STATUS = Offer(
 DIAGNOSTICS = Offer(
     "/diagnostics",
     "diagnostic_msgs/msg/DiagnosticArray",
-    "one status of the node, one per stream and one per encoder; also while it is not active",
+    "one status of the node (`takes messages`: no while a pipeline is set up), one per stream and "
+    "one per encoder; also while it is not active",
 )
 PUBLISHED = (EMBEDDING, ZERO_SHOT, CHANGES, BUNDLE, STATUS, DIAGNOSTICS)
 
