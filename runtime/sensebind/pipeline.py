@@ -25,7 +25,7 @@ from sensebind.flow.feeding import Times, clocked
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
 from sensebind.flow.selection import is_live, select, sensor_of
-from sensebind.records import RunMetadata
+from sensebind.records import RunMetadata, joined
 from sensebind.sources.base import LiveStreamInfo
 from sensebind.stream_path import StreamPath
 from sensebind.types import Delivery
@@ -264,8 +264,8 @@ class Pipeline(Closing):
             bundle_id=self.bundle.folder.bundle_id,
             encoder_ids=self._encoder_ids(),
             dim=manifest.dim,
-            backend="+".join(sorted({s.encoder.backend for s in self._streams.values()})),
-            precision="+".join(sorted({s.encoder.precision for s in self._streams.values()})),
+            backend=joined(s.encoder.backend for s in self._streams.values()),
+            precision=joined(s.encoder.precision for s in self._streams.values()),
             source=source.name if source else "",
             source_sha256="" if source is None or is_live(source) else source.sha256(),
             order=self._order,

@@ -12,7 +12,7 @@ from sensebind.errors import InputError
 from sensebind.types import Fused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 METADATA_PREFIX = "sensebind."
 UNKNOWN = "unknown"
 """Label of what no class fits."""
+
+
+def joined(names: Iterable[str]) -> str:
+    """The backends, or precisions, of several engines in one field of the metadata."""
+    return "+".join(sorted(set(names)))
 
 
 @dataclass(frozen=True, slots=True)

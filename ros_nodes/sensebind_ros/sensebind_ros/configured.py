@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensebind.bundle import Bundle
 from sensebind.closing import Closing
 from sensebind.errors import ConfigError
+from sensebind.records import joined
 from sensebind.warmup import synthetic_windows, warm_front_end
 from sensebind_ros.labels import Labels
 from sensebind_ros.outputs import Outputs
@@ -62,7 +63,7 @@ class Configured(Closing):
     def precision(self) -> str:
         """What the encoders of the streams compute in."""
         modalities = {stream.modality for stream in self.settings.pipeline.streams.values()}
-        return "+".join(sorted({self.bundle.encoder(each).precision for each in modalities}))
+        return joined(self.bundle.encoder(each).precision for each in modalities)
 
     @property
     def encoders(self) -> dict[str, tuple[str, str]]:

@@ -15,7 +15,7 @@ from sensebind.cli.one_file import embed_item
 from sensebind.cli.report_text import counted
 from sensebind.errors import InputError
 from sensebind.labelling import labelled
-from sensebind.records import RunMetadata
+from sensebind.records import RunMetadata, joined
 from sensebind.sinks import open_sink
 from sensebind.sinks.base import finishing
 from sensebind.sinks.jsonl import json_record
@@ -191,7 +191,7 @@ def _metadata(bundle: Bundle, items: Sequence[Item], labels: tuple[str, ...]) ->
         encoder_ids={name: encoder.encoder_id for name, encoder in encoders.items()},
         dim=bundle.dim,
         backend=bundle.backend,
-        precision="+".join(sorted({encoder.precision for encoder in encoders.values()})),
+        precision=joined(encoder.precision for encoder in encoders.values()),
         source=items[0].name if len(items) == 1 else f"{len(items)} items",
         source_sha256="",
         order="stamp",

@@ -16,6 +16,7 @@ from sensebind.describing import Describer
 from sensebind.errors import SenseBindError
 from sensebind.flow.incidents import Incidents, told
 from sensebind.pipeline import Pipeline
+from sensebind.records import joined
 from sensebind.robot.health import StreamHealth
 from sensebind.robot.outputs import Outputs
 from sensebind.robot.recordings import Recordings
@@ -210,10 +211,8 @@ class Session:
             return
         with self._lock:
             self._engines[embedding.stream] = engine
-            backends, precisions = map(sorted, map(set, zip(*self._engines.values(), strict=True)))
-            self._run = msgspec.structs.replace(
-                self._run, backend="+".join(backends), precision="+".join(precisions)
-            )
+            backend, precision = map(joined, zip(*self._engines.values(), strict=True))
+            self._run = msgspec.structs.replace(self._run, backend=backend, precision=precision)
             self._begin_output(self.config)
         self._on_engine(f"{embedding.stream} is encoded by {engine[0]}, {engine[1]}, from now on")
 
