@@ -55,3 +55,11 @@ class MissingExtraError(SenseBindError):
             f"{what} needs packages that are not installed. "
             f"Install them with: pip install 'sensebind[{extra}]'{hint and '; '}{hint}"
         )
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asks to end; what its handler raises.
+
+    CPython ends a process by SIGINT, whatever its exit code, once exactly `KeyboardInterrupt` has
+    left code that `exec` runs from a string, caught or not; dataclasses are made in such code.
+    """

@@ -184,11 +184,12 @@ def test_a_replay_that_is_terminated_leaves_nothing(
     monkeypatch.setattr(ParquetSink, "write", terminated)
     monkeypatch.setattr(sys, "argv", ["sensebind", "replay", str(recording), "--bundle",
                         str(bundle_folder), "--out", str(tmp_path / "a.parquet")])  # fmt: skip
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
         with pytest.raises(SystemExit, match="143"):
             cli.main()
     finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mcap"]

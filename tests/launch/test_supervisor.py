@@ -80,7 +80,7 @@ def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> No
 
     def interrupt() -> None:
         (modules / "ready").read_text()
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        signal.raise_signal(number)  # in this thread: it does not end the main one's wait
 
     thread = threading.Thread(target=interrupt)
     thread.start()

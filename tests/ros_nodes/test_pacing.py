@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
 
 from sensebind_ros.pacing import Pace
+from tests.support.running import PATIENCE_S
+from tests.support.signals import handler, unnoticed_signal
 
 NS = 1_000_000_000
 
@@ -106,3 +109,22 @@ def test_stopping_ends_all_waiting(*, paused: bool) -> None:
     thread.join()
     assert answers == [False]
     assert not pace.wait(0)
+
+
+def test_a_signal_that_does_not_end_the_wait_is_heard_while_it_pauses() -> None:
+    pace = Pace(1, paused=True, now=Steady())
+    ended_by: list[str] = []
+
+    def end(why: str) -> None:
+        ended_by.append(why)
+        pace.stop()
+
+    rescue = threading.Timer(PATIENCE_S, end, ["nothing"])
+    rescue.start()
+    with (
+        handler(signal.SIGTERM, threading.Thread(target=end, args=["the signal"]).start),
+        unnoticed_signal(signal.SIGTERM, "wait"),
+    ):
+        assert not pace.wait(NS)
+    rescue.cancel()
+    assert ended_by == ["the signal"]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sensebind_bringup.plans import Bringup
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HEARING_S = 0.1
+"""How late one may be heard: Python runs its handler only after a wait that it came just before."""
 STOP_S = 15.0
 """How long a process may take to end after SIGINT, and again after SIGTERM, before it is killed."""
 
@@ -83,7 +85,10 @@ class Supervisor:
     def _watch(self) -> int:
         """Start what waits for others, until the run is over."""
         while True:
-            what, which = self._happened.get()
+            try:
+                what, which = self._happened.get(timeout=HEARING_S)
+            except Empty:
+                continue
             if what == "signal":
                 return 0
             if what == "failed":

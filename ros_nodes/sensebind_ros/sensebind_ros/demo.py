@@ -14,7 +14,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensebind.bundle import Bundle
 from sensebind.demo import RECORDING_NAME, TRUTH_NAME, evaluate_truth, read_prompts, read_truth
 from sensebind.errors import InputError, SenseBindError
+from sensebind.flow.signals import HEARING_S
 from sensebind.grid import NS_PER_S
 from sensebind.records import Record
 from sensebind.storage import data_folder
@@ -143,7 +144,9 @@ def _played(words: list[str]) -> int:
     with subprocess.Popen(command) as child:  # noqa: S603 - our own module
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: child.send_signal(signal.SIGINT))
-        return child.wait()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return child.wait(HEARING_S)
 
 
 @contextmanager

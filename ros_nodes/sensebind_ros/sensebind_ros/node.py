@@ -21,8 +21,9 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from sensebind.errors import ConfigError, SenseBindError
+from sensebind.errors import ConfigError, Interrupted, SenseBindError
 from sensebind.flow.incidents import told
+from sensebind.flow.signals import HEARING_S
 from sensebind_ros.active import Active
 from sensebind_ros.configured import Configured
 from sensebind_ros.diagnostics import Diagnostics
@@ -46,8 +47,6 @@ _LOOK_S = 0.2
 """How often the node looks for topics it does not know yet."""
 _TICK_S = 1.0
 """How often it tells of itself before it is configured."""
-_HEAR_S = 0.1
-"""How late a signal may be heard."""
 
 
 class SenseBindNode(LifecycleNode):
@@ -241,7 +240,7 @@ def _init(arguments: Sequence[str] | None) -> None:
 
 
 def end_at_signals() -> Event:
-    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM, and go on through further ones.
+    """Raise Interrupted at the first SIGINT or SIGTERM, and go on through further ones.
 
     The event is set too, since code of the middleware may swallow what is raised in it.
     """
@@ -252,7 +251,7 @@ def end_at_signals() -> Event:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
         stopping.set()
-        raise KeyboardInterrupt
+        raise Interrupted
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, end)
@@ -265,7 +264,7 @@ def _spin(node: SenseBindNode, stopping: Event) -> None:
     executor.add_node(node)
     try:
         while rclpy.ok() and not stopping.is_set():
-            executor.spin_once(_HEAR_S)
+            executor.spin_once(HEARING_S)
     except Exception:
         # Others may shut the context down between any two steps of rclpy's.
         if rclpy.ok():

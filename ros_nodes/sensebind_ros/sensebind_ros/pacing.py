@@ -7,6 +7,7 @@ import time
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from sensebind.flow.signals import HEARING_S
 from sensebind.grid import NS_PER_S
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Pace:
                 left_ns = instant_ns - self._begin_ns - self._due_ns()
                 if not self._paused and (self.rate == 0 or left_ns <= 0):
                     return True
-                self._changed.wait(None if self._paused else left_ns / self.rate / NS_PER_S)
+                left_s = HEARING_S if self._paused else left_ns / self.rate / NS_PER_S
+                self._changed.wait(min(left_s, HEARING_S))
             return False
 
     def _due_ns(self) -> float:

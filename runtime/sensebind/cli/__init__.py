@@ -29,7 +29,7 @@ from sensebind.cli import (
     service,
     warmup,
 )
-from sensebind.errors import SenseBindError
+from sensebind.errors import Interrupted, SenseBindError
 from sensebind.version import __version__
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def main() -> None:
     """Run the command of `sys.argv` and exit with its code."""
     received: list[int] = []
 
-    def terminate(number: int, _frame: object) -> None:
-        """End as Ctrl-C does, so that what was begun is removed."""
+    def interrupt(number: int, _frame: object) -> None:
+        """Have what was begun removed."""
         received.append(number)
-        raise KeyboardInterrupt
+        raise Interrupted
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the latter ignored
-            signal.signal(number, terminate)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup or of a background job
+            signal.signal(number, interrupt)
     code = run(sys.argv[1:])
     sys.exit(128 + received[0] if received else code)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from queue import Empty, SimpleQueue
 from threading import Event, Thread, Timer
@@ -15,6 +16,7 @@ from sensebind.flow.incidents import told
 from sensebind.flow.inference import Inference
 from sensebind.flow.lane import LiveLane, RecordedLane
 from sensebind.flow.messages import Encoded, End, Stop
+from sensebind.flow.signals import heard
 from sensebind.flow.worker import Worker
 from sensebind.sources.base import StreamKind
 
@@ -139,17 +141,17 @@ class Run(Closing):
             self._timer = Timer(seconds, self.stop)
             self._timer.daemon = True  # a run that nobody closes keeps no program from ending
             self._timer.start()
-        drain_until_s: float | None = None
+        drain_until_s = math.inf
         while True:
             try:
-                message = self._results.get(timeout=_seconds_until(drain_until_s))
+                message = heard(self._results, drain_until_s)
             except Empty:
                 self._incidents.tell(
                     "run", f"what was received was not encoded within {self._config.drain_s:g} s"
                 )
                 return
             if isinstance(message, Stop):
-                if drain_until_s is None:
+                if drain_until_s == math.inf:
                     drain_until_s = time.monotonic() + self._config.drain_s
                     self._stop_feeds()
             elif isinstance(message, End):
@@ -230,7 +232,3 @@ def _capacity(info: LiveStreamInfo, ring_s: float) -> int:
     """Samples that `ring_s` seconds of a stream are."""
     rate_hz = info.rate_hz or _USUAL_HZ[info.kind]
     return max(round(rate_hz * ring_s), _LEAST[info.kind])
-
-
-def _seconds_until(time_s: float | None) -> float | None:
-    return None if time_s is None else max(time_s - time.monotonic(), 0.0)

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from queue import Empty
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from queue import SimpleQueue
     from types import FrameType
+
+T = TypeVar("T")
+
+HEARING_S = 0.1
+"""How late a signal may be heard. CPython runs handlers between two instructions: a signal that
+comes just before a wait is heard after it, so no wait of the main thread may be without an end."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,3 +56,22 @@ def reloading_on_hangup(reload: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def heard(queue: SimpleQueue[T], until_s: float = math.inf) -> T:
+    """Wait for what comes next in a queue, and for signals, whose handlers may put it there.
+
+    Args:
+        queue: from which one is taken.
+        until_s: give up then, in seconds of `time.monotonic`.
+
+    Raises:
+        Empty: nothing came until then.
+    """
+    while True:
+        left_s = until_s - time.monotonic()
+        try:
+            return queue.get(timeout=max(0.0, min(left_s, HEARING_S)))
+        except Empty:
+            if left_s <= HEARING_S:
+                raise

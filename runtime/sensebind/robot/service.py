@@ -14,6 +14,7 @@ from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SenseBindError
+from sensebind.flow.signals import heard
 from sensebind.metrics.lines import SnapshotLines
 from sensebind.metrics.process import resident_bytes
 from sensebind.metrics.ticker import Ticker
@@ -120,7 +121,7 @@ class Service:
             self._begin(self.config, load_bundle(self.config))
             watchdog.start()
             while True:
-                what, session, error = self._events.get()
+                what, session, error = heard(self._events)
                 if what == "stop":
                     return
                 if what == "reload":
@@ -340,7 +341,7 @@ class Service:
         later = []
         try:
             while True:
-                event = self._events.get()
+                event = heard(self._events)
                 what, whose, error = event
                 if what == "stop" or (whose is session and what == "begun"):
                     later.append(event)

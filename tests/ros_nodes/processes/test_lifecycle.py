@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,24 @@ def test_a_signal_while_it_is_configured(
         node.request_change(CONFIGURE)
         assert node.interrupt() == 0, node.errors
         assert "Traceback" not in node.errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_may_come_while_a_text_is_executed(number: int, tmp_path: Path) -> None:
+    """As while a dataclass is made, in an import of a node that is being configured."""
+    (tmp_path / "program.py").write_text(f"""
+import signal
+import subprocess
+import sys
+from sensebind_ros.node import end_at_signals
+stopping = end_at_signals()
+try:
+    exec("signal.raise_signal({int(number)})")
+except KeyboardInterrupt:
+    assert stopping.is_set()
+""")
+    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
 
 
 def test_shut_down_while_active(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:

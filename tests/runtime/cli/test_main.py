@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,17 @@ def interrupted(self, source, **options):
 original, pipeline.Pipeline.run = pipeline.Pipeline.run, interrupted
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit "ignored"
 sys.exit(cli.run(sys.argv[1:]))
+"""
+
+# A signal that comes while a dataclass or another text is executed.
+IN_A_TEXT = """
+import signal, sys
+from sensebind import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit "ignored"
+number = int(sys.argv.pop())
+cli._COMMANDS["warmup"] = lambda: exec("signal.raise_signal(number)")
+cli.main()
 """
 
 
@@ -120,6 +132,16 @@ def test_ctrl_c_leaves_the_earlier_file(
     assert "Traceback" not in done.stderr
     assert out.read_text() == "before"
     assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_exit_code_names_the_signal_wherever_it_came(number: int, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(IN_A_TEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "program", "warmup", str(int(number))],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (128 + number, "error: interrupted\n")
 
 
 def test_a_closed_pipe_is_no_traceback(bundle_folder: Path) -> None:
