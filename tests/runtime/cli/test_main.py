@@ -54,8 +54,8 @@ IN_A_TEXT = """
 import signal, sys
 from sensebind import cli
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit "ignored"
 number = int(sys.argv.pop())
+signal.signal(number, signal.SIG_DFL)  # background jobs inherit "ignored", and so does nohup's
 cli._COMMANDS["warmup"] = lambda: exec("signal.raise_signal(number)")
 cli.main()
 """
