@@ -115,8 +115,11 @@ define require-python
 if ! command -v $(PYTHON) >/dev/null; then \
   echo "$(PYTHON) was not found; install Python 3.10 or newer, or name one: make demo PYTHON=python3.12" >&2; exit 1; \
 fi; \
+if ! version=$$($(PYTHON) -V 2>/dev/null); then \
+  echo "$(PYTHON) does not start; name another: make demo PYTHON=python3.12" >&2; exit 1; \
+fi; \
 if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then \
-  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), SenseBind needs Python 3.10 or newer; name one: make demo PYTHON=python3.12" >&2; exit 1; \
+  echo "$(PYTHON) is $$version, SenseBind needs Python 3.10 or newer; name one: make demo PYTHON=python3.12" >&2; exit 1; \
 fi; \
 if ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
   echo "$(PYTHON) lacks venv or pip; install them with: sudo apt-get install python3-venv python3-pip" >&2; exit 1; \

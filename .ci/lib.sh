@@ -11,6 +11,18 @@ die() {
 
 say() { printf '  %s\n' "$*"; }
 
+# persistently COMMAND...: for what needs a network, or a lock that others hold for a moment: if it
+# fails, again after 10 s and after another minute.
+persistently() {
+  local pause
+  for pause in 10 60; do
+    "$@" && return 0
+    say "again in $pause s: $*"
+    sleep "$pause"
+  done
+  "$@"
+}
+
 # find_python 3.10 -> path of an interpreter of that version that really starts.
 find_python() {
   local version=$1 candidate
@@ -37,17 +49,25 @@ require_python() {
 
 # system_packages NAME...: installs the Debian packages that are missing.
 system_packages() {
-  local missing=() name prefix=()
+  local missing=() name
   for name in "$@"; do
     dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   say "apt-get install ${missing[*]}"
-  [ "$(id -u)" -eq 0 ] || prefix=(sudo -n)
+  persistently apt_install "${missing[@]}" ||
+    die "could not install ${missing[*]}; run: sudo apt-get install ${missing[*]}"
+}
+
+# apt_install NAME...: quiet unless it fails. Another apt-get may hold dpkg's lock for minutes; for
+# the lock of the lists there is no waiting but to try again.
+apt_install() {
+  local apt=(apt-get -qq -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600)
+  [ "$(id -u)" -eq 0 ] || apt=(sudo -n "${apt[@]}")
   export DEBIAN_FRONTEND=noninteractive
-  "${prefix[@]}" apt-get update -qq >"$work/apt.log" 2>&1 &&
-    "${prefix[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$work/apt.log" 2>&1 ||
-    { tail -n 20 "$work/apt.log" >&2; die "could not install ${missing[*]}; run: sudo apt-get install ${missing[*]}"; }
+  if "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@"; then return 0; fi >"$work/apt.log" 2>&1
+  tail -n 20 "$work/apt.log" >&2
+  return 1
 }
 
 # environment NAME VERSION PIP_ARGUMENT...: sets $venv to a cached environment of that name.
@@ -66,12 +86,13 @@ environment() {
   } | sha256sum)
   venv=$cache/$name-py$version-${key:0:16}
   hold "$venv"
-  if [ ! -e "$venv/.complete" ]; then
+  # Its interpreter is a link to one that may have gone since.
+  if [ ! -e "$venv/.complete" ] || [ ! -x "$venv/bin/python" ]; then
     make_room 8
     say "creating the environment $name (Python $version)"
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    pip_install 'hatchling>=1.25' "$@"
+    persistently pip_install 'hatchling>=1.25' "$@"
     touch "$venv/.complete"
   fi
   pip_install --no-deps --no-build-isolation --editable "$root"
@@ -80,20 +101,36 @@ environment() {
 
 # pip_install ARGUMENT...: into $venv, quiet unless it fails.
 pip_install() {
-  "$venv/bin/python" -m pip install "$@" >"$work/pip.log" 2>&1 ||
-    { tail -n 30 "$work/pip.log" >&2; die "pip install $* failed"; }
+  "$venv/bin/python" -m pip install "$@" >"$work/pip.log" 2>&1 && return 0
+  tail -n 30 "$work/pip.log" >&2
+  printf 'ci: error: pip install %s failed\n' "$*" >&2
+  return 1
 }
 
 # hold FOLDER: it is this shell's alone until the shell ends; other runs may share the cache. The
 # time of the lock tells when the folder was last used. Locks stay when folders go: whoever waits for
 # one that was removed and whoever makes it anew would both have the folder.
+held=()
 hold() {
   local lock
   mkdir -p "$cache"
   exec {lock}>"$1.lock"
-  flock --nonblock "$lock" || { say "waiting for a run that uses $1" && flock "$lock"; }
+  flock --nonblock "$lock" || {
+    say "waiting for a run that uses $1"
+    flock --timeout 7200 "$lock" || die "$1 is in use for two hours: end what holds $1.lock, or set SENSEBIND_CI_CACHE"
+  }
+  held+=("$lock")
   touch "$1.lock"
 }
+
+# without_locks COMMAND...: what it starts and leaves behind does not go on holding our folders.
+without_locks() (
+  local lock
+  for lock in "${held[@]}"; do
+    exec {lock}>&-
+  done
+  exec "$@"
+)
 
 free_gb() { echo $(($(df -Pk "$1" | awk 'NR == 2 { print $4 }') >> 20)); }
 
@@ -118,6 +155,6 @@ run_tests() {
   local stage=$1 report=$work/$1.xml
   shift
   # What tests write goes with the run: some of their recordings have hundreds of megabytes.
-  python -m pytest -p no:cacheprovider -q --basetemp="$work/$stage" --junitxml="$report" "$@"
+  without_locks python -m pytest -p no:cacheprovider -q --basetemp="$work/$stage" --junitxml="$report" "$@"
   python "$root/.ci/skips.py" "$report" "$root/tests/expected_skips" "${SENSEBIND_SKIPS:-$stage}"
 }

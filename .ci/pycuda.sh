@@ -17,11 +17,11 @@ install_pycuda() {
 }
 
 build_pycuda() {
-  local wheels=$1 home=$work/pycuda
+  local wheels=$1 home=$work/pycuda settings=${XDG_CONFIG_HOME:-$HOME/.config} # pip's, of this user
   say "building pycuda $pycuda"
   rm -rf "$wheels"
   mkdir -p "$home" "$wheels"
-  pip_install --no-deps --target "$home/cuda" "${cuda_headers[@]}"
+  persistently pip_install --no-deps --target "$home/cuda" "${cuda_headers[@]}"
   gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$home/libcuda.so" -x c /dev/null
   # What its build reads besides the sources. Speed is of no interest to an emulated GPU.
   cat >"$home/.aksetup-defaults.py" <<EOF
@@ -30,7 +30,8 @@ CUDADRV_LIB_DIR = ['$home']
 CUDA_ENABLE_CURAND = False
 CXXFLAGS = ['-O0']
 EOF
-  HOME=$home PIP_CACHE_DIR=$home/pip "$venv/bin/python" -m pip wheel --no-deps --no-binary pycuda \
+  HOME=$home XDG_CONFIG_HOME=$settings PIP_CACHE_DIR=$home/pip \
+    persistently "$venv/bin/python" -m pip wheel --no-deps --no-binary pycuda \
     --wheel-dir "$wheels" "pycuda==$pycuda" >"$work/pip.log" 2>&1 ||
     { tail -n 30 "$work/pip.log" >&2; die "pycuda $pycuda does not build"; }
   touch "$wheels/.complete"

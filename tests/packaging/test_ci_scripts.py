@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -93,7 +94,7 @@ def test_totals_add_up_all_reports(report: Path) -> None:
     assert done.stdout == "tests: 2 passed, 2 failed, 4 skipped\n"
 
 
-@pytest.mark.parametrize("script", ["run", "lib.sh"])
+@pytest.mark.parametrize("script", ["run", "lib.sh", "pycuda.sh"])
 def test_shell_is_valid(script: str) -> None:
     done = subprocess.run(["bash", "-n", str(CI / script)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -127,12 +128,17 @@ class Cache:
             (self.folder / name / ".complete").touch()
             self.used(name, hours)
         self.bin.mkdir()
-        df = self.bin / "df"
-        df.write_text(
-            f"#!/bin/bash\nshopt -s nullglob\nset -- {self.folder}/*/\n"
-            "echo header; echo disk 0 0 $(((7 - $#) << 20)) 0% /\n"
+        self.program(
+            "df",
+            f"shopt -s nullglob\nset -- {self.folder}/*/\n"
+            "echo header; echo disk 0 0 $(((7 - $#) << 20)) 0% /\n",
         )
-        df.chmod(0o755)
+
+    def program(self, name: str, script: str) -> None:
+        """A stand-in that is found before the machine's."""
+        path = self.bin / name
+        path.write_text(f"#!/bin/bash\n{script}")
+        path.chmod(0o755)
 
     def used(self, name: str, hours_ago: float) -> None:
         lock = self.folder / f"{name}.lock"
@@ -189,3 +195,55 @@ def test_a_run_waits_for_another_that_uses_the_same(cache: Cache) -> None:
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == f"  waiting for a run that uses {cache.folder}/new\n"
     assert waiting.communicate() == ("held\n", "")
+
+
+def test_what_tests_leave_behind_does_not_hold_an_environment(cache: Cache) -> None:
+    pid = cache.folder / "pid"
+    cache.program(
+        "python", f'[ "$2" = pytest ] || exit 0\nsleep 60 >/dev/null 2>&1 &\necho $! >{pid}'
+    )
+    script = f'root=. work={cache.folder}; hold "$cache/new"; run_tests core'
+    assert cache.run(script) == (0, "")
+    left = int(pid.read_text())
+    try:
+        os.kill(left, 0)
+        with (cache.folder / "new.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.kill(left, signal.SIGTERM)
+
+
+NO_WAITING = 'sleep() { echo "waits $1 s" >&2; }\n'
+
+
+def test_packages_are_asked_for_again_where_another_holds_the_lists(cache: Cache) -> None:
+    calls = cache.folder / "calls"
+    cache.program("dpkg-query", "exit 1")
+    cache.program("id", "echo 0")
+    cache.program(
+        "apt-get",
+        f'echo "$@" >>{calls}\n'
+        f'[ $(wc -l <{calls}) -gt 1 ] || {{ echo "E: Could not get lock" >&2; exit 100; }}\n',
+    )
+    status, complaints = cache.run(f"{NO_WAITING}work={cache.folder}; system_packages gcc g++")
+    assert (status, complaints) == (0, "E: Could not get lock\nwaits 10 s\n")
+    update, again, install = calls.read_text().splitlines()
+    assert update == again
+    assert update.endswith(" update")
+    assert install.endswith(" install -y --no-install-recommends gcc g++")
+
+
+def test_what_cannot_be_installed_is_told_after_three_attempts(cache: Cache) -> None:
+    cache.program("dpkg-query", "exit 1")
+    cache.program("id", "echo 0")
+    cache.program("apt-get", 'echo "E: Temporary failure resolving" >&2; exit 100')
+    status, complaints = cache.run(f"{NO_WAITING}work={cache.folder}; system_packages gcc")
+    assert status == 1
+    assert complaints.splitlines() == [
+        "E: Temporary failure resolving",
+        "waits 10 s",
+        "E: Temporary failure resolving",
+        "waits 60 s",
+        "E: Temporary failure resolving",
+        "ci: error: could not install gcc; run: sudo apt-get install gcc",
+    ]

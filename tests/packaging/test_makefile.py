@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 OLD = "#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.9.2' && exit 0\nexit 1\n"
+SHIM = "#!/bin/sh\necho 'no version of it is chosen' >&2\nexit 127\n"
 NO_VENV = f'#!/bin/sh\ncase "$2" in *venv*) exit 1;; esac\nexec {sys.executable} "$@"\n'
 
 
@@ -38,10 +39,11 @@ def make(checkout: Path, *arguments: str) -> tuple[int, str, str]:
     ("script", "message"),
     [
         (None, "was not found; install Python 3.10 or newer, or name one: make demo PYTHON="),
+        (SHIM, "does not start; name another: make demo PYTHON="),
         (OLD, "is Python 3.9.2, SenseBind needs Python 3.10 or newer"),
         (NO_VENV, "install them with: sudo apt-get install python3-venv python3-pip"),
     ],
-    ids=["missing", "old", "no venv"],
+    ids=["missing", "shim", "old", "no venv"],
 )
 def test_unusable_python_is_explained(checkout: Path, script: str | None, message: str) -> None:
     python = checkout / "python"
