@@ -133,10 +133,22 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
     ran = [words for words in commands(ROOT / page) if words[0] == "sensebind"]
     assert len(ran) >= 3
+    said = set()
     for words in ran:
-        run(words, workplace)
+        said |= {" ".join(line.split()) for line in run(words, workplace).splitlines()}
         for out in (Path(word) for word in words if word.endswith(".parquet")):
             assert (workplace / out).stat().st_size > 0
+    assert {" ".join(line.split()) for line in shown_output(ROOT / page)} <= said
+
+
+def shown_output(page: Path) -> list[str]:
+    """Lines that a page shows as said by `replay` or `search`."""
+    texts = [text for text in blocks(page, "text") if text.startswith(("reads ", "cosine "))]
+    return [line for text in texts for line in text.splitlines()]
+
+
+def test_the_readme_shows_what_is_said() -> None:
+    assert len(shown_output(ROOT / "README.md")) == 9
 
 
 def test_readme_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
