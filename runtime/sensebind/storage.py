@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import atexit
-import glob
+import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from filelock import FileLock
 
 _CHUNK_BYTES = 1 << 20
 _DRAFT = ".part"
@@ -77,17 +80,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a new empty file beside `path`; it replaces `path` only if the block succeeds.
 
     The content is flushed to disk before the rename, so a crash leaves the old file or the new
-    one, never a part.
+    one, never a part. A hidden draft that a killed process left is removed by the next write.
     """
-    temporary = _draft_of(path)
-    _create(temporary)
-    try:
-        yield temporary
-        flush(temporary)
-        temporary.replace(path)
+    with _draft_of(path, _create) as draft:
+        yield draft
+        flush(draft)
+        draft.replace(path)
         _flush_entries(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder beside `folder`; it takes its place only if the block succeeds.
 
     The content is flushed to disk before the rename. A crash leaves the old folder, none or the new
-    one, never a part; hidden drafts may stay beside it.
+    one, never a part; hidden drafts that it leaves are removed by the next write.
 
     Args:
         folder: its parents are made where they are missing.
@@ -104,31 +103,96 @@ def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written, or is there already.
     """
-    draft, old = _draft_of(folder), _draft_of(folder)
-    draft.mkdir(parents=True)
+    old = _name_beside(folder)
+    with _draft_of(folder, lambda draft: draft.mkdir(parents=True)) as draft:
+        try:
+            yield draft
+            for path in (*draft.rglob("*"), draft):
+                (_flush_entries if path.is_dir() else flush)(path)
+            if replace:
+                with suppress(FileNotFoundError):
+                    folder.rename(old)  # at once: a crash while it is removed would leave a part
+            draft.rename(folder)
+            _flush_entries(folder.parent)
+        finally:
+            _remove(old)
+
+
+def acquire(lock: FileLock, timeout_s: float = -1) -> None:
+    """Hold a lock, waiting for it as long as need be or at most `timeout_s`.
+
+    Raises:
+        filelock.Timeout: if another process holds it.
+        OSError: if it cannot be made, or the file system has no locks, which some versions of the
+            library tell by an error that is none of the system's.
+    """
     try:
-        yield draft
-        for path in (*draft.rglob("*"), draft):
-            (_flush_entries if path.is_dir() else flush)(path)
-        if replace:
-            with suppress(FileNotFoundError):
-                folder.rename(old)  # at once: a crash while it is removed would leave a part
-        draft.rename(folder)
-        _flush_entries(folder.parent)
+        lock.acquire(timeout=timeout_s)
+    except NotImplementedError as error:
+        raise OSError(errno.ENOLCK, "the file system has no locks", lock.lock_file) from error
+
+
+@contextmanager
+def _draft_of(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Something new and hidden beside `path`, which is held, and removed when the block ends."""
+    _remove_dead_drafts(path)
+    while True:
+        draft = _name_beside(path)
+        make(draft)
+        with _held(draft, fcntl.LOCK_EX):
+            if not draft.exists():  # before it was held, another writer took it for a dead one
+                continue
+            try:
+                yield draft
+            finally:
+                _remove(draft)
+            return
+
+
+def _remove_dead_drafts(path: Path) -> None:
+    """Remove what killed processes left beside `path`: the system frees the locks of the dead."""
+    length = len(_name_beside(path).name)
+    with suppress(OSError):
+        for name in os.listdir(path.parent):  # noqa: PTH208 - names alone, of folders of many files
+            if len(name) == length and name.startswith(f".{path.name}.") and name.endswith(_DRAFT):
+                with _held(path.parent / name, fcntl.LOCK_EX | fcntl.LOCK_NB) as nobody_else:
+                    if nobody_else:
+                        _remove(path.parent / name)
+
+
+@contextmanager
+def _held(path: Path, how: int) -> Iterator[bool]:
+    """Lock a file or folder; whether that worked, which it does not where there are no locks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _locked(descriptor, how)
     finally:
-        for left in (draft, old):
-            shutil.rmtree(left, ignore_errors=True)
+        os.close(descriptor)
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove what killed processes left of a folder that nobody is writing now."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{_DRAFT}"):
-        shutil.rmtree(left, ignore_errors=True)
+def _locked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:
+        return False
+    return True
 
 
-def _draft_of(path: Path) -> Path:
+def _name_beside(path: Path) -> Path:
     """A name of its own beside `path`, hidden."""
     return path.parent / f".{path.name}.{secrets.token_hex(4)}{_DRAFT}"
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_entries(folder: Path) -> None:

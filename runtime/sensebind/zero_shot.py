@@ -214,7 +214,7 @@ def _from_toml(content: str, path: Path) -> dict[str, list[str]]:
         import tomli as tomllib
     try:
         return _checked(tomllib.loads(content), path)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not TOML: {error}") from None
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from sensebind import storage
 from sensebind.storage import (
+    acquire,
     atomic_folder,
     atomic_path,
     cache_folder,
     data_folder,
-    remove_drafts,
     sha256_of_file,
 )
 
@@ -143,12 +143,68 @@ def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_drafts_of_killed_processes_are_found(tmp_path: Path) -> None:
-    folder, other = tmp_path / "folder[1]", tmp_path / "folder[1]2"
-    for left in (".folder[1].0a1b2c3d.part", ".folder[1]2.0a1b2c3d.part"):
+    others = {".folder2.0a1b2c3d.part", ".folder.0a1b2c3d.part.part"}
+    for left in (".folder.0a1b2c3d.part", *others):
         (tmp_path / left).mkdir()
         (tmp_path / left / "file").write_text("half")
-    remove_drafts(folder)
-    assert [path.name for path in tmp_path.iterdir()] == [f".{other.name}.0a1b2c3d.part"]
+    (tmp_path / ".file.0a1b2c3d.part").write_text("half")
+    write_folder(tmp_path / "folder", "whole")
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file", *others}
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_nobody_removes_what_another_is_writing(
+    tmp_path: Path, locks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not locks:
+        monkeypatch.setattr(storage, "_locked", lambda *_: False)  # as some file systems have it
+    with (
+        atomic_path(tmp_path / "file") as slower,
+        atomic_folder(tmp_path / "folder", replace=True) as slow,
+    ):
+        with atomic_path(tmp_path / "file") as faster:
+            faster.write_text("first")
+        write_folder(tmp_path / "folder", "first")
+        slower.write_text("last")
+        (slow / "file").write_text("last")
+    assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "file").read_text() == "last"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_draft_taken_for_a_dead_one_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its making and its lock, another writer may remove it."""
+    hold, left = storage._locked, 1
+
+    def late(descriptor: int, how: int) -> bool:
+        nonlocal left
+        if left:
+            left -= 1
+            for draft in tmp_path.glob(".file.*.part"):
+                draft.unlink()
+        return hold(descriptor, how)
+
+    monkeypatch.setattr(storage, "_locked", late)
+    with atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+class LockOfOldVersions:
+    """What filelock before 4 does where a file system has no locks."""
+
+    lock_file = "x.lock"
+
+    def acquire(self, timeout: float) -> None:
+        raise NotImplementedError("use SoftFileLock instead")
+
+
+def test_a_file_system_without_locks_is_an_error_of_the_system() -> None:
+    with pytest.raises(OSError, match=r"no locks: 'x\.lock'"):
+        acquire(LockOfOldVersions())  # type: ignore[arg-type]
 
 
 _KILLED = """
@@ -186,7 +242,7 @@ def test_a_kill_at_any_point_leaves_no_part_of_a_folder(tmp_path: Path) -> None:
         code = subprocess.run(command, env=environment, check=False).returncode
         assert code in (0, -signal.SIGKILL)
         found.append({path.name: path.read_text() for path in folder.glob("*")})
-        remove_drafts(folder)
+        write_folder(tmp_path / "folder", "whole", replace=True)
     old, new = ({"one": age, "two": age} for age in ("old", "new"))
     assert found[:2] == [old, {}]  # before the one rename and before the other
     assert len(found) > 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings, plain files and manifests damaged at random, and what a reader must make of them.
+"""Recordings, plain files and files of ours damaged at random, and what readers make of them.
 
 `python -m tests.support.broken_files SEED COUNT FOLDER` reads COUNT of them under a limit on
 memory, and exits non-zero at the first that is neither read nor refused with an error of ours.
@@ -23,12 +23,24 @@ import pyarrow.parquet as pq
 import soundfile
 from PIL import Image
 
+from sensebind.calibration import Calibration
 from sensebind.errors import SenseBindError
 from sensebind.manifest import decode_manifest
+from sensebind.robot.reading import read_robot_config
+from sensebind.search import search
+from sensebind.sinks import open_sink, recover
+from sensebind.sinks.base import finishing
+from sensebind.sinks.reading import open_records
 from sensebind.sources import open_source
 from sensebind.storage import data_folder
+from sensebind.types import SampleBlock, UniformBlock
+from sensebind.zero_shot import parse_prompts
 from tests.support import bags, realsense
 from tests.support.blocks import all_streams
+from tests.support.calibrations import IDENTITY, write_calibration
+from tests.support.recorded import IMU, MICROPHONE, Taken
+from tests.support.recorded import record as recorded
+from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +51,58 @@ START_NS = 1_700_000_000_000_000_000
 LONGEST_S = 20.0
 MEMORY_BYTES = 1 << 30
 """Beyond what the process has mapped when it begins."""
+ROBOT = b"""
+bundle = "demo"
+hop_s = 0.5
+prompts = {alarm = ["an alarm"], quiet = ["silence"]}
+[devices.drive]
+kind = "recording"
+path = "drive.mcap"
+factor = 1.0
+[streams."/mic"]
+modality = "audio"
+lateness_s = 0.0
+[labels]
+smoothing = "majority"
+smoothing_s = 2.0
+[output]
+file = "embeddings.parquet"
+rotate_s = 3600.0
+keep = 168
+"""
 
 
 def wholes(folder: Path) -> list[tuple[str, bytes]]:
     """Name and bytes of one small file of every kind, undamaged."""
     plain = [(path.name, path.read_bytes()) for path in plain_files(folder)]
-    manifest = ("bundle.json", (data_folder() / "bundles/demo/bundle.json").read_bytes())
-    return [("mutated", data) for data in recordings(folder)] + plain + [manifest]
+    return [("mutated", data) for data in recordings(folder)] + plain + ours(folder)
+
+
+def ours(folder: Path) -> list[tuple[str, bytes]]:
+    """Name and bytes of what we write or are configured by; `OWN_READERS` reads them."""
+    with finishing(open_sink(folder / "records.parquet", run_metadata(labels=("a", "b")))) as sink:
+        for k in range(20):
+            sink.write(record(k, scores=[0.1, 0.9], labels=("a", "b")))
+    stamps_ns = START_NS + np.arange(4)
+    sound = UniformBlock(MICROPHONE, START_NS, 16_000.0, np.zeros((160, 1), np.float32))
+    taken = [
+        Taken(START_NS + k, SampleBlock(IMU, stamps_ns + 4 * k, np.ones((4, 6)))) for k in range(9)
+    ]
+    recorded(folder / "live.mcap", [*taken, Taken(START_NS + 9, sound)])
+    bias = {"accel_matrix": IDENTITY, "gyro_matrix": IDENTITY, "accel_bias": [0.0] * 3}
+    imu = {"/imu": {**bias, "gyro_bias": [0.0] * 3}}
+    depth = {"/d": {"scale": 1.1, "max_range_m": 9.0, "width": 640, "height": 480}}
+    calibration = write_calibration(folder, imu=imu, depth=depth).read_bytes()
+    return [
+        ("bundle.json", (data_folder() / "bundles/demo/bundle.json").read_bytes()),
+        ("records.parquet", (folder / "records.parquet").read_bytes()),
+        ("live.mcap", (folder / "live.mcap").read_bytes()),
+        ("killed.mcap.part", (folder / "live.mcap").read_bytes()),
+        ("calibration.toml", calibration),
+        ("robot.toml", ROBOT),
+        ("prompts.toml", b'alarm = ["an alarm", "a siren"]\ndog = ["a dog"]\n'),
+        ("prompts.json", b'{"alarm": ["an alarm", "a siren"], "dog": ["a dog"]}'),
+    ]
 
 
 def plain_files(folder: Path) -> list[Path]:
@@ -133,10 +190,30 @@ def mutated(whole: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
+def read_records(path: Path) -> None:
+    """Read records in both ways there are."""
+    file = open_records(path)
+    for _ in file.records():
+        pass
+    with np.errstate(all="ignore"):  # damaged vectors are of any length
+        search([file], np.ones(file.metadata.dim), 3)
+
+
+OWN_READERS: dict[str, Callable[[Path], object]] = {
+    "bundle.json": lambda path: decode_manifest(path.read_bytes()),
+    "records.parquet": read_records,
+    "killed.mcap.part": lambda path: recover(path.with_suffix("")),
+    "calibration.toml": Calibration.load,
+    "robot.toml": read_robot_config,
+    "prompts.toml": lambda path: parse_prompts(str(path)),
+    "prompts.json": lambda path: parse_prompts(str(path)),
+}
+
+
 def read(path: Path) -> None:
     """Read whatever can be read of a file; an error of ours refuses it."""
-    if path.suffix == ".json":
-        decode_manifest(path.read_bytes())
+    if path.name in OWN_READERS:
+        OWN_READERS[path.name](path)
         return
     source = open_source(path)
     for order in ("stamp", "log"):

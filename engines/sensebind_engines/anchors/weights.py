@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from sensebind.bundle_folder import MANIFEST_NAME
-from sensebind.errors import InputError
-from sensebind.storage import cache_folder, sha256_of_file
+from sensebind.errors import InputError, SinkError
+from sensebind.storage import acquire, cache_folder, sha256_of_file
 from sensebind.types import Modality
 from sensebind_engines.anchors.openclip import MARK, openclip_tower
 from sensebind_engines.export.bundle import new_bundle
@@ -42,14 +42,25 @@ def bundle_of_weights(path: Path, modalities: Sequence[Modality] = ()) -> Path:
 
     Raises:
         InputError: no such towers are in it, or text is asked for and CLIP's tokenizer is missing.
+        SinkError: the cache cannot be written.
     """
     wanted = tuple(m for m in Modality if m in (modalities or _TOWERS))
     folder = cache_folder() / "anchors" / sha256_of_file(path)
     out = folder / "-".join(wanted)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{out.name}.lock"):
+    lock = FileLock(folder / f"{out.name}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        acquire(lock)
+    except OSError as error:
+        raise SinkError(
+            f"the anchor cannot be kept in {str(folder)!r}: {error.strerror or error}; name "
+            "another folder with SENSEBIND_CACHE"
+        ) from error
+    try:
         if not (out / MANIFEST_NAME).is_file():
             _import(path, out, wanted)
+    finally:
+        lock.release()
     return out
 
 

@@ -21,12 +21,7 @@ from sensebind.plans import (
     place_of,
     plans_folder,
 )
-from sensebind.storage import (
-    atomic_folder,
-    atomic_path,
-    chosen_cache_folder,
-    remove_drafts,
-)
+from sensebind.storage import acquire, atomic_folder, atomic_path, chosen_cache_folder
 from sensebind_engines.tensorrt.build import build_plan
 
 if TYPE_CHECKING:
@@ -85,7 +80,7 @@ def build_into_cache(
 
 @contextmanager
 def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]:
-    """Keep other processes from building the same plan; remove what a killed one left."""
+    """Keep other processes from building the same plan."""
     place = place_of(target.key)
     lasting = chosen_cache_folder()
     if lasting is None or not place.is_relative_to(lasting):
@@ -97,16 +92,14 @@ def _alone(target: Target, waiting: Callable[[], None] | None) -> Iterator[None]
     with _told(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.with_suffix(".lock"))
+    with _told(place):
+        try:
+            acquire(lock, timeout_s=0)
+        except Timeout:
+            if waiting is not None:
+                waiting()
+            acquire(lock)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if waiting is not None:
-            waiting()
-        lock.acquire()
-    except OSError as error:
-        raise SinkError(f"the cache {place.parent} cannot be written: {error}") from None
-    try:
-        remove_drafts(place)
         yield
     finally:
         lock.release()

@@ -107,7 +107,7 @@ def _text(path: Path, known: list[str]) -> str:
 def _parsed(text: str, source: str) -> Table:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{source} is not TOML: {error}") from None
 
 
@@ -170,7 +170,7 @@ def _value(text: str) -> object:
     """A TOML value; what is none is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

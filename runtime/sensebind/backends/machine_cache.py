@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from sensebind.backends.onnx_session import VERSION
-from sensebind.storage import chosen_cache_folder, remove_drafts
+from sensebind.storage import acquire, chosen_cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,12 +102,11 @@ def alone(place: Path) -> Iterator[bool]:
     place.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place.with_name(f"{place.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        acquire(lock, timeout_s=0)
     except Timeout:
         yield False
         return
     try:
-        remove_drafts(place)
         yield True
     finally:
         lock.release()

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from sensebind.closing import Closing
 from sensebind.errors import InputError
 from sensebind.sinks import check_output, check_place
+from sensebind.storage import acquire
 
 if TYPE_CHECKING:
     from sensebind.robot.config import RobotConfig
@@ -46,7 +47,7 @@ class Places(Closing):
         for path in _outputs(config) - self._locks.keys():
             lock = FileLock(path.with_name(f".{path.name}.lock"))
             try:
-                lock.acquire(timeout=0)
+                acquire(lock, timeout_s=0)
             except Timeout:
                 raise InputError(
                     f"another service writes {str(path)!r}; stop that one, or choose another name"

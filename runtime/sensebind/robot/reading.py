@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import sys
 import types
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -54,7 +55,7 @@ def read_robot_config(path: str | Path) -> RobotConfig:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"cannot read {path}: {reason}; give the name of a robot.toml") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not TOML: {error}; mend that place") from None
     try:
         config = msgspec.convert(content, RobotConfig)
@@ -72,7 +73,9 @@ def files_of(config: RobotConfig) -> dict[str, str]:
     for key, name in (("calibration", config.calibration), ("bundle", config.bundle)):
         if name is not None:
             path = Path(name) / "bundle.json" if key == "bundle" else Path(name)
-            found[key] = sha256_of_file(path) if path.is_file() else ""
+            found[key] = ""
+            with suppress(OSError):
+                found[key] = sha256_of_file(path)
     return found
 
 
@@ -135,7 +138,7 @@ def _problem_of_table(value: dict[str, Any], structs: list[Any], where: str) -> 
     tag = struct.__struct_config__.tag_field
     if tag is not None:
         known = {each.__struct_config__.tag: each for each in structs}
-        if value.get(tag) not in known:
+        if not isinstance(value.get(tag), str) or value[tag] not in known:
             return _unknown_kind(value, tag, where, known)
         struct = known[value[tag]]
     fields = {field.name: field for field in config_fields(struct)}

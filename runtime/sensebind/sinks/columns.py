@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sensebind.errors import InputError
+from sensebind.sinks.reading import refusing_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +53,10 @@ def stream_rows(file: RecordFile, *, vectors: bool = True) -> Iterator[StreamRow
         InputError: the file is damaged behind its metadata.
     """
     names = ["stream", "modality", "start_ns", "end_ns", *(["vector"] if vectors else [])]
-    try:
-        # Buffering ahead would hold the whole file.
-        with pq.ParquetFile(file.path, pre_buffer=False) as table:
-            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
-                yield from _split(batch, file.metadata.dim if vectors else 0)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{file.path}: its records cannot be read: {error}") from None
+    # Buffering ahead would hold the whole file.
+    with refusing_damage(file.path), pq.ParquetFile(file.path, pre_buffer=False) as table:
+        for batch in table.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
+            yield from _split(batch, file.metadata.dim if vectors else 0)
 
 
 def _split(batch: pa.RecordBatch, dim: int) -> Iterator[StreamRows]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,12 @@ class RecordFile:
     count: int
 
     def records(self) -> Iterator[Record]:
-        """Yield the records in order, in bounded memory, bit for bit as they were written."""
-        with pq.ParquetFile(self.path) as file:
+        """Yield the records in order, in bounded memory, bit for bit as they were written.
+
+        Raises:
+            InputError: the file is damaged behind its metadata.
+        """
+        with refusing_damage(self.path), pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(_ROWS_AT_ONCE):
                 yield from _records(batch, self.metadata)
 
@@ -55,7 +60,7 @@ def open_records(path: Path) -> RecordFile:
             keys = file.schema_arrow.metadata or {}
             count = file.metadata.num_rows
             names = set(file.schema_arrow.names)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: not a readable Parquet file: {error}; expected what "
             "'sensebind replay --out FILE.parquet' writes"
@@ -66,8 +71,25 @@ def open_records(path: Path) -> RecordFile:
             f"{path}: has no column {missing[0]!r}; expected what "
             "'sensebind replay --out FILE.parquet' writes"
         )
-    metadata = RunMetadata.decode({k.decode(): v.decode() for k, v in keys.items()}, str(path))
-    return RecordFile(path, metadata, count)
+    texts = {key.decode(errors="replace"): v.decode(errors="replace") for key, v in keys.items()}
+    return RecordFile(path, RunMetadata.decode(texts, str(path)), count)
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Turn whatever Arrow and NumPy make of rows that are not as the schema says into one error.
+
+    Raises:
+        InputError: naming the file.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException, ValueError, TypeError, LookupError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: its records cannot be read: {reason}; write the file again, or if it is a "
+            "part of an interrupted run move it away and recover the others"
+        ) from None
 
 
 def _records(batch: pa.RecordBatch, metadata: RunMetadata) -> Iterator[Record]:

@@ -212,3 +212,15 @@ def test_without_tensorrt_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_half_is_not_made_up() -> None:
     with pytest.raises(BundleError, match=r"has no half graph of text; export it with --fp16"):
         target_of(open_bundle("demo"), Modality.TEXT, FLAVOUR, ORIN, BuildOptions(), "fp16")
+
+
+def test_a_file_system_without_locks_is_named(
+    builds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_more: object) -> None:
+        raise OSError(37, "the file system has no locks")
+
+    monkeypatch.setattr(store, "acquire", refuse)
+    with pytest.raises(SinkError, match=r"has no locks; free space .* with SENSEBIND_CACHE"):
+        kept()
+    assert builds == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from struct import pack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,22 @@ def test_a_recording_is_completed_for_programs(run: Run, tmp_path: Path) -> None
     path = tmp_path / "a.mcap"
     recorder.path.rename(f"{path}.part")
     assert json.loads(run("recover", path, "--json").out) == {"out": str(path), "messages": 4}
+
+
+def test_a_damaged_recording_stays_and_can_be_replayed(run: Run, tmp_path: Path) -> None:
+    block = SampleBlock(IMU, np.arange(4) + 10**9, np.zeros((4, 6)))
+    recorder = record_blocks(tmp_path / "whole.mcap", [Taken(10**9, block)])
+    part = tmp_path / "a.mcap.part"
+    channel, sequence, receive_ns = 1, 3, 10**9
+    head = pack("<HIQ", channel, sequence, receive_ns)
+    octets = recorder.path.read_bytes()
+    assert octets.count(head) == 1
+    part.write_bytes(octets.replace(head, pack("<HIQ", 119, sequence, receive_ns)))
+    ran = run("recover", tmp_path / "a.mcap")
+    assert ran.code == 1
+    assert "it is damaged (119); what can be read of it is read as it is: sen" in ran.err
+    assert f"sensebind replay {part}" in ran.err
+    assert part.exists()
 
 
 def test_what_is_no_recording_is_bad_input(run: Run, tmp_path: Path) -> None:

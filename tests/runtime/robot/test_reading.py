@@ -89,6 +89,7 @@ MISTAKES = {
     '[streams.mic]\nmodality = "audio"\nscale = 2.0': r"streams\.mic: scale=2 does not apply to au",
     "streams = 3": r"streams is 3, expected a table",
     '[devices.a]\nkind = "lidar"': r'devices\.a\.kind is "lidar", expected one of "microphone", "c',
+    "[devices.a]\nkind = [1]": r'devices\.a\.kind is \[1\], expected one of "microphone"',
     "[devices.a]\nport = 3": r'devices\.a\.kind is missing; expected one of "microphone"',
     '[devices.a]\nkind = "imu_udp"\nport = 0': r"devices\.a\.port is 0, expected a whole number, a",
     '[devices.a]\nkind = "camera"\ndevice = "0"\nwidth = 3': r"devices\.a: width is 3 and heigh",
@@ -116,6 +117,11 @@ MISTAKES = {
 def test_mistakes_are_told_by_key_value_and_expectation(write: Write, text: str) -> None:
     with pytest.raises(InputError, match=MISTAKES[text]):
         read_robot_config(write(text))
+
+
+def test_nesting_without_end_is_told(write: Write) -> None:
+    with pytest.raises(InputError, match=r"robot\.toml is not TOML: .*recursion"):
+        read_robot_config(write("x = " + "[" * 9999))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

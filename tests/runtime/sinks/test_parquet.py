@@ -15,6 +15,8 @@ from sensebind.errors import InputError
 from sensebind.records import Record, RunMetadata
 from sensebind.sinks import open_sink, parquet
 from sensebind.sinks.base import SCALAR_COLUMNS, finishing
+from sensebind.sinks.columns import stream_rows
+from sensebind.sinks.reading import open_records
 from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
@@ -54,6 +56,26 @@ def test_labels_add_label_and_scores(tmp_path: Path) -> None:
         np.float32(0.1),
         np.float32(0.9),
     ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_damaged_rows_are_named(tmp_path: Path, whole: bool) -> None:
+    path = tmp_path / "a.parquet"
+    write(path, [record(i) for i in range(50)], run_metadata())
+    octets = bytearray(path.read_bytes())
+    octets[4:2000] = bytes(range(256)) * 7 + bytes(204)
+    path.write_bytes(octets)
+    file = open_records(path)
+    with pytest.raises(InputError, match=r"a\.parquet: its records cannot be read: .*; write the"):
+        list(file.records() if whole else stream_rows(file))
+
+
+def test_metadata_that_are_no_text_are_named(tmp_path: Path) -> None:
+    table = pa.table({name: [0] for name in (*SCALAR_COLUMNS, "vector")})
+    keys = {b"sensebind.version": b'"\xff"', b"\xff": b"\xff"}
+    pq.write_table(table.replace_schema_metadata(keys), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"metadata of a SenseBind run is missing or damaged"):
+        open_records(tmp_path / "a.parquet")
 
 
 def test_metadata_are_json_under_the_project_prefix(tmp_path: Path) -> None:

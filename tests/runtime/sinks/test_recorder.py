@@ -6,6 +6,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from struct import pack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,6 +164,22 @@ def _stamps(delivery: object) -> list[int]:
         return list(map(int, delivery.stamps_ns))
     assert isinstance(delivery, UniformBlock | FrameBlock)
     return [delivery.stamp_ns]
+
+
+def test_receive_times_that_cannot_be_are_skipped(tmp_path: Path) -> None:
+    """MCAP's are unsigned, and a damaged one need not fit an int64."""
+    path = tmp_path / "a.mcap"
+    taken = [Taken(START_NS + k, imu_block(START_NS + k, 1)) for k in range(3)]
+    record(path, [*taken, Taken(START_NS + 3, Break(IMU))])
+    octets = path.read_bytes()
+    for place in (1, 3):
+        octets = octets.replace(pack("<Q", START_NS + place), bytes([255] * 8))
+    path.write_bytes(octets)
+    with open_source(path) as source:
+        found = list(source.blocks({IMU: STREAMS[IMU]}, "log"))
+        assert source.report.skipped == {IMU: {"receive time out of range": 1}}
+    assert contents(found) == contents([taken[0].mapped, taken[2].mapped])
+    assert recorded_times(path)[IMU].receive_ns.tolist() == [START_NS, START_NS + 2]
 
 
 def test_a_bag_of_others_has_no_device_stamps(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
 from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError, SinkError
@@ -56,6 +57,11 @@ def recover_recording(path: Path) -> int:
         stream = McapStream(file, compress=False)
         _take_in(stream, file)
         finish(stream, file, {})
+    except (StructError, LookupError, ValueError) as error:  # numbers that cannot be
+        raise SinkError(
+            f"cannot complete {str(part)!r}: it is damaged ({error}); what can be read of it is "
+            f"read as it is: sensebind replay {part}"
+        ) from None
     except OSError as error:
         raise SinkError(f"cannot complete {str(part)!r}: {reason_and_fix(error)}") from error
     finally:
@@ -138,7 +144,10 @@ def _chunk(packed: bytes, compression: str) -> Chunk:
     if compression == "zstd":
         import zstandard
 
-        octets = zstandard.ZstdDecompressor().decompress(packed)
+        try:
+            octets = zstandard.ZstdDecompressor().decompress(packed)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from None
     chunk = Chunk(octets)
     position = 0
     while position + MESSAGE_HEAD.size <= len(octets):

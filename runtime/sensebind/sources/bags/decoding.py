@@ -62,7 +62,7 @@ class Decoder:
 
     def decode(self, column: Column, skip: Skip) -> Readings | Pieces:
         """Decode consecutive messages; those that cannot be used are skipped by cause."""
-        column = _in_range(column, skip)
+        column = in_range(column, skip)
         if self.sense.read is read_imu:
             return self._imu(column, skip)
         readings = self.sense.kind is StreamKind.SAMPLES
@@ -154,7 +154,7 @@ def _counted(block: UniformBlock, counter: SampleCounter) -> UniformBlock:
     return replace(block, stamp_ns=placed_ns, clock_rate_hz=counter.clock_rate_hz)
 
 
-def _in_range(column: Column, skip: Skip) -> Column:
+def in_range(column: Column, skip: Skip) -> Column:
     """The messages whose receive times an int64 holds; MCAP times are unsigned."""
     if not column.logs_ns or max(column.logs_ns) <= LATEST_NS:
         return column

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from sensebind.recording import PICTURE_KEY, PictureFacts
+from sensebind.sources.bags.decoding import in_range
 from sensebind.sources.bags.ordering import Pieces, Readings
 from sensebind.sources.base import StreamKind
 from sensebind.sources.messages.cdr import read_compressed_parts, read_image_parts
@@ -69,6 +70,7 @@ class RecordedChannel:
 
     def decode(self, column: Column, skip: Skip) -> Readings | Pieces:
         """Decode consecutive messages; damaged ones are skipped by cause."""
+        column = in_range(column, skip)
         logs_ns = np.array(column.logs_ns, np.int64)
         if self.kind is StreamKind.SAMPLES:
             batch = read_imu_batch(column.data, "cdr")
@@ -138,8 +140,12 @@ class RecordedDecoding:
             skip: Skip = lambda cause: self._report.skip(stream, cause)  # noqa: E731
             sequencer.add(stream, channel.decode(column, skip))
             return
-        for log_ns, data in zip(*column, strict=True):
+        for log_ns, data in zip(*in_range(column, _ignore), strict=True):
             with suppress(DecodeError):
                 stream = Cursor(data, "cdr").text()
                 if stream in self._streams:
                     sequencer.add_break(stream, log_ns)
+
+
+def _ignore(_cause: str) -> None:
+    """A damaged break is none; its message is of no stream that could count it."""

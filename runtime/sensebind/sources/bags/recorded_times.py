@@ -11,6 +11,7 @@ import numpy as np
 from sensebind.errors import SourceError
 from sensebind.grid import NS_PER_S
 from sensebind.recording import STREAM_KEY
+from sensebind.sources.bags.containers import LATEST_NS
 from sensebind.sources.bags.mcap_index import (
     CHUNK,
     MAGIC,
@@ -70,7 +71,7 @@ def recorded_times(path: Path) -> dict[str, RecordedTimes]:
         if not streams:
             raise SourceError(f"{path}: not recorded by SenseBind, so it has no device stamps")
         for channel, receive_ns, device_ns, stamp_ns in _heads(stream, index.end):
-            if channel in streams:
+            if channel in streams and receive_ns <= LATEST_NS:
                 rows = found.setdefault(streams[channel], [])
                 rows.append((device_ns, stamp_ns, receive_ns))
     return {name: RecordedTimes(*np.array(rows, np.int64).T.copy()) for name, rows in found.items()}
