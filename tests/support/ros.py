@@ -278,6 +278,7 @@ class NodeUnderTest(Process):
         values: Mapping[str, object],
         *arguments: str,
         name: str = "/sensebind",
+        module: str = "sensebind_ros.node",
         **variables: str,
     ) -> None:
         self.name = name
@@ -293,7 +294,7 @@ class NodeUnderTest(Process):
             )
         )
         super().__init__(
-            "sensebind_ros.node",
+            module,
             *("--ros-args", "--params-file", str(parameters), *arguments),
             log=folder / f"{name.replace('/', '_')}.log",
             **variables,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
 from sensebind_ros.clock import RosTime
 from sensebind_ros.findings import Looking, troubles
-from sensebind_ros.inputs import Inputs
 from sensebind_ros.running import Running
 from sensebind_ros.topics import Topics, frames_for, make_source
 
@@ -46,53 +46,49 @@ class Active(Closing):
                 something is asked for that is not installed.
         """
         settings = configured.settings
-        frames = frames_for(node, settings)
         self.unpublished = 0
         self._log = node.get_logger()
         self._configured = configured
-        self.clock = RosTime(node.get_clock(), self._log.warning)
-        source = make_source(settings, self.clock.now_ns)
-        self._inputs = Inputs(node)
-        self.topics = Topics(node, self._inputs, settings, source, frames)
         record = settings.node.record
-        self.running = Running(
-            configured.bundle,
-            source,
-            self.clock,
-            self._publish,
-            configured.publish_change,
-            None if record is None else Path(record),
-        )
-        self.looking = Looking(settings, self.topics.all, self.running)
-        try:
+        with ExitStack() as stack:  # what was begun is ended again if something fails, last first
+            frames = frames_for(node, settings)
+            if frames is not None:
+                stack.callback(frames.close)
+            self.clock = RosTime(node.get_clock(), self._log.warning)
+            stack.callback(self.clock.close)
+            source = make_source(settings, self.clock.now_ns)
+            self.running = Running(
+                configured.bundle,
+                source,
+                self.clock,
+                self._publish,
+                configured.publish_change,
+                None if record is None else Path(record),
+            )
+            stack.callback(self._end_running)
+            self.topics = stack.enter_context(Topics(node, settings, source, frames))
+            self.looking = Looking(settings, self.topics.all, self.running)
             self.running.start(settings.pipeline, settings.describing)
             self._wait_until_open()
-        except BaseException:
-            self.close()
-            raise
+            self._stack = stack.pop_all()
 
     def change(self, settings: Settings) -> None:
-        """Go on with other settings of the pipeline.
-
-        Raises:
-            SenseBindError: if a pipeline cannot be wired like this; then nothing changes.
-        """
+        """Go on with other settings of the pipeline, which were checked."""
         self.running.change(settings.pipeline, settings.describing)
         self.topics.configure(settings)
 
     def look(self) -> bool:
         """Look for topics and events; whether some topic is not there yet."""
-        self._inputs.count_events()
-        return self.topics.resolve()
+        return self.topics.look()
 
     def close(self) -> None:
         """Subscribe to nothing any more; what came before is still encoded and published."""
-        self._inputs.close()
-        self.topics.end()
+        self._stack.close()
+        self._tell_losses()
+
+    def _end_running(self) -> None:
         if not self.running.stop():
             self._log.error("the pipeline did not end in time and was left behind")
-        self.clock.close()
-        self._tell_losses()
 
     def _tell_losses(self) -> None:
         """Tell in the log what no embedding came of; nobody may have looked at /diagnostics."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from sensebind.closing import Closing
+from sensebind.errors import InputError, SinkError
 from sensebind.grid import NS_PER_S
 from sensebind.records import Record, RunMetadata
 from sensebind.sinks import check_output, open_live_sink
@@ -113,11 +115,12 @@ class Pairs:
         return None
 
 
-class Keeper:
+class Keeper(Closing):
     """Writes embeddings, with their scores where there are any; for one thread.
 
     A file holds the embeddings of one bundle, scored for one list of labels: when either changes,
-    another file is begun, NAME-2.parquet and so on.
+    another file is begun, NAME-2.parquet and so on. What takes messages raises InputError or
+    ValueError for one that cannot be kept, and SinkError where none can be written any more.
 
     Attributes:
         files: written so far, the present one last.
@@ -209,5 +212,9 @@ class Keeper:
         path = self._path
         if number > 1:
             path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        try:
+            sink = open_live_sink(path, metadata)
+        except InputError as error:  # no message's fault
+            raise SinkError(str(error)) from None
         self.files.append(path)
-        return open_live_sink(path, metadata)
+        return sink

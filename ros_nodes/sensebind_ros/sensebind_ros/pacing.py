@@ -19,23 +19,30 @@ class Pace:
 
     Attributes:
         rate: seconds of the recording per second; 0 for as fast as possible.
+        stopped: tells whether all waiting ends for good.
     """
 
     def __init__(
-        self, rate: float, *, paused: bool = False, now: Callable[[], int] = time.monotonic_ns
+        self,
+        rate: float,
+        stopped: Callable[[], bool],
+        *,
+        paused: bool = False,
+        now: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Begin before the first instant.
 
         Args:
             rate: see above.
+            stopped: see above; it is asked often.
             paused: whether nothing is due until `pause(False)`.
             now: a clock that is never set, in ns.
         """
         self.rate = rate
+        self.stopped = stopped
         self._now = now
         self._changed = Condition()
         self._paused = paused
-        self._stopped = False
         # `_played_ns` of the recording were due at `_since_ns`.
         self._begin_ns = 0
         self._played_ns = 0.0
@@ -62,16 +69,10 @@ class Pace:
                 self._paused = paused
                 self._changed.notify_all()
 
-    def stop(self) -> None:
-        """End all waiting for good."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
     def wait(self, instant_ns: int) -> bool:
         """Wait until an instant of the recording is due; False if playing was stopped."""
         with self._changed:
-            while not self._stopped:
+            while not self.stopped():
                 left_ns = instant_ns - self._begin_ns - self._due_ns()
                 if not self._paused and (self.rate == 0 or left_ns <= 0):
                     return True

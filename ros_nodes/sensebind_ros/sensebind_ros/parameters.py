@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -12,8 +13,10 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.parameter import Parameter as RosParameter
 
-from sensebind.errors import SenseBindError
+from sensebind.errors import ConfigError, SenseBindError
+from sensebind.flow.incidents import told
 from sensebind.robot.reading import read_robot_config
 from sensebind_ros.settings import (
     Parameter,
@@ -21,18 +24,17 @@ from sensebind_ros.settings import (
     When,
     changed,
     check_given,
-    check_names,
     defaults_of,
     general_parameters,
     settings_from,
     stream_parameters,
+    streams_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rclpy.node import Node
-    from rclpy.parameter import Parameter as RosParameter
 
     from sensebind.robot.config import RobotConfig
 
@@ -79,13 +81,17 @@ class Parameters:
         self.declare_streams()
         values = self._values()
         given = getattr(self._node, "_parameter_overrides", ())  # rclpy tells them nowhere else
-        check_given(given, cast("list[str]", values["streams"] or []))
+        check_given(given, streams_of(values))
         return settings_from(values, self._robot)
 
     def declare_streams(self) -> None:
-        """Declare the parameters of streams that are new."""
-        for name in self._node.get_parameter("streams").value or ():
-            self._declare(stream_parameters(name))
+        """Declare the parameters of streams that are new.
+
+        Names that cannot be used have none; `settings` tells of them.
+        """
+        with suppress(ConfigError):
+            for name in streams_of({"streams": self._node.get_parameter("streams").value}):
+                self._declare(stream_parameters(name))
 
     def _read_config(self) -> RobotConfig | None:
         """The robot.toml that is given; what it says is what the parameters are by default."""
@@ -113,7 +119,10 @@ class Parameters:
 
     def _on_set(self, parameters: list[RosParameter]) -> SetParametersResult:
         """Refuse changes that do not fit or that the node's state does not allow."""
-        given = {each.name: each.value for each in parameters if each.name in self._known}
+        own = [each for each in parameters if each.name in self._known]
+        if deleted := [each.name for each in own if each.type_ is RosParameter.Type.NOT_SET]:
+            return _refused(f"{', '.join(deleted)} cannot be deleted; set it to '' to unset it")
+        given = {each.name: each.value for each in own}
         before = self._values()
         after = {**before, **given}
         changes = changed(map(self._known.__getitem__, given), before, after)
@@ -125,8 +134,8 @@ class Parameters:
             return _refused(f"{named} can be changed {needed} only; {_REMEDY[needed]}")
         try:
             self._take(before, after, needed)
-        except SenseBindError as error:
-            return _refused(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the node stays
+            return _refused(told(error))
         return SetParametersResult(successful=True)
 
     def _take(self, before: dict[str, object], after: dict[str, object], when: When) -> None:
@@ -138,7 +147,7 @@ class Parameters:
         if self._allowed() is When.NOT_CONFIGURED and (
             after["streams"] != before["streams"] or not self._fit(before)
         ):
-            check_names(tuple(cast("list[str]", after["streams"])))
+            streams_of(after)
             return
         self._apply(settings_from(after, self._robot), when)
 

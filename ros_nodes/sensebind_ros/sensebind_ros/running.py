@@ -137,12 +137,10 @@ class Running:
         self._thread.start()
 
     def change(self, config: PipelineConfig, describing: DescribingConfig) -> None:
-        """Go on with another configuration: the present run ends, and another one begins.
+        """Go on with another configuration, one that `check` has passed.
 
-        Raises:
-            SenseBindError: if a pipeline cannot be wired like this; then the present run goes on.
+        The present run ends, and another one begins.
         """
-        check(self._bundle, config, describing)
         self._describing, self._config = describing, config  # a run looks at the latter first
         self.end_outdated()
 

@@ -24,6 +24,7 @@ from sensebind.describing import ChangeSettings, DescribingConfig
 from sensebind.errors import ConfigError
 from sensebind.fusion import JOINT_STREAM, FusionConfig
 from sensebind.labelling import LabelConfig
+from sensebind.sources.messages.pcm import layout_with_options
 from sensebind.types import Modality
 from sensebind_ros.configs import NodeConfig, TopicConfig
 
@@ -174,6 +175,17 @@ def settings_from(values: Mapping[str, object], robot: RobotConfig | None = None
     )
 
 
+def streams_of(values: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of the streams; what else the values say is not looked at.
+
+    Raises:
+        ConfigError: if they are no list of names that streams can have.
+    """
+    names = _configured(NodeConfig, "", {"streams": values["streams"]}).streams
+    check_names(names)
+    return names
+
+
 def check_given(names: Iterable[str], streams: Sequence[str]) -> None:
     """Check the names of parameters that are given; ROS passes over those that nobody declares.
 
@@ -288,6 +300,11 @@ def _stream(name: str, topic: TopicConfig, values: Mapping[str, object]) -> Stre
                 f"{name}.{option} is {given!r}, but the stream is {stream.modality}; it is an "
                 "option of imu streams"
             )
+    if stream.modality is Modality.AUDIO:
+        try:
+            layout_with_options(None, stream)
+        except ConfigError as error:  # its format
+            raise ConfigError(f"{name}.{error}") from None
     return stream
 
 
@@ -319,14 +336,16 @@ def _plain(parameter: Parameter, value: object) -> object:
 
 def _expected(field: ConfigField) -> str:
     kind = _KINDS[field.kind]
-    return f"expected {kind}{', ' if kind and field.expected else ''}{field.expected}"
+    if field.kind == "text":  # of which what is expected says enough
+        return f"expected {field.expected or kind}"
+    return f"expected {kind}{', ' if field.expected else ''}{field.expected}"
 
 
 _KINDS = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
-    "text": "",
+    "text": "a text",
     "numbers": "a list of numbers",
     "texts": "a list of texts",
     "table": "a table",

@@ -160,6 +160,12 @@ class TopicSource:
         with self._lock:
             self._receive(topic, data)
 
+    def configure(self, topic: Topic, config: StreamConfig) -> None:
+        """Read what follows of a topic as another configuration says."""
+        with self._lock:
+            if topic.reader is not None:
+                topic.reader.configure(config)
+
     def _receive(self, topic: Topic, data: bytes) -> None:
         topic.received += 1
         topic.heard_ns = time.monotonic_ns()

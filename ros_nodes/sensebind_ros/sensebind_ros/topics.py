@@ -6,13 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sensebind.errors import SenseBindError
+from sensebind.closing import Closing
+from sensebind.errors import ConfigError
+from sensebind.flow.incidents import told
 from sensebind.sources.base import KIND_OF_SENSE, StreamKind
 from sensebind.sources.imu_join import Half, ImuJoiner
 from sensebind.sources.messages.senses import AUDIO_INFO, SENSES
 from sensebind.sources.messages.wire import DecodeError
 from sensebind.types import Modality
 from sensebind_ros.frames import Frames
+from sensebind_ros.inputs import Inputs
 from sensebind_ros.reading import ImuReader, make_half_reader, make_reader
 from sensebind_ros.source import Topic, TopicSource, stream_info
 from sensebind_ros.subscriptions import describing_qos, sensor_qos
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from sensebind.config import StreamConfig
     from sensebind_ros.configs import TopicConfig
-    from sensebind_ros.inputs import Inputs, Subscribed
+    from sensebind_ros.inputs import Subscribed
     from sensebind_ros.settings import Settings
 
 _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -53,7 +56,7 @@ class _Info:
     subscribed: Subscribed
 
 
-class Topics:
+class Topics(Closing):
     """Subscribes to the topics of all streams as soon as their types are known.
 
     Attributes:
@@ -64,7 +67,6 @@ class Topics:
     def __init__(
         self,
         node: Node,
-        inputs: Inputs,
         settings: Settings,
         source: TopicSource,
         frames: Frames | None,
@@ -72,15 +74,18 @@ class Topics:
         """Subscribe to nothing yet.
 
         Args:
-            node: knows the publishers.
-            inputs: receives the messages.
+            node: knows the publishers, and is the one that the subscriptions are for.
             settings: which topics, and how they are read.
             source: takes the messages.
-            frames: where static transforms are asked for; closed at the end.
+            frames: where static transforms are asked for.
+
+        Raises:
+            ConfigError: if a topic has a name that ROS does not allow.
         """
+        for name, config in settings.topics.items():
+            _check_names(node, name, config)
         self.source = source
         self._node = node
-        self._inputs = inputs
         self._frames = frames
         self._wanted = [
             each
@@ -88,74 +93,79 @@ class Topics:
             for each in _wanted(name, config, settings.pipeline.streams[name])
         ]
         self.all = [each.topic for each in self._wanted]
+        self._inputs = Inputs(node)
 
-    def resolve(self) -> bool:
+    def look(self) -> bool:
         """Look for publishers, and subscribe to topics that now have one; whether any are left.
 
-        What stands in the way of a topic is told as its `problem`.
+        What stands in the way of a topic is told as its `problem`; the others go on.
         """
+        self._inputs.count_events()
         for each in self._wanted:
             topic = each.topic
-            # Which remaps nothing itself, unlike what tells about a topic's publishers.
-            resolved = self._node.resolve_topic_name(topic.name)
-            topic.publishers = self._node.count_publishers(resolved)
-            if each.subscribed is None:
-                self._try(each)
-                continue
-            if not topic.received:
-                topic.problem = self._other_type(topic)
-            if each.info is not None:
-                self._look_again(topic, each.info)
-            if isinstance(topic.reader, ImuReader) and topic.reader.waits:
-                self._turn(topic, topic.reader, each.config)
+            try:
+                self._look_at(each)
+            except Exception as error:  # noqa: BLE001 - ours, or of the middleware
+                if topic.problem != told(error):
+                    self._node.get_logger().error(f"{topic.name}: {told(error)}")
+                topic.problem = told(error)
         return any(map(_waits, self._wanted))
 
     def configure(self, settings: Settings) -> None:
         """Read what follows as other settings say."""
         for each in self._wanted:
             each.stream = settings.pipeline.streams[each.topic.stream]
-            if each.topic.reader is not None:
-                each.topic.reader.configure(each.stream)
+            self.source.configure(each.topic, each.stream)
 
-    def end(self) -> None:
-        """Count what was not joined; nothing is received any more."""
-        if self._frames is not None:
-            self._frames.close()
+    def close(self) -> None:
+        """Take what waits, and receive nothing any more; count what was not joined."""
+        self._inputs.close()
         for each in self._wanted:
             if each.half is Half.ROTATION and each.joiner is not None:
                 each.joiner.flush()
                 for cause, count in each.joiner.lost.items():
                     self.source.report.skip(each.topic.stream, cause, count)
 
+    def _look_at(self, wanted: _Wanted) -> None:
+        topic = wanted.topic
+        # Which remaps nothing itself, unlike what tells about a topic's publishers.
+        resolved = self._node.resolve_topic_name(topic.name)
+        topic.publishers = self._node.count_publishers(resolved)
+        if wanted.subscribed is None:
+            self._try(wanted)
+            return
+        topic.problem = "" if topic.received else self._other_type(topic)
+        if wanted.info is not None:
+            self._look_again(topic, wanted.info)
+        if isinstance(topic.reader, ImuReader) and topic.reader.waits:
+            self._turn(topic, topic.reader, wanted.config)
+
     def _try(self, wanted: _Wanted) -> None:
-        """Subscribe to a topic, if its type is known and can be read."""
+        """Subscribe to a topic, if its type is known and can be read.
+
+        Raises:
+            SenseBindError: if its messages cannot be read as the stream's modality, or not at all.
+        """
         topic, config = wanted.topic, wanted.config
         topic.message_type = config.type or self._published_type(topic.name)
         if not topic.message_type:
             topic.problem = f"nobody publishes {topic.name!r}; the node waits for its type"
             return
-        try:
-            if wanted.half is None:
-                reader = make_reader(topic.stream, topic.message_type, wanted.stream)
-            else:
-                assert wanted.joiner is not None
-                reader = make_half_reader(
-                    topic.stream, topic.message_type, wanted.half, wanted.joiner
-                )
-            if isinstance(reader, ImuReader):
-                reader.waits = config.target_frame is not None
-            topic.reader = reader
-            wanted.info = self._described(wanted)
-            wanted.subscribed = self._inputs.subscribe(
-                topic,
-                sensor_qos(config, wanted.stream.modality),
-                lambda data: self.source.receive(topic, data),
-            )
-            topic.problem = ""
-        except SenseBindError as error:
-            if topic.problem != str(error):
-                self._node.get_logger().error(f"{topic.name}: {error}")
-            topic.problem = str(error)
+        if wanted.half is None:
+            reader = make_reader(topic.stream, topic.message_type, wanted.stream)
+        else:
+            assert wanted.joiner is not None
+            reader = make_half_reader(topic.stream, topic.message_type, wanted.half, wanted.joiner)
+        if isinstance(reader, ImuReader):
+            reader.waits = config.target_frame is not None
+        topic.reader = reader
+        wanted.info = self._described(wanted)
+        wanted.subscribed = self._inputs.subscribe(
+            topic,
+            sensor_qos(config, wanted.stream.modality),
+            lambda data: self.source.receive(topic, data),
+        )
+        topic.problem = ""
 
     def _turn(self, topic: Topic, reader: ImuReader, config: TopicConfig) -> None:
         """Find the rotation of a topic's frame, once that is known."""
@@ -210,6 +220,19 @@ class Topics:
                 self._inputs.unsubscribe(info.subscribed)
                 new = self._subscribed(topic, info.topic)
                 info.qos, info.subscribed = new.qos, new.subscribed
+
+
+def _check_names(node: Node, stream: str, config: TopicConfig) -> None:
+    """Check that a stream's topics have names that ROS allows."""
+    for option in ("topic", "accel_topic", "gyro_topic", "info_topic"):
+        name = getattr(config, option)
+        try:
+            if name is not None:
+                node.resolve_topic_name(name)
+        except RuntimeError as error:  # RCLError, which has no public name
+            raise ConfigError(
+                f"{stream}.{option} is {name!r}, which no topic is called: {error}"
+            ) from None
 
 
 def _waits(wanted: _Wanted) -> bool:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from sensebind.config import StreamConfig
+from sensebind.sources import open_source
+from sensebind.types import Modality, SampleBlock
 from tests.support import bags
 from tests.support.ros import (
     ACTIVATE,
@@ -28,10 +29,15 @@ CYCLES = 20
 
 
 def started(
-    examiner: Examiner, folder: Path, bundle: Path | str, **values: object
+    examiner: Examiner,
+    folder: Path,
+    bundle: Path | str,
+    module: str = "sensebind_ros.node",
+    /,
+    **values: object,
 ) -> NodeUnderTest:
     given = {"bundle": str(bundle), "streams": ["imu"], "imu.type": "sensor_msgs/msg/Imu"}
-    return NodeUnderTest(examiner, folder, {**given, **values})
+    return NodeUnderTest(examiner, folder, {**given, **values}, module=module)
 
 
 def test_twenty_times_around(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
@@ -115,22 +121,42 @@ def test_a_signal_while_it_is_configured(
         assert "Traceback" not in node.errors
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_may_come_while_a_text_is_executed(number: int, tmp_path: Path) -> None:
-    """As while a dataclass is made, in an import of a node that is being configured."""
-    (tmp_path / "program.py").write_text(f"""
-import signal
-import subprocess
-import sys
-from sensebind_ros.node import end_at_signals
-stopping = end_at_signals()
-try:
-    exec("signal.raise_signal({int(number)})")
-except KeyboardInterrupt:
-    assert stopping.is_set()
-""")
-    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False)
-    assert done.returncode == 0
+# A signal comes while the pipeline is being stopped.
+STOPPING = """
+import signal, sys
+from sensebind_ros import node, running
+
+stop = running.Running.stop
+
+def interrupted(self):
+    signal.raise_signal(signal.SIGTERM)
+    return stop(self)
+
+running.Running.stop = interrupted
+sys.exit(node.main())
+"""
+
+
+@pytest.mark.parametrize("transition", [DEACTIVATE, SHUTDOWN["active"]])
+def test_a_signal_while_it_stops_breaks_nothing_off(
+    transition: int, examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """What it records is whole."""
+    (tmp_path / "stopping.py").write_text(STOPPING)
+    sensors = tmp_path / "sensors"
+    with started(examiner, tmp_path, bundle_folder, "stopping", record=str(sensors)) as node:
+        node.start()
+        sender = Sender(examiner, "/imu", bags.IMU).matched()
+        sender.send([bags.imu("/imu", k * 5_000_000, (0.1,) * 6) for k in range(400)])
+        node.until_received("stream imu", 400)
+        node.request_change(transition)
+        assert node.end() == 0, node.errors
+        assert "Traceback" not in node.errors
+    [recording] = sensors.iterdir()
+    assert recording.read_bytes().endswith(b"\x89MCAP0\r\n")
+    with open_source(recording) as source:
+        [blocks] = [list(source.blocks({"imu": StreamConfig(modality=Modality.IMU)}, "log"))]
+    assert sum(len(each.stamps_ns) for each in blocks if isinstance(each, SampleBlock)) == 400
 
 
 def test_shut_down_while_active(examiner: Examiner, bundle_folder: Path, tmp_path: Path) -> None:
@@ -196,6 +222,23 @@ def _failure(node: NodeUnderTest) -> str:
     return node.until_status("node", lambda s: s["LEVEL"] == "2")["MESSAGE"]
 
 
+@pytest.mark.parametrize("option", ["topic", "info_topic"])
+def test_a_topic_of_a_name_that_ros_does_not_allow(
+    option: str, examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """It is not activated, and nothing of it is left behind."""
+    with started(examiner, tmp_path, bundle_folder, **{f"imu.{option}": "my imu"}) as node:
+        assert node.change(CONFIGURE), node.errors
+        before = resources(node.popen.pid)["threads"]
+        assert not node.change(ACTIVATE)
+        assert f"not activated: imu.{option} is 'my imu', which no topic is called" in node.errors
+        assert node.state == "inactive"
+        assert resources(node.popen.pid)["threads"] == before
+        assert node.set(**{f"imu__{option}": ""}) == ""
+        assert node.change(ACTIVATE), node.errors
+        assert node.interrupt() == 0, node.errors
+
+
 def test_a_value_out_of_range_at_the_start(
     examiner: Examiner, bundle_folder: Path, tmp_path: Path
 ) -> None:
@@ -210,12 +253,3 @@ def test_a_misspelt_parameter(examiner: Examiner, bundle_folder: Path, tmp_path:
         assert "imu.hopp_s is given, but there is no such parameter" in _failure(node)
         assert "did you mean imu.hop_s?" in node.errors
         assert node.interrupt() == 0, node.errors
-
-
-def test_a_parameter_file_that_cannot_be_read(examiner: Examiner, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.yaml"
-    broken.write_text("/**:\n  ros__parameters: [1\n")
-    with NodeUnderTest(examiner, tmp_path, {}, "--params-file", str(broken)) as node:
-        assert node.end() == 2
-        assert "Couldn't parse params file" in node.errors
-        assert "Traceback" not in node.errors

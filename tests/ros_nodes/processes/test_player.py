@@ -173,7 +173,7 @@ def test_late_subscribers_get_what_describes_others(tmp_path: Path, examiner: Ex
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["/no/such.mcap"], 1, "/no/such.mcap: no such file or folder"),
+        (["/no/such.mcap"], 2, "/no/such.mcap: no such file or folder"),
         (["--rate", "-1", "x"], 2, "argument --rate: it is '-1', expected a number from 0 on"),
         ([], 2, "the following arguments are required: recording"),
     ],

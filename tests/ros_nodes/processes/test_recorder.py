@@ -56,12 +56,13 @@ class Pretender:
             lambda: process.errors,
         )
 
-    def publish(self, number: int) -> None:
+    def publish(self, number: int, modality: str = "imu", dim: int = 2) -> None:
         named: dict[str, Any] = {
-            "stream": "imu", "modality": "imu", "encoder_id": ENCODER,
+            "stream": "imu", "modality": modality, "encoder_id": ENCODER,
             "grid_ns": T0 + number * 500_000_000,
         }  # fmt: skip
-        vector = self._msg.Embedding(**named, vector=array("f", [1.0, 0.0]), coverage=1.0)
+        values = array("f", [1.0, *(0.0,) * (dim - 1)])
+        vector = self._msg.Embedding(**named, vector=values, coverage=1.0)
         self.vectors.publish(vector)
         if self._labels:
             shares = array("f", [1 / len(self._labels)] * len(self._labels))
@@ -103,6 +104,28 @@ def test_what_was_published_is_kept(
     assert {r.label for r in records} == {labels[0] if labels else None}
 
 
+def test_a_message_that_cannot_be_kept_costs_itself_only(
+    tmp_path: Path, examiner: Examiner
+) -> None:
+    from rclpy.duration import Duration
+
+    out = tmp_path / "e.parquet"
+    node = Pretender(examiner)
+    with recorder(tmp_path, out) as process:
+        node.until_heard(process)
+        assert node.info.wait_for_all_acked(Duration(seconds=30))
+        node.publish(0)
+        node.publish(1, modality="smell")
+        node.publish(2, dim=3)
+        node.publish(3)
+        assert node.vectors.wait_for_all_acked(Duration(seconds=30))
+        assert process.interrupt() == 0, process.errors
+        assert "a message is not kept: " in process.errors
+        assert f"2 embeddings in {out}, 2 messages that could not be kept" in process.errors
+    grids = [record.embedding.grid_ns for record in open_records(out).records()]
+    assert grids == [T0, T0 + 3 * 500_000_000]
+
+
 def test_after_a_crash_what_is_older_than_a_second_is_there(
     tmp_path: Path, examiner: Examiner
 ) -> None:
@@ -129,7 +152,7 @@ def test_after_a_crash_what_is_older_than_a_second_is_there(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["--out", "e.npz"], 1, "its suffix '.npz' is not a format we write"),
+        (["--out", "e.npz"], 2, "its suffix '.npz' is not a format we write"),
         ([], 2, "the following arguments are required: --out"),
     ],
 )
