@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sensebind.describing import ChangeSettings
     from sensebind.records import Record, RunMetadata
     from sensebind.robot.config import RobotConfig
+    from sensebind.sinks.base import LiveSink
     from sensebind.sources.base import LiveSource
     from sensebind.types import Embedding
 
@@ -152,8 +153,15 @@ def _publishing(pipeline: Pipeline, metadata: RunMetadata, out: Path | None) -> 
     """The file of the embeddings, in a thread of its own; nothing without one."""
     if out is None:
         return Publishing({}, Incidents(pipeline.report.incidents))
-    opening = {str(out): partial(open_live_sink, out, metadata)}
-    return Publishing(opening, Incidents(pipeline.report.incidents))
+    is_begun = False
+
+    def opened() -> LiveSink:
+        nonlocal is_begun
+        sink = open_live_sink(out, metadata, resume=is_begun)
+        is_begun = True
+        return sink
+
+    return Publishing({str(out): opened}, Incidents(pipeline.report.incidents))
 
 
 def _changes(

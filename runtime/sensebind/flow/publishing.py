@@ -13,18 +13,16 @@ from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sensebind.flow.incidents import Incidents
     from sensebind.records import Record
-    from sensebind.sinks.base import Sink
+    from sensebind.sinks.base import LiveSink
 
-    OpenSink = Callable[[], Sink]
+    OpenSink = Callable[[], LiveSink]
 
 QUEUE = 1024
 """Records that wait for a slow sink."""
-_ATTEMPTS = 5
-"""Failures in a row after which a sink is given up."""
 _CLOSE_S = 30.0
 
 
@@ -34,8 +32,8 @@ class SinkReport:
 
     Attributes:
         offered: records.
-        written: those the sink took.
-        lost: those it did not: it was too slow, failing or given up.
+        written: those the sink took; of one that failed, those it had made safe.
+        lost: those it did not: it was too slow, or failing.
     """
 
     offered: int = 0
@@ -95,7 +93,6 @@ class SinkThread:
         self._changed = Condition()
         self._finishing = Event()
         self._backoff = Backoff()
-        self._failures = 0
         self._thread = Thread(target=self._run, name=f"sink {name}", daemon=True)
         self._thread.start()
 
@@ -104,9 +101,7 @@ class SinkThread:
         with self._changed:
             self.report.offered += 1
             self._waiting.append(record)
-            if len(self._waiting) > self._longest:
-                self._waiting.popleft()
-                self.report.lost += 1
+            self._lose_oldest()
             self._changed.notify()
 
     def finish(self) -> None:
@@ -124,25 +119,25 @@ class SinkThread:
 
     def _run(self) -> None:
         """The thread: keep a sink open as long as there are records."""
-        while self._failures < _ATTEMPTS and not self._ended():
-            self._finishing.wait(self._backoff.next_s() if self._failures else 0)
-        while self._next() is not None:
-            self.report.lost += 1
+        while not self._is_over():
+            self._finishing.wait(self._backoff.next_s())
+        self._lose_waiting()
 
-    def _ended(self) -> bool:
-        """Open the sink and write until the end; False if it failed."""
+    def _is_over(self) -> bool:
+        """Open the sink and write until the end; False if it failed and is to be tried again.
+
+        What waits at the end is tried once more.
+        """
+        last = self._finishing.is_set()
         try:
             self._keep(self._open_sink())
         except Exception as error:  # noqa: BLE001 - whatever a sink raises
-            self._failures += 1
-            if self._finishing.is_set():
-                self._failures = _ATTEMPTS
-            given_up = self._failures == _ATTEMPTS
+            given_up = last or (self._finishing.is_set() and not self._waiting)
             self._tell(f"{told(error)}; it is {'given up' if given_up else 'opened again'}")
-            return False
+            return given_up
         return True
 
-    def _keep(self, sink: Sink) -> None:
+    def _keep(self, sink: LiveSink) -> None:
         """Write records until the end."""
         try:
             while (record := self._next()) is not None:
@@ -152,11 +147,18 @@ class SinkThread:
                     self.report.lost += 1
                     raise
                 self.report.written += 1
-                self._failures = 0
             sink.close()
         except BaseException:
             sink.abort()
+            self._put_back(sink.unwritten)
             raise
+
+    def _put_back(self, records: Sequence[Record]) -> None:
+        """Let what a sink took and could not keep wait for the next one."""
+        with self._changed:
+            self.report.written -= len(records)
+            self._waiting.extendleft(reversed(records))
+            self._lose_oldest()
 
     def _next(self) -> Record | None:
         """Wait for a record; None at the end."""
@@ -166,6 +168,12 @@ class SinkThread:
                     return None
                 self._changed.wait()
             return self._waiting.popleft()
+
+    def _lose_oldest(self) -> None:
+        """Keep as many as may wait."""
+        while len(self._waiting) > self._longest:
+            self._waiting.popleft()
+            self.report.lost += 1
 
     def _lose_waiting(self) -> None:
         with self._changed:

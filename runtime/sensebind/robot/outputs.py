@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from contextlib import suppress
@@ -15,7 +16,7 @@ from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
 from sensebind.flow.publishing import Publishing, SinkReport
 from sensebind.sinks import open_live_sink, recover
-from sensebind.sinks.parts import parts_folder
+from sensebind.sinks.parts import done_folder, finish_removal, parts_folder
 from sensebind.sinks.raw.recording_file import unfinished
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sensebind.flow.incidents import Incidents
     from sensebind.records import Record, RunMetadata
     from sensebind.robot.config import OutputConfig
-    from sensebind.sinks.base import Sink
+    from sensebind.sinks.base import LiveSink
 
 _log = logging.getLogger(__name__)
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -36,7 +37,8 @@ def stamped(path: Path) -> Path:
     """A name with the present time in it, of which there is nothing yet."""
     stem = f"{path.stem}-{time.strftime(_STAMP, time.gmtime())}"
     number, candidate = 0, path.with_name(stem + path.suffix)
-    while any(p.exists() for p in (candidate, parts_folder(candidate), unfinished(candidate))):
+    # Path.exists raises where a disk is gone, and nobody here could do anything about that.
+    while any(map(os.path.exists, (candidate, parts_folder(candidate), unfinished(candidate)))):
         number += 1
         candidate = path.with_name(f"{stem}-{number}{path.suffix}")
     return candidate
@@ -71,30 +73,31 @@ def _remove(path: Path) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Outputs that a crash left unfinished, oldest first."""
-    parts = parts_folder(path).name.removeprefix(path.name)
-    part = unfinished(path).name.removeprefix(path.name)
-    found = {file.with_name(file.name.removesuffix(parts)) for file in _named(path, parts)}
-    found |= {file.with_name(file.name.removesuffix(part)) for file in _named(path, part)}
-    return sorted(found)
+    places = (parts_folder(path), done_folder(path), unfinished(path))
+    endings = [place.name.removeprefix(path.name) for place in places]
+    return sorted({f.with_name(f.name.removesuffix(e)) for e in endings for f in _named(path, e)})
 
 
 def finish_leftovers(outputs: list[Path], tell: Callable[[str], None]) -> None:
     """Finish what a crash left; what cannot be stays as it is and is told."""
     for path in outputs:
-        folder = parts_folder(path)
-        try:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-            else:
-                tell(f"{path}: finished, {recover(path)} records of a run that was interrupted")
-        except (SenseBindError, OSError) as error:
-            tell(f"{path} is left as it was interrupted: {error}")
+        _finish_leftover(path, tell)
+
+
+def _finish_leftover(path: Path, tell: Callable[[str], None]) -> None:
+    try:
+        if unfinished(path).exists() or not finish_removal(path):
+            tell(f"{path}: finished, {recover(path)} records of a run that was interrupted")
+    except (SenseBindError, OSError) as error:
+        tell(f"{path} is left as it was interrupted: {error}")
 
 
 def _named(path: Path, ending: str) -> list[Path]:
     pattern = re.compile(re.escape(path.stem) + _STAMPED + re.escape(path.suffix + ending))
-    folder = path.parent
-    files = folder.iterdir() if folder.is_dir() else ()
+    try:
+        files = list(path.parent.iterdir())
+    except OSError:  # the folder, or its disk, is gone
+        return []
     found = [(match, file) for file in files if (match := pattern.fullmatch(file.name))]
     return [file for _, file in sorted(found, key=lambda each: _age(each[0]))]
 
@@ -158,7 +161,7 @@ class Outputs(Closing):
 
         names = [_reserved(path)]  # now, so that names are in the order of the records
 
-        def open_sink() -> Sink:
+        def open_sink() -> LiveSink:
             return open_live_sink(names.pop() if names else _reserved(path), metadata)
 
         publishing = Publishing({config.file: open_sink}, self._incidents)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensebind.closing import Closing
 from sensebind.errors import SenseBindError
+from sensebind.flow.incidents import told
 from sensebind.robot.outputs import remove_old, stamped
 from sensebind.sinks.recorder import Recorder
 
@@ -67,8 +68,9 @@ class Recordings(Closing):
         try:
             new = self._new()
             new.begin(*self._begun)
-        except SenseBindError as error:
-            self._incidents.tell(f"recording {self._path}", f"{error}; it goes on in the same file")
+        except (SenseBindError, OSError) as error:
+            what = f"{told(error)}; it goes on in the same file"
+            self._incidents.tell(f"recording {self._path}", what)
             return
         old, self._now = self._now, new
         self._over.wait(_GRACE_S)

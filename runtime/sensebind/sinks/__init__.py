@@ -12,7 +12,7 @@ from sensebind.errors import InputError
 
 if TYPE_CHECKING:
     from sensebind.records import RunMetadata
-    from sensebind.sinks.base import Sink
+    from sensebind.sinks.base import LiveSink, Sink
 
 _SINKS = {
     ".parquet": ("sensebind.sinks.parquet", "ParquetSink"),
@@ -72,16 +72,22 @@ def open_sink(path: str | Path, metadata: RunMetadata) -> Sink:
     return cast("Sink", getattr(import_module(module), name)(path, metadata))
 
 
-def open_live_sink(path: str | Path, metadata: RunMetadata) -> Sink:
+def open_live_sink(path: str | Path, metadata: RunMetadata, *, resume: bool = False) -> LiveSink:
     """Open a sink whose records survive a crash of the program; see `sensebind.sinks.parts`.
 
+    Args:
+        path: the output.
+        metadata: of the run.
+        resume: go on behind parts that are there: this run wrote them before it failed.
+
     Raises:
-        InputError: if the path cannot be used, or an interrupted run's parts are there.
+        InputError: if the path cannot be used, or the parts of an interrupted run are there, or of
+            one that goes on.
         SinkError: if nothing can be written there.
     """
     from sensebind.sinks.parts import PartsSink
 
-    return PartsSink(check_output(path), metadata, open_sink)
+    return PartsSink(check_output(path), metadata, open_sink, resume=resume)
 
 
 def recover(path: str | Path) -> int:
@@ -90,20 +96,12 @@ def recover(path: str | Path) -> int:
     Of a recording (`recorder.Recorder`) it is the number of messages.
 
     Raises:
-        InputError: if there are no parts, or they belong to different runs.
+        InputError: if there are no parts, they belong to different runs, or the run goes on.
         SinkError: if the output cannot be written; the parts stay.
     """
-    from sensebind.sinks.parts import compact, read_parts
+    from sensebind.sinks.parts import recover_parts
     from sensebind.sinks.raw.recording_file import unfinished
     from sensebind.sinks.raw.recovery import recover_recording
 
     path = check_output(path)
-    if unfinished(path).exists():
-        return recover_recording(path)
-    metadata = {part.metadata.space_id: part.metadata for part in read_parts(path)}
-    if len(metadata) > 1:
-        raise InputError(
-            f"{path}: its parts are of different spaces: {', '.join(metadata)}; expected those of "
-            "one run, so move the others out of the folder of the parts"
-        )
-    return compact(path, next(iter(metadata.values())), open_sink)
+    return recover_recording(path) if unfinished(path).exists() else recover_parts(path, open_sink)

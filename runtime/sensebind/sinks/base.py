@@ -51,6 +51,16 @@ class Sink(Protocol):
         ...
 
 
+class LiveSink(Sink, Protocol):
+    """Keeps the records of a live run.
+
+    Attributes:
+        unwritten: records that were taken and are not safe, once it was aborted.
+    """
+
+    unwritten: tuple[Record, ...]
+
+
 @contextmanager
 def finishing(sink: Sink) -> Iterator[Sink]:
     """Close the sink if the block succeeds; abort it on any exception, Ctrl-C included."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,11 +13,12 @@ import pytest
 import soundfile
 
 from sensebind import cli
+from sensebind.cli import live_run
 from sensebind.cli.live_devices import AskedDevices, serial_imu, udp_imu
 from sensebind.cli.live_run import LiveWishes, run_live
 from sensebind.cli.live_view import LiveView
 from sensebind.describing import ChangeSettings, LabelSettings
-from sensebind.errors import InputError
+from sensebind.errors import InputError, SinkError
 from sensebind.records import Record
 from sensebind.robot.config import RobotConfig
 from sensebind.robot.device_config import (
@@ -26,12 +28,17 @@ from sensebind.robot.device_config import (
     MicrophoneDevice,
     RealSenseDevice,
 )
+from sensebind.sinks import open_live_sink
+from sensebind.sinks.reading import open_records
 from sensebind.sources import open_source
 from sensebind.sources.paced import PacedSource
 from sensebind.types import Embedding, Modality
+from tests.support.records import record, run_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sensebind.records import RunMetadata
 
 RATE_HZ = 16_000
 
@@ -83,6 +90,40 @@ def test_a_run_without_a_window_tells_why(
     assert "sound.wav: no embedding, as what was delivered fills no window" in "\n".join(lines)
     assert f"{out} was not written: there was no embedding" in capsys.readouterr().err
     assert not out.exists()
+
+
+class FailingSink:
+    """Takes nothing."""
+
+    unwritten = ()
+
+    def write(self, _record: Record) -> None:
+        raise SinkError("the disk is full")
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+def test_an_output_that_failed_is_opened_again_as_the_run_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bool] = []
+    sinks = [FailingSink()]
+    out, metadata = tmp_path / "out.parquet", run_metadata()
+
+    def opening(path: Path, given: RunMetadata, *, resume: bool) -> Any:
+        opened.append(resume)
+        return sinks.pop() if sinks else open_live_sink(path, given, resume=resume)
+
+    monkeypatch.setattr(live_run, "open_live_sink", opening)
+    pipeline = SimpleNamespace(report=SimpleNamespace(incidents=[]))
+    with live_run._publishing(pipeline, metadata, out) as publishing:  # type: ignore[arg-type]
+        for index in range(3):
+            publishing.publish(record(index))
+    assert opened == [False, True]
+    assert len(list(open_records(out).records())) == 2
+    (incident,) = pipeline.report.incidents
+    assert incident.what.startswith("the disk is full; it is ")
 
 
 def test_devices_are_read_as_a_robots_are() -> None:

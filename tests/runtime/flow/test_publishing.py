@@ -12,6 +12,7 @@ from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.publishing import Publishing
 from tests.support.records import record
 from tests.support.running import PATIENCE_S
+from tests.support.service import until
 
 if TYPE_CHECKING:
     import pytest
@@ -24,6 +25,7 @@ class ListSink:
 
     def __init__(self, *failing: int, until: Event | None = None) -> None:
         self.records: list[Record] = []
+        self.unwritten: tuple[Record, ...] = ()
         self.ends: list[str] = []
         self._failing = failing
         self._until = until
@@ -69,12 +71,10 @@ def test_a_sink_that_fails_is_opened_again() -> None:
             out.publish(record(index))
         assert out.reports["failing"].offered == 10
     assert len(steady.records) == 10
-    # While it is opened again, the end may already be known: then it is given up.
     report = out.reports["failing"]
-    assert report.written + report.lost == 10
-    assert failing.ends[0] == "aborted"
-    assert kept[0].where == "sink failing"
-    assert kept[0].what.startswith("the disk is full; it is ")
+    assert (report.written, report.lost) == (9, 1)
+    assert failing.ends == ["aborted", "closed"]
+    assert kept == [Incident("sink failing", "the disk is full; it is opened again", 1)]
 
 
 def test_a_sink_that_keeps_failing_is_given_up() -> None:
@@ -115,3 +115,54 @@ def test_a_slow_sink_loses_the_oldest() -> None:
     assert report.written + report.lost == report.offered == 20
     assert report.written in (4, 5)  # those that waited, and one it may have taken
     assert slow.records[-1].embedding.grid_ns == record(19).embedding.grid_ns
+
+
+def test_what_a_sink_took_and_could_not_keep_goes_to_the_next_one() -> None:
+    """As where a disk is full for a while: a part fails after its records were taken."""
+    first, second = ListSink(3), ListSink()
+    sinks = [first, second]
+    records = [record(index) for index in range(6)]
+    first.unwritten = tuple(records[1:3])
+    with Publishing({"a": lambda: sinks.pop(0)}, Incidents([])) as out:
+        for each in records[:4]:
+            out.publish(each)
+        until(lambda: not sinks)
+        for each in records[4:]:
+            out.publish(each)
+    assert second.records == [records[1], records[2], *records[4:]]
+    report = out.reports["a"]
+    assert (report.offered, report.written, report.lost) == (6, 5, 1)
+
+
+def test_what_no_sink_could_keep_is_lost_not_written() -> None:
+    records = [record(index) for index in range(4)]
+    failing = ListSink(3)
+    failing.unwritten = tuple(records[1:3])
+    opened = Event()
+
+    def opening() -> ListSink:
+        if opened.is_set():
+            raise SinkError("the disk is full")
+        opened.set()
+        return failing
+
+    with Publishing({"a": opening}, Incidents([])) as out:
+        for each in records:
+            out.publish(each)
+    report = out.reports["a"]
+    assert (report.offered, report.written, report.lost) == (4, 1, 3)
+
+
+def test_a_sink_is_opened_again_however_often_it_failed() -> None:
+    steady = ListSink()
+    failures = list(range(20))
+
+    def opening() -> ListSink:
+        if failures:
+            raise SinkError(f"there is no folder, {failures.pop()}")
+        return steady
+
+    with Publishing({"a": opening}, Incidents([])) as out:
+        out.publish(record(0))
+        until(lambda: bool(steady.records))
+    assert (out.reports["a"].written, out.reports["a"].lost) == (1, 0)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from sensebind.flow.incidents import Incidents
+from sensebind.flow.incidents import Incident, Incidents
 from sensebind.robot.config import OutputConfig
 from sensebind.robot.outputs import (
     Outputs,
@@ -22,9 +24,6 @@ from sensebind.robot.outputs import (
 from sensebind.sinks import open_live_sink
 from sensebind.sinks.reading import open_records
 from tests.support.records import record, run_metadata
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 METADATA = run_metadata()
 OTHER = msgspec.structs.replace(METADATA, source="other")
@@ -113,3 +112,36 @@ def test_what_a_crash_left_is_finished(tmp_path: Path) -> None:
     assert "is left as it was interrupted" in told[0]
     assert told[1] == f"{crashed}: finished, 1 records of a run that was interrupted"
     assert leftovers(path) == [tmp_path / "a-20250102T000000Z.parquet"]
+
+
+def test_nothing_but_a_draft_is_nothing_to_finish(tmp_path: Path) -> None:
+    """What a service leaves that is killed within the first part, or while parts are removed."""
+    parts = tmp_path / "a-20250101T000000Z.parquet.parts"
+    done = tmp_path / "a-20250102T000000Z.parquet.parts.done"
+    for folder in (parts, done):
+        folder.mkdir()
+    (parts / ".00000000.parquet.0123abcd.part").write_bytes(b"PAR1")
+    (done / "00000007.parquet").write_bytes(b"PAR1")
+    told: list[str] = []
+    finish_leftovers(leftovers(tmp_path / "a.parquet"), told.append)
+    assert told == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_gone_costs_records_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Incident] = []
+    config = OutputConfig(file=str(tmp_path / "gone" / "a.parquet"), keep=1)
+
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    for name in ("stat", "iterdir", "mkdir"):
+        monkeypatch.setattr(Path, name, gone)
+    with Outputs(config, Incidents(kept)) as out:
+        out.begin(METADATA, config)
+        out.publish(record(0))
+    assert {incident.where for incident in kept} == {f"sink {config.file}"}
+    assert (out.report.offered, out.report.lost) == (1, 1)
+    assert leftovers(Path(config.file)) == []

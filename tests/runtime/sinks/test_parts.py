@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from sensebind.errors import InputError, SinkError
-from sensebind.sinks import open_live_sink, open_sink, recover
+from sensebind.sinks import open_live_sink, open_sink, parts, recover
 from sensebind.sinks.base import finishing
 from sensebind.sinks.parquet import ParquetSink
-from sensebind.sinks.parts import PartsSink, parts_folder, read_parts
+from sensebind.sinks.parts import PartsSink, finish_removal, parts_folder, read_parts
 from sensebind.sinks.reading import open_records
 from tests.support.bundles import bundle_folder
 from tests.support.processes import program
 from tests.support.records import record, run_metadata
+from tests.support.running import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +48,11 @@ def expected(path: Path, records: Sequence[Record] = RECORDS) -> bytes:
     return path.read_bytes()
 
 
-def interrupted(path: Path, parts: Sequence[Sequence[Record]]) -> None:
+def interrupted(path: Path, pieces: Sequence[Sequence[Record]]) -> None:
     """Leave behind what a run that was killed after some parts leaves."""
     sink = PartsSink(path, METADATA, open_sink, part_s=3600)
-    for part in parts:
-        for each in part:
+    for piece in pieces:
+        for each in piece:
             sink.write(each)
         sink._write_part()
     sink.abort()
@@ -98,6 +102,86 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path) -> None:
     assert not parts_folder(path).exists()
 
 
+def test_a_crash_while_the_parts_are_removed_harms_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "live.parquet"
+    interrupted(path, [RECORDS[:7], RECORDS[7:]])
+    remove = shutil.rmtree
+
+    def killed(folder: Path, *, ignore_errors: bool) -> None:
+        for part in sorted(folder.glob("*.parquet"))[:1]:
+            part.unlink()
+            raise KeyboardInterrupt("killed")
+        remove(folder, ignore_errors=ignore_errors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt, match="killed"):
+            recover(path)
+    with suppress(InputError):
+        recover(path)
+    assert path.read_bytes() == expected(tmp_path / "whole.parquet")
+    assert finish_removal(path)
+    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "whole.parquet"]
+
+
+def test_a_run_that_goes_on_is_not_recovered_nor_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "live.parquet"
+    sink = PartsSink(path, METADATA, open_sink, part_s=3600)
+    for begin in (0, 20):
+        for each in RECORDS[begin : begin + 20]:
+            sink.write(each)
+        sink._write_part()
+        with pytest.raises(InputError, match=r"live.parquet.parts' is being written; end the"):
+            recover(path)
+        with pytest.raises(InputError, match="is being written"):
+            open_live_sink(path, METADATA)
+    sink.close()
+    assert path.read_bytes() == expected(tmp_path / "whole.parquet")
+
+
+def test_a_sink_that_failed_is_opened_again_behind_its_own_parts(tmp_path: Path) -> None:
+    path = tmp_path / "live.parquet"
+    interrupted(path, [RECORDS[:7], RECORDS[7:9]])
+    with finishing(open_live_sink(path, METADATA, resume=True)) as sink:
+        for each in RECORDS[9:]:
+            sink.write(each)
+    assert path.read_bytes() == expected(tmp_path / "whole.parquet")
+
+
+def test_no_more_wait_for_a_disk_that_hangs_than_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_MOST_WAITING", 3)
+    answers = threading.Event()
+    write = ParquetSink.write
+
+    def hanging(self: ParquetSink, each: Record) -> None:
+        assert answers.wait(PATIENCE_S)
+        write(self, each)
+
+    path = tmp_path / "live.parquet"
+    sink = PartsSink(path, METADATA, open_sink, part_s=0.001)
+
+    def write_all() -> None:
+        for each in RECORDS:
+            sink.write(each)
+
+    with finishing(sink):
+        monkeypatch.setattr(ParquetSink, "write", hanging)
+        writer = threading.Thread(target=write_all)
+        writer.start()
+        writer.join(0.2)  # it would have ended by then
+        answers.set()
+        writer.join(PATIENCE_S)
+        monkeypatch.undo()
+        sink._end()
+        sink._write_part()
+        assert max(part.count for part in read_parts(path)) <= 3
+    assert path.read_bytes() == expected(tmp_path / "whole.parquet")
+
+
 def test_nothing_to_recover_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no parts to recover in '.*live.parquet.parts'"):
         recover(tmp_path / "live.parquet")
@@ -120,6 +204,7 @@ def test_a_failing_part_is_told_and_loses_no_earlier_one(
         with pytest.raises(SinkError, match="No space left"):
             sink.close()
         sink.abort()
+    assert sink.unwritten == (RECORDS[1],)
     assert recover(path) == 1
 
 
