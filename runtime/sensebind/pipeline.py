@@ -21,7 +21,7 @@ from sensebind.clock.models import ClockModels
 from sensebind.closing import Closing
 from sensebind.config import PipelineConfig
 from sensebind.errors import ConfigError, InputError, SenseBindError
-from sensebind.flow.feeding import Times, clocked
+from sensebind.flow.feeding import Times, clocked, known_of
 from sensebind.flow.incidents import Incident, Incidents
 from sensebind.flow.run import Run
 from sensebind.flow.selection import is_live, select, sensor_of
@@ -116,6 +116,7 @@ class Pipeline(Closing):
         self._order: Order = self.config.order or "stamp"
         self._ready: deque[Embedding] = deque()
         self._run: Run | None = None
+        self._is_stopped = False
         self._clock_models: ClockModels | None = None
         for name, stream in self.config.streams.items():
             self._wire(name, stream, self._calibration_of(name, stream))
@@ -163,6 +164,7 @@ class Pipeline(Closing):
         sources = source if isinstance(source, (list, tuple)) else [source]
         self._check_sources(sources)
         with ExitStack() as stack:
+            stack.callback(setattr, self, "_is_stopped", False)
             for each in sources:
                 if not is_live(each):
                     stack.enter_context(each)
@@ -189,15 +191,20 @@ class Pipeline(Closing):
             self._feed(run, selections, recorder, times)
             if begun is not None:
                 begun()
+            if self._is_stopped:
+                run.stop()
             yield from run.embeddings(seconds)
 
     def stop(self) -> None:
         """End the present run gracefully: take nothing more in, and encode what came before.
 
-        For other threads and signal handlers; without a run it does nothing.
+        For other threads and signal handlers. One that is being set up ends as soon as it has
+        begun, and so does the next one if there is none.
         """
-        if self._run is not None:
-            self._run.stop()
+        self._is_stopped = True  # before the run is looked for, which looks at this after it is one
+        run = self._run
+        if run is not None:
+            run.stop()
 
     def set_policies(self, streams: Mapping[str, StreamConfig]) -> None:
         """Change policy, queue, priority and deadline of streams while a live run goes on.
@@ -210,7 +217,8 @@ class Pipeline(Closing):
 
     def queues(self) -> dict[str, int]:
         """What waits where in the present run: samples or blocks, windows; for other threads."""
-        return self._run.queues() if self._run is not None else {}
+        run = self._run
+        return run.queues() if run is not None else {}
 
     def clocks(self) -> dict[str, ClockQuality]:
         """How well each clock of the latest run's live sources is known; for other threads."""
@@ -347,7 +355,7 @@ class Pipeline(Closing):
                 for name, path in self._streams.items()
                 if name in told
             }
-            recorder.begin(configs, {name: _known(info) for name, info in told.items()})
+            recorder.begin(configs, {name: known_of(info) for name, info in told.items()})
 
     def _tell_clocks(self, times: Times, incidents: Incidents) -> None:
         times.tell(incidents)
@@ -382,16 +390,6 @@ def _warm_up(path: StreamPath, incidents: Incidents) -> None:
         warm_front_end(path.encoder, path.config, path.calibration)
     except SenseBindError as error:
         incidents.tell(f"stream {path.name}", f"{error}; its first windows may take longer")
-
-
-def _known(info: LiveStreamInfo) -> dict[str, object]:
-    """What a recording keeps of a stream beside its configuration."""
-    return {
-        "kind": info.kind.value,
-        "clock": info.clock,
-        "rate_hz": info.rate_hz,
-        "serial": info.serial,
-    }
 
 
 def _encoded(path: StreamPath, windows: list[Window]) -> list[Embedding]:

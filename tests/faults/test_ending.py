@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from threading import Event
-from typing import TYPE_CHECKING
+from itertools import chain, repeat
+from threading import Event, Timer
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,11 +32,12 @@ from tests.support.running import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sensebind import Bundle
     from sensebind.records import Record
+    from sensebind.sources.base import LiveStreamInfo
     from tests.support.running import Deliver
 
 KEEP = {"imu": StreamConfig(modality=Modality.IMU, policy="queue", queue=1000)}
@@ -73,6 +75,60 @@ def test_a_signal_during_a_batch_ends_the_run_gracefully(
     assert len(found) == report.embedded == report.counters.emitted > 0
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
     check_balance(pipeline)
+
+
+class StoppedSource(ScriptedSource):
+    """Somebody wants the run to end while it is being set up."""
+
+    def __init__(self, stop: Callable[[], None], *given: Any) -> None:
+        super().__init__(*given)
+        self._stop_run = stop
+
+    def streams(self) -> list[LiveStreamInfo]:
+        self._stop_run()
+        return super().streams()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_that_is_to_end_before_it_has_begun_ends(bundle: Bundle, *, before: bool) -> None:
+    ended_by = ["the stop"]
+
+    def give_up() -> None:
+        ended_by.append("nothing")
+        pipeline.stop()
+
+    def play(_deliver: Deliver) -> None:
+        source.stopped.wait()
+
+    rescue = Timer(PATIENCE_S, give_up)
+    with Pipeline(bundle, PipelineConfig(streams=KEEP)) as pipeline:
+        source = StoppedSource((lambda: None) if before else pipeline.stop, "dev", [IMU], play)
+        if before:
+            pipeline.stop()
+        rescue.start()
+        assert list(pipeline.run(source)) == []
+        rescue.cancel()
+        rescue.join()
+        again = endless([])
+        assert next(pipeline.run(again)).stream == "imu"
+    assert ended_by == ["the stop"]
+
+
+def test_others_may_ask_a_pipeline_at_the_moment_its_run_ends(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending:
+        def stop(self) -> None: ...
+        def queues(self) -> dict[str, int]:
+            return {"in imu": 1}
+
+    with Pipeline(bundle, PipelineConfig(streams=KEEP)) as pipeline:
+        seen = chain.from_iterable(repeat([Ending(), None]))
+        with monkeypatch.context() as patch:
+            patch.setattr(Pipeline, "_run", property(lambda _self: next(seen)), raising=False)
+            assert pipeline.queues() == {"in imu": 1}
+            next(seen)
+            pipeline.stop()
 
 
 @pytest.fixture

@@ -293,3 +293,13 @@ def clocked(stream: str, infos: Sequence[LiveStreamInfo]) -> LiveStreamInfo:
     known = {info.name: info for info in infos}
     halves = halves_of(stream, known) if stream not in known else None
     return known[stream] if halves is None else replace(known[halves[0]], name=stream)
+
+
+def known_of(info: LiveStreamInfo) -> dict[str, object]:
+    """What a recording keeps of a stream beside its configuration."""
+    return {
+        "kind": info.kind.value,
+        "clock": info.clock,
+        "rate_hz": info.rate_hz,
+        "serial": info.serial,
+    }

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,7 +97,6 @@ class Session:
         self._run: RunMetadata | None = None
         self._written_to: tuple[RunMetadata, OutputConfig | None] | None = None
         self._lock = Lock()
-        self._stopping = Event()
         self._thread = Thread(target=self._work, name="session", daemon=True)
 
     def start(self) -> None:
@@ -106,7 +105,6 @@ class Session:
 
     def stop(self) -> None:
         """End gracefully; what was received is still encoded and written."""
-        self._stopping.set()
         self.pipeline.stop()
 
     def join(self) -> None:
@@ -197,8 +195,6 @@ class Session:
                 self._engines[name] = encoder.backend, encoder.precision
             self._describer.begin(self._run)
             self._begin_output(self.config)
-        if self._stopping.is_set():
-            self.pipeline.stop()
         self._on_begin(self)
 
     def _heed_engine(self, embedding: Embedding, times: WindowTimes) -> None:
@@ -226,13 +222,14 @@ class Session:
             self._outputs.begin(*what)
 
     def _end(self) -> None:
-        with self._lock:
-            self._publish(self._describer.end())
-        self._outputs.close()
-        self._changes.close()
-        self.pipeline.close()
-        if self._recorder is not None:
-            self._recorder.close()
+        """Close everything, whatever fails."""
+        with ExitStack() as stack:
+            if self._recorder is not None:
+                stack.callback(self._recorder.close)
+            for each in (self.pipeline, self._changes, self._outputs):
+                stack.callback(each.close)
+            with self._lock:
+                self._publish(self._describer.end())
 
     def _publish(self, records: Iterable[Record]) -> None:
         for record in records:
