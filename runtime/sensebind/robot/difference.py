@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sensebind.robot.wanted_plans import asked_backend
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -49,13 +51,16 @@ def difference(
     at_once: list[str] = []
     run: list[str] = []
     bundle: list[str] = []
+    of_the_bundle = {*_OF_THE_BUNDLE}
+    if asked_backend(old) != asked_backend(new):  # whether an engine may do without its plan
+        of_the_bundle.add("engines")
     for key in new.__struct_fields__:
         if key == "streams":
             for name, is_policy in _streams(old.streams, new.streams):
                 (at_once if is_policy else run).append(name)
         elif getattr(old, key) != getattr(new, key) or old_files.get(key) != new_files.get(key):
-            where = bundle if key in _OF_THE_BUNDLE else run
-            (at_once if key in _AT_ONCE else where).append(key)
+            where = bundle if key in of_the_bundle else at_once if key in _AT_ONCE else run
+            where.append(key)
     return Difference(tuple(at_once), tuple(run), tuple(bundle))
 
 

@@ -14,6 +14,7 @@ from threading import Thread, Timer
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SenseBindError
+from sensebind.flow.incidents import told
 from sensebind.flow.signals import heard
 from sensebind.metrics.lines import SnapshotLines
 from sensebind.metrics.process import resident_bytes
@@ -263,9 +264,9 @@ class Service:
             self._places.take(config)
             self._take_over(config, files_of(config))
             self._config_error = None
-        except SenseBindError as error:
-            self._config_error = str(error)
-            self._say(f"the new configuration is refused, and everything goes on: {error}")
+        except (SenseBindError, OSError) as error:
+            self._config_error = told(error)
+            self._say(f"the new configuration is refused, and everything goes on: {told(error)}")
         self._places.leave_all_but(self.config)
         if self._status != "starting":
             self._notifier.ready()
@@ -314,25 +315,28 @@ class Service:
         before, old_bundle = self._session, self._bundle
         assert before is not None
         assert old_bundle is not None
-        bundle = load_bundle(config) if new_bundle else old_bundle
-        session = self._made(config, bundle)
-        self._status = "restarting"
-        before.stop()
-        before.join()
-        self._bundle = bundle
-        self._start(session)
-        error = self._outcome(session)
-        if error is None:
-            if new_bundle:
-                self._stop_plans()
-                old_bundle.close()
-            return
-        self._say(f"the new run failed ({error}); the old one is begun again")
-        session.join()
-        self._bundle = old_bundle
-        self._start(self._made(self.config, old_bundle))
-        if new_bundle:
-            bundle.close()
+        with ExitStack() as unused:
+            bundle = unused.enter_context(load_bundle(config)) if new_bundle else old_bundle
+            session = self._made(config, bundle)
+            self._status = "restarting"
+            before.stop()
+            before.join()
+            self._bundle = bundle
+            self._start(session)
+            error = self._outcome(session)
+            if error is None:
+                unused.pop_all()
+                if new_bundle:
+                    self._stop_plans()
+                    old_bundle.close()
+                return
+            self._say(f"the new run failed ({error}); the old one is begun again")
+            session.join()
+            self._bundle = old_bundle
+            try:
+                self._start(self._made(self.config, old_bundle))
+            except SenseBindError as again:
+                self._events.put(("ended", session, again))  # nothing runs any more
         self._report()
         raise error
 
@@ -376,10 +380,8 @@ class Service:
         """Finish in the background what a crash left; new files have other names."""
         parts = (self.config.output, self.config.record)
         found = [path for part in parts if part is not None for path in leftovers(Path(part.file))]
-        arguments = (found, self._say)
-        self._leftovers = Thread(
-            target=finish_leftovers, args=arguments, name="leftovers", daemon=True
-        )
+        finish = partial(finish_leftovers, found, self._say)
+        self._leftovers = Thread(target=finish, name="leftovers", daemon=True)
         self._leftovers.start()
 
     def _end(self) -> None:

@@ -62,17 +62,23 @@ def tensorrt_here(backend: str) -> Here:
     return Here(open_library(NAMES[0] if backend == "auto" else backend), gpu)
 
 
+def asked_backend(config: RobotConfig) -> str:
+    """What a service's bundle is loaded for: plans asked for by name may be lacking meanwhile."""
+    engines = config.engines
+    meanwhile = engines.build and engines.meanwhile == "cpu" and config.backend in NAMES
+    return "auto" if meanwhile else config.backend
+
+
 def load_bundle(config: RobotConfig) -> Bundle:
-    """The bundle of a service; plans asked for by name may be lacking while they are built.
+    """The bundle of a service; see `asked_backend`.
 
     Raises:
         BundleError: there is no such bundle.
         BackendError, MissingExtraError: as `tensorrt_here`, for a backend asked for by name.
     """
-    backend = config.backend
-    if config.engines.build and config.engines.meanwhile == "cpu" and backend in NAMES:
-        tensorrt_here(backend)  # what can never be built is not waited for
-        backend = "auto"
+    backend = asked_backend(config)
+    if backend != config.backend:
+        tensorrt_here(config.backend)  # what can never be built is not waited for
     return Bundle.load(config.bundle, backend=backend, threads=config.threads)
 
 

@@ -45,6 +45,16 @@ def test_keys_are_sorted_by_what_they_take(changes: dict[str, Any], expected: Di
     assert difference(OLD, replace(OLD, **changes), {}, {}) == expected
 
 
+@pytest.mark.parametrize("build", [False, True])
+def test_whether_engines_may_do_without_their_plans_takes_the_bundle_anew(build: bool) -> None:
+    named = replace(OLD, backend="tensorrt", engines=EnginesConfig(build=build))
+    changed = replace(named, engines=EnginesConfig(build=not build))
+    assert difference(named, changed, {}, {}) == Difference(bundle=("engines",))
+    waiting = replace(named, engines=EnginesConfig(build=True, meanwhile="wait"))
+    expected = Difference(bundle=("engines",)) if build else Difference(at_once=("engines",))
+    assert difference(named, waiting, {}, {}) == expected
+
+
 def test_the_content_of_files_counts() -> None:
     config = replace(OLD, calibration="c.toml")
     before, after = {"calibration": "1", "bundle": "2"}, {"calibration": "3", "bundle": "4"}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import time
@@ -14,6 +15,7 @@ import pytest
 from sensebind import bundle as bundle_module
 from sensebind.backends import open_engine
 from sensebind.errors import InputError, SourceError
+from sensebind.robot.outputs import Outputs, finished_files
 from sensebind.robot.places import Places
 from sensebind.robot.reading import read_robot_config
 from sensebind.robot.service import Service
@@ -130,6 +132,58 @@ def test_a_new_run_that_fails_is_followed_by_one_as_before(
     assert len(robot.sources) == 3
     (_, first), (_, second) = written(tmp_path)
     assert first == second
+
+
+def test_where_neither_the_new_run_nor_the_old_one_can_be_it_ends(
+    write: Write, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = Running(write(text()), manager)
+    made = robot.service._made
+    calls = [made, made]
+
+    def once_more(config: Any, bundle: Any) -> Any:
+        if not calls:
+            raise InputError("its recording is gone")
+        return calls.pop()(config, bundle)
+
+    monkeypatch.setattr(robot.service, "_made", once_more)
+    robot.thread.start()
+    manager.until("READY=1")
+    robot.errors = [SourceError("no such device")]
+    write(text(stream="hop_s = 1.0"))
+    robot.service.reload()
+    robot.thread.join(PATIENCE_S)
+    assert [str(error) for error in robot.ended] == ["its recording is gone"]
+
+
+def test_a_disk_that_is_gone_while_the_file_is_read_again_ends_nothing(
+    write: Write, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with running(write(text()), manager) as robot:
+        with monkeypatch.context() as patch:
+            patch.setattr(Places, "take", gone)
+            robot.reload()
+        assert "Input/output error" in (robot.service.health().config_error or "")
+        robot.feed(BLOCKS, 16)
+    assert robot.ended == []
+
+
+def test_whatever_fails_at_the_end_the_recording_is_completed(
+    write: Write, manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = Outputs.close
+
+    def fail(self: Outputs) -> None:
+        close(self)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Outputs, "close", fail)
+    with running(write(text(more="[record]\nfile = 'raw.mcap'")), manager) as robot:
+        robot.feed(BLOCKS[:60], 6)
+    assert len(finished_files(tmp_path / "raw.mcap")) == 1
 
 
 def test_a_first_run_that_fails_ends_the_service(write: Write, manager: Manager) -> None:
