@@ -4,7 +4,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -16,17 +16,21 @@ Advance = Callable[[float], None]
 
 def error(message: str) -> None:
     """Show why a command failed."""
-    typer.echo(typer.style("error: ", fg="red", bold=True) + message, err=True)
+    note(typer.style("error: ", fg="red", bold=True) + message)
 
 
 def warning(message: str) -> None:
     """Show something the user should know although work goes on."""
-    typer.echo(typer.style("warning: ", fg="yellow", bold=True) + message, err=True)
+    note(typer.style("warning: ", fg="yellow", bold=True) + message)
 
 
 def note(message: str) -> None:
-    """Show how work goes on where stdout is for something else."""
-    typer.echo(message, err=True)
+    """Show how work goes on where stdout is for something else.
+
+    Where nobody can read it, as the log's disk is full or the terminal is gone, work goes on too.
+    """
+    with suppress(OSError):
+        typer.echo(message, err=True)
 
 
 def say(message: str) -> None:

@@ -144,6 +144,12 @@ def test_the_exit_code_names_the_signal_wherever_it_came(number: int, tmp_path: 
     assert (done.returncode, done.stderr) == (128 + number, "error: interrupted\n")
 
 
+def test_a_log_on_a_full_disk_changes_nothing() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(sensebind("fly"), env=ENVIRONMENT, stderr=full, check=False)
+    assert done.returncode == 2
+
+
 def test_a_closed_pipe_is_no_traceback(bundle_folder: Path) -> None:
     texts = [part for i in range(200) for part in ("--text", f"a cat {i}")]
     reader, writer = os.pipe()
