@@ -12,6 +12,7 @@ import msgspec
 from sensebind.calibration.file import checked, parse_tables, read_bytes
 from sensebind.calibration.sections import FORMAT
 from sensebind.errors import InputError, SinkError
+from sensebind.sinks import check_place
 from sensebind.storage import atomic_path
 from sensebind.toml_text import toml_text
 
@@ -51,13 +52,11 @@ def check_free(path: Path, estimator: str, stream: str, *, force: bool) -> None:
     """Refuse before any work what `add_section` would refuse after it.
 
     Raises:
-        InputError: if the section is there and not to be replaced, or the file is not ours.
+        InputError: if the section is there and not to be replaced, or the file is not ours or
+            cannot be written.
     """
-    if not path.exists():
-        if not path.parent.is_dir():
-            raise InputError(f"{path.parent} is no folder; create it, or choose another --out")
-        return
-    if stream in read_file(path).get(estimator, {}) and not force:
+    check_place(path)
+    if path.exists() and stream in read_file(path).get(estimator, {}) and not force:
         raise InputError(
             f"{path} already has a section [{estimator}] of {stream!r}; give --force to replace it "
             "(the old file is kept), or another --out"

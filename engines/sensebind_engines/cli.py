@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sensebind.cli.folders import made_folder
 from sensebind.errors import InputError, MissingExtraError
 from sensebind.storage import cache_folder
 from sensebind_engines.recipes import RECIPES
@@ -42,6 +43,7 @@ def build_recipe(
         module = importlib.import_module(RECIPES[name].module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"The recipe {name!r} ({error.name})", "recipes") from error
+    made_folder(out)
     chosen = {} if seed is None else {"seed": seed}
     made = module.build(out, cache or cache_folder() / "recipes", **chosen)
     typer.echo(f"built {name}: {made}")

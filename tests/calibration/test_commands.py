@@ -88,6 +88,19 @@ def test_nothing_is_overwritten_unasked_and_the_old_file_is_kept(
     assert (tmp_path / "c.toml.bak2").read_text() == second
 
 
+def test_a_place_that_cannot_be_written_is_refused_first(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_given: object, **_more: object) -> None:
+        raise AssertionError("it read for hours")
+
+    monkeypatch.setattr("sensebind_calibration.imu_noise.measure_noise", measured)
+    (tmp_path / "folder").mkdir()
+    for name, told in (("none/c.toml", "there is no folder"), ("folder", "it is a folder")):
+        with pytest.raises(InputError, match=told):
+            run("allan", recording, "--out", tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [

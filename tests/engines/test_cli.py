@@ -50,6 +50,18 @@ def test_unknown_recipe_is_refused(tmp_path: Path) -> None:
     assert "no recipe 'soup'; there are: demo" in str(result.exception)
 
 
+def test_a_place_that_cannot_be_written_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_given: object, **_more: object) -> None:
+        raise AssertionError("it worked for hours")
+
+    monkeypatch.setitem(sys.modules, RECIPES["demo"].module, SimpleNamespace(build=build))
+    (tmp_path / "file").write_text("")
+    result = RUNNER.invoke(recipe_app, ["build", "demo", "--out", str(tmp_path / "file")])
+    assert "cannot make the folder" in str(result.exception)
+
+
 def test_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, RECIPES["demo"].module, None)
     result = RUNNER.invoke(recipe_app, ["build", "demo", "--out", str(tmp_path)])

@@ -172,7 +172,7 @@ def test_disparity_without_a_focal_length_names_the_option(bundle_copy: Path) ->
     with Bundle.load(bundle_copy) as without:
         _, failed = run(without, [raw(depth_of(0), "16UC1")], Modality.DEPTH)
         (cause,) = failed
-        assert "give the stream focal_px=PIXELS" in cause
+        assert "replay --stream TOPIC=depth,focal=PIXELS" in cause
         embeddings, failed = run(
             without, [raw(depth_of(0), "16UC1")], Modality.DEPTH, focal_px=525.0
         )

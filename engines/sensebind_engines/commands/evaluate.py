@@ -10,6 +10,7 @@ import typer
 
 from sensebind.bundle import Bundle
 from sensebind.cli import output
+from sensebind.cli.folders import made_folder
 from sensebind.cli.options import BackendOption, JsonOption, ThreadsOption
 from sensebind.errors import InputError, SinkError
 from sensebind.storage import atomic_path
@@ -74,6 +75,8 @@ def evaluate_bundle(
     json: JsonOption = False,
 ) -> None:
     """Measure a bundle: zero-shot, retrieval, few-shot, every modality against every other."""
+    if out is not None:
+        made_folder(out)
     settings = Settings(
         split=split,
         shots_from=shots_from,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -159,16 +160,34 @@ class BundleDraft:
         }
 
 
+def check_new(out: Path) -> None:
+    """Check that a bundle can be written, before any work is done for it.
+
+    Raises:
+        InputError: `out` exists and is not an empty folder, or what it is to lie in is none that
+            can be written.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{str(out)!r} exists; name a new folder for the bundle")
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise InputError(f"cannot write {str(out)!r}: {str(there)!r} is no folder; name another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"cannot write {str(out)!r}: the folder {str(there)!r} is read-only for you; name "
+            "another"
+        )
+
+
 @contextmanager
 def new_bundle(out: Path) -> Iterator[BundleDraft]:
     """Yield a draft; it becomes the folder `out` when the block ends well, and vanishes if not.
 
     Raises:
-        InputError: `out` exists and is not an empty folder.
+        InputError: see `check_new`.
         SinkError: it cannot be written, for example because the disk is full.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{str(out)!r} exists; name a new folder for the bundle")
+    check_new(out)
     try:
         with atomic_folder(out) as draft:
             yield BundleDraft(draft)

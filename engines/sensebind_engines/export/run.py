@@ -14,7 +14,7 @@ from sensebind.errors import InputError
 from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind_engines.anchors.anchor import anchor_folder
-from sensebind_engines.export.bundle import new_bundle
+from sensebind_engines.export.bundle import check_new, new_bundle
 from sensebind_engines.export.encoder import TOKENIZER
 from sensebind_engines.half.calibration import training_features
 from sensebind_engines.half.export import HALF_ROWS
@@ -89,6 +89,7 @@ def export_run(
         BundleError: an exported graph differs from its encoder, or half or INT8 loses its vectors.
         SinkError: the bundle cannot be written.
     """
+    check_new(out)
     folder = RunFolder(run)
     config, edges = folder.config(), folder.edges()
     graph = binding_graph(config)

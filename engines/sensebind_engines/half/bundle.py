@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensebind_engines.evaluation.features import features_of
+from sensebind_engines.export.bundle import check_new
 from sensebind_engines.export.derived import Derived, copy_with_graphs
 from sensebind_engines.half.export import HALF_ROWS, export_half
 
@@ -45,5 +46,6 @@ def copy_with_half(
         half = export_half(path, rows, softmax)
         return {"fp16": half}, half
 
+    check_new(out)
     features = features_of(source.manifest, data, HALF_ROWS)
     return copy_with_graphs(source, out, features, make, "half precision", advance)

@@ -13,7 +13,7 @@ from sensebind.manifest import EdgeSpec
 from sensebind.specs import ImuSpec, VisionSpec
 from sensebind.storage import sha256_of_file
 from sensebind.types import Modality
-from sensebind_engines.export.bundle import new_bundle
+from sensebind_engines.export.bundle import check_new, new_bundle
 from sensebind_engines.export.encoder import TOKENIZER, with_tokenizer
 from sensebind_engines.imagebind.checkpoint import open_checkpoint
 from sensebind_engines.imagebind.keys import require_towers
@@ -97,6 +97,7 @@ def import_imagebind(
             "ImageBind's text tower needs CLIP's tokenizer, which its checkpoint does not hold; "
             "give the tokenizer or leave text out"
         )
+    check_new(out)
     require_towers(checkpoint, open_checkpoint(checkpoint), wanted)
     anchor = anchor_of(wanted)
     differences: dict[Modality, float] = {}

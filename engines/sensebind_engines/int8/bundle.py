@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensebind.errors import InputError
 from sensebind_engines.evaluation.features import features_of
+from sensebind_engines.export.bundle import check_new
 from sensebind_engines.export.derived import Derived, copy_with_graphs
 from sensebind_engines.int8.export import INT8_ROWS, Int8Made, export_int8
 
@@ -52,5 +53,6 @@ def copy_with_int8(
         made = export_int8(path, rows, method)
         return {"int8": made.spec}, made
 
+    check_new(out)
     features = features_of(manifest, data, INT8_ROWS)
     return copy_with_graphs(source, out, features, make, "INT8", advance)

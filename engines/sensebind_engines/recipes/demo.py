@@ -18,7 +18,7 @@ from sensebind.errors import InputError, MissingExtraError
 from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind.vocabulary import VOCABULARY_NAME
-from sensebind_engines.export.bundle import new_bundle
+from sensebind_engines.export.bundle import check_new, new_bundle
 from sensebind_engines.half.calibration import training_features
 from sensebind_engines.recipes.anchor import build_anchor
 from sensebind_engines.recipes.demo_senses import LICENCE, SENSES, BuiltSense, build_sense
@@ -74,6 +74,7 @@ def build(out: Path, cache: Path, *, seed: int = 0) -> Path:
         MissingExtraError, SourceError: a package or data are missing or changed.
         TrainingError, BundleError: as of `sensebind train` and `export`.
     """
+    check_new(out)
     notice = check_sources(cache)
     anchor = _anchor(cache)
     senses = [build_sense(sense, cache, seed=seed) for sense in SENSES]

@@ -92,6 +92,10 @@ def run(arguments: Sequence[str]) -> int:
         code = INTERRUPTED
     except _UsageProblem as error:
         return _fail(_explain(error), 2)
+    except OSError as error:  # of a file that nobody expected to be refused
+        return _fail(_told(error), 1)
+    except MemoryError:
+        return _fail("there is not enough memory; end other programs, or give less at once", 1)
     return _fail("interrupted", code) if code == INTERRUPTED else code
 
 
@@ -147,6 +151,13 @@ def _fail(message: str, code: int) -> int:
         traceback.print_exc()
     output.error(message)
     return code
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, of which file, and the fix."""
+    from sensebind.sinks.atomic import reason_and_fix
+
+    return f"{error.filename or 'a file'}: {reason_and_fix(error)}"
 
 
 def _explain(error: Exception) -> str:

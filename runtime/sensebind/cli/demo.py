@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sensebind.cli import output
+from sensebind.cli.folders import made_folder
 from sensebind.cli.options import JsonOption
-from sensebind.errors import InputError, SinkError
+from sensebind.errors import SinkError
 
 if TYPE_CHECKING:
     from sensebind.bundle import Bundle
@@ -47,7 +48,7 @@ def demo(
     from sensebind.storage import data_folder
     from sensebind.types import Modality
 
-    _make_folder(out)
+    made_folder(out)
     folder = sample or data_folder() / "sample"
     truth = read_truth(folder / TRUTH_NAME)
     recording = folder / RECORDING_NAME
@@ -99,15 +100,6 @@ def _notes(bundle: "Bundle", runs: Sequence["ModalityRun"]) -> list[str]:
             found = vocabulary.notes(texts, run.classes.prototypes, [run.modality])
             notes |= dict.fromkeys(found)
     return list(notes)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {str(folder)!r}: {error.strerror}; choose another --out"
-        ) from None
 
 
 def _write_table(run: "ModalityRun", folder: Path) -> Path:

@@ -51,6 +51,15 @@ def embed(
             "for three clips spread over the file.",
         ),
     ] = Clips.ALL,
+    focal: Annotated[
+        float | None,
+        typer.Option(
+            "--focal",
+            metavar="PIXELS",
+            min=1,
+            help="Focal length of the camera of depth pictures, for encoders of disparities.",
+        ),
+    ] = None,
     out: OutOption = None,
     bundle: BundleOption = "demo",
     prompts: PromptsOption = None,
@@ -81,6 +90,7 @@ def embed(
             items,
             prompts=prompts,
             clips=clips is Clips.IMAGEBIND,
+            focal_px=focal,
             out=out,
             json=json,
             calibration=known,

@@ -23,7 +23,7 @@ from sensebind.version import __version__
 from sensebind.zero_shot import ZeroShot, parse_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sensebind.bundle import Bundle
@@ -41,6 +41,7 @@ def embed_items(
     *,
     prompts: str | None,
     clips: bool,
+    focal_px: float | None = None,
     out: Path | None,
     json: bool,
     calibration: Calibration | None = None,
@@ -52,6 +53,7 @@ def embed_items(
         items: what to embed; at least one.
         prompts: classes to score, as the user wrote them; None for none.
         clips: see `embed_item`.
+        focal_px: see `embed_item`.
         out: the file to write; None to print.
         json: print what a .jsonl file would hold, or a summary if a file is written.
         calibration: of the sensors that the items are from.
@@ -77,7 +79,8 @@ def embed_items(
     )
     # The bar and results on one terminal would spoil each other.
     with output.progress("embedding", shown=out is not None) as advance:
-        embeddings = _embeddings(bundle, items, clips, sensors, advance)
+        embed = partial(embed_item, bundle, clips=clips, focal_px=focal_px)
+        embeddings = _embeddings(items, embed, sensors, advance)
         records = _at_least_one((labelled(e, zero_shot) for e in embeddings), len(items))
         if out is not None:
             count = _write(records, out, metadata)
@@ -92,9 +95,8 @@ def embed_items(
 
 
 def _embeddings(
-    bundle: Bundle,
     items: Sequence[Item],
-    clips: bool,
+    embed: Callable[..., Iterator[Embedding]],
     sensors: Mapping[Modality, StreamCalibration],
     advance: output.Advance,
 ) -> Iterator[Embedding]:
@@ -104,7 +106,7 @@ def _embeddings(
         try:
             known = sensors.get(item.modality, UNCALIBRATED)
             warn = partial(warnings.tell, item.name)
-            yield from embed_item(bundle, item, clips=clips, calibration=known, warn=warn)
+            yield from embed(item, calibration=known, warn=warn)
         except InputError as error:
             message = str(error) if item.name in str(error) else f"{item.name}: {error}"
             if item.named:

@@ -15,6 +15,7 @@ from sensebind.config import StreamConfig
 from sensebind.cutting import cut_blocks
 from sensebind.errors import InputError
 from sensebind.grid import nanoseconds
+from sensebind.one_shot import one_shot_windows
 from sensebind.types import Embedding, Modality
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def embed_item(
     item: Item,
     *,
     clips: bool,
+    focal_px: float | None = None,
     calibration: StreamCalibration = UNCALIBRATED,
     warn: Callable[[str], None] = output.warning,
 ) -> Iterator[Embedding]:
@@ -45,6 +47,7 @@ def embed_item(
         bundle: what encodes it.
         item: what to embed.
         clips: give one vector for ImageBind's three clips of a file instead of one per window.
+        focal_px: of the camera of depth pictures along x; None if it is not told.
         calibration: of the sensor that the item is from.
         warn: takes a sentence on what became no vector.
 
@@ -55,8 +58,7 @@ def embed_item(
     if item.path is None:
         yield _still(bundle, item, bundle.encode_text([item.name])[0])
     elif item.modality not in (Modality.IMU, Modality.AUDIO):
-        vectors = bundle.encode(item.modality, item.path, calibration=calibration)
-        yield _still(bundle, item, vectors[0])
+        yield _still(bundle, item, _of_picture(bundle, item, focal_px, calibration))
     else:
         correction = Correction(calibration)
         read = read_blocks(item.name, item.path)
@@ -69,6 +71,19 @@ def _still(bundle: Bundle, item: Item, vector: NDArray[np.float32]) -> Embedding
     """The embedding of something without time: all its stamps are 0."""
     encoder_id = bundle.manifest.encoder_id(item.modality)
     return Embedding(item.name, item.modality, 0, 0, 0, 0, 1.0, 1.0, encoder_id, vector)
+
+
+def _of_picture(
+    bundle: Bundle, item: Item, focal_px: float | None, calibration: StreamCalibration
+) -> NDArray[np.float32]:
+    encoder, modality = bundle.encoder(item.modality), item.modality
+    of_depth = focal_px if modality is Modality.DEPTH else None
+    preprocessor = encoder.preprocessor(
+        StreamConfig(modality=modality, focal_px=of_depth), calibration
+    )
+    (window,) = one_shot_windows(modality, encoder.spec, item.path, None, None, calibration)
+    vector: NDArray[np.float32] = encoder.encode([preprocessor.prepare(window).features])[0]
+    return vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,8 @@ def _focal(spec: DepthSpec, focal_px: float | None) -> float:
     if focal is None:
         raise InputError(
             "the encoder takes disparities, which need the camera's focal length, and neither the "
-            "frame nor the bundle tells it; give the stream focal_px=PIXELS (fx of the depth "
-            "camera's calibration)"
+            "frame nor the bundle tells it; give fx of the depth camera: embed --focal PIXELS, "
+            "replay --stream TOPIC=depth,focal=PIXELS, or focal_px of the stream in a configuration"
         )
     if not (np.isfinite(focal) and focal > 0):
         raise InputError(f"focal_px is {focal}, expected a positive number of pixels")

@@ -180,6 +180,12 @@ def test_the_command(bundle_folder: Path, files: Path) -> None:
     assert "imu → vision, R@1" in run.stdout
 
 
+def test_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = CliRunner().invoke(app, ["nowhere", "nothing", "--out", str(tmp_path / "file")])
+    assert "cannot make the folder" in str(run.exception)
+
+
 def test_prompts_by_modality(bundle_folder: Path, files: Path) -> None:
     prompts = {"imu": {"cat": ["a cat"], "dog": ["a dog"], "cup": ["a cup"]}}
     (files / "p.json").write_text(json.dumps(prompts))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,11 @@ from sensebind.manifest import EdgeSpec
 from sensebind.types import Modality
 from sensebind_engines.export.bundle import BundleDraft, new_bundle
 from sensebind_engines.export.check import write_lean
+from sensebind_engines.export.run import export_run
 from sensebind_engines.export.stored import read_lean
+from sensebind_engines.half.bundle import copy_with_half
+from sensebind_engines.imagebind.importer import import_imagebind
+from sensebind_engines.int8.bundle import copy_with_int8
 from sensebind_engines.models.build import build_encoder
 from sensebind_engines.models.config import input_specs
 from sensebind_engines.models.sizes import default_config
@@ -87,6 +92,27 @@ def test_an_existing_folder_is_not_touched(encoder: Encoder, tmp_path: Path) -> 
     with pytest.raises(InputError, match="exists; name a new folder"), new_bundle(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("file/out", "'.*file' is no folder"), ("folder/out", "'.*folder' is read-only for you")],
+)
+def test_a_place_that_cannot_be_written_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the super-user may write anywhere
+    out = tmp_path / name
+    with pytest.raises(InputError, match=told):
+        export_run(tmp_path / "no run", out)
+    with pytest.raises(InputError, match=told):
+        import_imagebind(tmp_path / "no file", out, [Modality.IMU])
+    with pytest.raises(InputError, match=told):
+        copy_with_half(open_bundle("demo"), out, "no data", "fp32")
+    with pytest.raises(InputError, match=told):
+        copy_with_int8(open_bundle("demo"), out, "no data", "dynamic")
 
 
 def test_an_empty_folder_may_be_filled(encoder: Encoder, tmp_path: Path) -> None:

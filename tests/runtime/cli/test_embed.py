@@ -257,3 +257,19 @@ def test_a_picture_of_16_bits_is_depth(
         "embed", tmp_path / "2.png", "--modality", "thermal", "--bundle", bundle_folder, "--json"
     )
     assert [row["modality"] for row in lines(ran)] == ["thermal"]
+
+
+def test_a_depth_picture_without_its_focal_length_names_the_option(
+    run: Run, tmp_path: Path
+) -> None:
+    """The built-in bundle's encoder of depth takes disparities."""
+    depth = np.tile(np.linspace(500, 4000, 64).astype(np.uint16), (48, 1))
+    Image.fromarray(depth).save(tmp_path / "d.png")
+    ran = run("embed", tmp_path / "d.png")
+    assert ran.code == 2
+    assert "give fx of the depth camera: embed --focal PIXELS" in ran.err
+    near, far = (
+        run("embed", tmp_path / "d.png", "--focal", focal, "--json").out.splitlines()[1]
+        for focal in (100, 500)
+    )
+    assert json.loads(near)["vector"] != json.loads(far)["vector"]

@@ -108,6 +108,26 @@ def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert ran.err.splitlines()[-1].startswith("error: no bundle")
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space", "/data/x"), "error: /data/x: No space left on device; free some"),
+        (MemoryError(), "error: there is not enough memory; end other programs"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setitem(cli._COMMANDS, "warmup", refused)
+    ran = run("warmup")
+    assert ran.code == 1
+    assert ran.err.startswith(told)
+    assert ran.err.count("\n") == 1
+
+
 def test_the_process_exits_with_the_code_of_the_error() -> None:
     done = subprocess.run(
         sensebind("bundle", "show", "nowhere"),

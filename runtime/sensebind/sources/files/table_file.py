@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sensebind.types import SampleBlock
 
 _STAMP_LIMIT_NS = 2**63
+_SEPARATORS = {";": "';'", "\t": "tabs"}
+"""What spreadsheets put between cells where a comma is in numbers."""
 
 
 class TableFile:
@@ -78,6 +80,14 @@ class TableFile:
         columns = find_columns(header)
         if isinstance(columns, list):
             got = ",".join(name.strip() for name in header) or "nothing"
+            for separator, told in _SEPARATORS.items():
+                names = [name.strip(' "') for name in got.split(separator)]
+                if isinstance(find_columns(names), TableColumns):
+                    raise SourceError(
+                        f"{self._path}: line 1 has {told} between its cells, expected ','; write "
+                        "the table with ',' between cells, '.' in numbers and every digit of its "
+                        "times (spreadsheets round them unless the column is text)"
+                    )
             raise SourceError(
                 f"{self._path}: line 1 lacks the columns {', '.join(columns)}; expected the header "
                 f"{','.join(COLUMNS)}, got {got!r}"
@@ -88,15 +98,24 @@ class TableFile:
         texts = [cells[place] if place < len(cells) else "" for place in columns.places]
         stamp_ns = stamp_of(columns.stamp, texts[0])
         if stamp_ns is None:
-            kind = "a whole number of nanoseconds" if columns.stamp == STAMPS[0] else "seconds"
-            raise self._fault(line, columns.stamp, texts[0], kind)
+            raise self._fault_of_stamp(line, columns.stamp, texts[0])
         row = []
         for name, text in zip(columns.names, texts[1:], strict=True):
             try:
                 row.append(float(text))
             except ValueError:  # noqa: PERF203 - the first bad cell ends the reading
-                raise self._fault(line, name, text, "a number") from None
+                expected = "a number" if text.count(",") != 1 else "a number; write it with '.'"
+                raise self._fault(line, name, text, expected) from None
         return stamp_ns, tuple(row)
+
+    def _fault_of_stamp(self, line: int, column: str, text: str) -> SourceError:
+        if is_rounded(column, text):
+            return SourceError(
+                f"{self._path}: line {line}, column {column!r}: {text!r} has lost its last digits, "
+                "as in a spreadsheet; write the table again from its source, with every digit"
+            )
+        kind = "a whole number of nanoseconds" if column == STAMPS[0] else "seconds"
+        return self._fault(line, column, text, kind)
 
     def _fault(self, line: int, column: str, text: str, expected: str) -> SourceError:
         return SourceError(
@@ -106,14 +125,25 @@ class TableFile:
 
 
 def stamp_of(column: str, text: str) -> int | None:
-    """The stamp in ns that a cell tells; None if it is none an int64 holds."""
+    """The stamp in ns that a cell tells; None if it is rounded or none an int64 holds."""
     try:
         if column == STAMPS[0]:
             stamp_ns = int(text)
         else:
-            if not abs(float(text)) * NS_PER_S < _STAMP_LIMIT_NS:
+            if not abs(float(text)) * NS_PER_S < _STAMP_LIMIT_NS or is_rounded(column, text):
                 return None
             stamp_ns = round(Decimal(text.strip()) * NS_PER_S)
     except (ValueError, InvalidOperation):
         return None
     return stamp_ns if abs(stamp_ns) < _STAMP_LIMIT_NS else None
+
+
+def is_rounded(column: str, text: str) -> bool:
+    """Whether a time is written with an exponent that leaves whole nanoseconds or seconds out."""
+    try:
+        time = Decimal(text.strip().replace(",", "."))
+        if "e" not in text.lower() or not time.copy_abs() < _STAMP_LIMIT_NS:
+            return False
+    except InvalidOperation:
+        return False
+    return column == STAMPS[0] or time.as_tuple().exponent > 0  # type: ignore[operator]

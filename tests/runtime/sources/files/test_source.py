@@ -200,6 +200,9 @@ def test_columns_in_another_order_with_others_between(tmp_path: Path) -> None:
         ("2,3,4,5,6,x,8", r"imu\.csv: line 3, column 'gy': 'x' is not a number; correct"),
         ("2,3,4,5,6,7", r"line 3, column 'gz': '' is not a number"),
         ("2.5,3,4,5,6,7,8", r"column 't_ns': '2\.5' is not a whole number of nanoseconds"),
+        ("1.40364E+18,3,4,5,6,7,8", r"'t_ns': '1\.40364E\+18' has lost its last digits, as in a s"),
+        ('"1,40364E+18",3,4,5,6,7,8', r"'1,40364E\+18' has lost its last digits, as in a spread"),
+        ('2,"9,81",4,5,6,7,8', r"column 'ax': '9,81' is not a number; write it with '\.'; corr"),
         ("99999999999999999999,3,4,5,6,7,8", r"column 't_ns': '9+' is not a whole number"),
         ("2,\xff,4,5,6,7,8", r"line 3, column 'ax': '.*xff' is not a number"),
         ("2," + 200_000 * "3", r"line 3 is no line of a table \(field larger than field limit"),
@@ -227,6 +230,48 @@ def read_mapped(source: Source) -> None:
 
 def table(names: str, rows: list[list[Any]]) -> pa.Table:
     return pa.table(dict(zip(names.split(","), map(list, zip(*rows, strict=True)), strict=True)))
+
+
+EUROC = (
+    "#timestamp [ns]", *(f"w_RS_S_{axis} [rad s^-1]" for axis in "xyz"),
+    *(f"a_RS_S_{axis} [m s^-2]" for axis in "xyz"),
+)  # fmt: skip
+
+
+def test_what_a_spreadsheet_adds_without_loss_is_read(tmp_path: Path) -> None:
+    lines = [EUROC, ("1403636579758555392", *"123456")]
+    quoted = "".join(",".join(f'"{cell}"' for cell in line) + "\r\n" for line in lines)
+    (tmp_path / "imu.csv").write_bytes(b"\xef\xbb\xbf" + quoted.encode())
+    (block,) = read_all(open_source(tmp_path / "imu.csv"))
+    assert isinstance(block, SampleBlock)
+    assert block.stamps_ns.tolist() == [1403636579758555392]
+    assert block.values.tolist() == [[4, 5, 6, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(("separator", "told"), [(";", "';'"), ("\t", "tabs")])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_other_separators_are_named(tmp_path: Path, separator: str, told: str, quote: str) -> None:
+    header = separator.join(f"{quote}{name}{quote}" for name in EUROC)
+    (tmp_path / "imu.csv").write_text(header + "\n1,40364E+18;1,0;0;0;0;9,81;0\n")
+    source = open_source(tmp_path / "imu.csv")
+    with pytest.raises(InputError, match=f"line 1 has {told} between its cells, expected ','; w"):
+        map_streams(source.streams(), set(Modality), {})
+
+
+@pytest.mark.parametrize("stamp", ["1.40364E+09", "1e3"])
+def test_seconds_that_were_rounded_are_refused(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "imu.csv"
+    path.write_text(HEADER.replace("t_ns", "t_s") + f"{stamp},1,2,3,4,5,6\n")
+    with pytest.raises(InputError, match=r"column 't_s': .* has lost its last digits"):
+        read_all(open_source(path))
+
+
+def test_seconds_with_an_exponent_and_every_digit_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "imu.csv"
+    path.write_text(HEADER.replace("t_ns", "t_s") + "1.403636579758555392e+09,1,2,3,4,5,6\n")
+    (block,) = read_all(open_source(path))
+    assert isinstance(block, SampleBlock)
+    assert block.stamps_ns.tolist() == [1403636579758555392]
 
 
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
