@@ -8,6 +8,7 @@ Exit codes: 0 done, or ended by a signal; 1 failed; 2 bad usage or input.
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rclpy.node import Node
+
+
+_AGAIN_S = 0.01
+"""How soon what was raised in vain is raised again."""
 
 
 class Ending:
@@ -36,7 +41,7 @@ class Ending:
         self._numbers = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._numbers.append(signal.SIGHUP)
-        for number in self._numbers:
+        for number in (*self._numbers, signal.SIGALRM):
             signal.signal(number, self._hear)
 
     @contextmanager
@@ -46,18 +51,28 @@ class Ending:
         For what may take long and leaves nothing behind: elsewhere a signal is only noted, since
         what it breaks off might be the release of something.
         """
-        self._interrupts = True
+        usual = sys.unraisablehook
+        sys.unraisablehook = lambda lost: self._again(lost) or usual(lost)
         try:
-            if self.asked:
-                raise Interrupted
+            self._interrupts = True
+            self._check()
             yield
+        except Exception:
+            self._check()  # what was broken off may say so in its own words
+            raise
         finally:
             self._interrupts = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            sys.unraisablehook = usual
 
     def close(self) -> None:
         """Hear nothing more: what is left to do is to end."""
         for number in self._numbers:
             signal.signal(number, signal.SIG_IGN)
+
+    def _check(self) -> None:
+        if self.asked:
+            raise Interrupted from None
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -65,6 +80,14 @@ class Ending:
         if self._interrupts:
             self._interrupts = False
             raise Interrupted
+
+    def _again(self, lost: sys.UnraisableHookArgs) -> bool:
+        """Raise it again soon if it was raised where that is in vain, as in what C code calls."""
+        again = isinstance(lost.exc_value, Interrupted)
+        if again:
+            self._interrupts = True
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        return again
 
 
 def run(program: Callable[[Ending], int]) -> int:

@@ -25,6 +25,8 @@ PROGRAMS = {
 IMPORTING = """
 import atexit, importlib, signal, sys
 
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, signal.SIG_DFL)  # in the background some are ignored
 number, name = int(sys.argv.pop(1)), sys.argv.pop(1)
 
 class Finder:
