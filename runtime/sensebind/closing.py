@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that are closed, as context managers."""
+"""Things that are closed, as context managers; threads that end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from threading import Thread
     from types import TracebackType
 
     from typing_extensions import Self
@@ -29,3 +30,10 @@ class Closing(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def has_ended(thread: Thread, timeout_s: float) -> bool:
+    """Wait for a thread; whether it has ended, or never began since that was interrupted."""
+    if thread.ident is not None:
+        thread.join(timeout_s)
+    return not thread.is_alive()

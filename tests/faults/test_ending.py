@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from itertools import chain, repeat
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +15,10 @@ import pytest
 from sensebind import Pipeline, PipelineConfig, StreamConfig, cli
 from sensebind.clock import SystemClock
 from sensebind.flow import run
+from sensebind.flow.feeding import LiveFeed
+from sensebind.flow.inference import Inference
 from sensebind.flow.signals import stopping_on_signals
+from sensebind.flow.worker import Worker
 from sensebind.sinks.parquet import ParquetSink
 from sensebind.types import Modality
 from tests.support import bags
@@ -112,6 +115,32 @@ def test_a_run_that_is_to_end_before_it_has_begun_ends(bundle: Bundle, *, before
         again = endless([])
         assert next(pipeline.run(again)).stream == "imu"
     assert ended_by == ["the stop"]
+
+
+@pytest.mark.parametrize("begun", [Inference, Worker, LiveFeed])
+def test_a_run_may_be_interrupted_while_it_begins(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, begun: type
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt("now")
+
+    begin = Thread.start
+
+    def start(self: Thread) -> None:
+        begin(self)
+        if self.name == "preprocessing":
+            raise KeyboardInterrupt("now")
+
+    if begun is Worker:
+        monkeypatch.setattr(Thread, "start", start)
+    else:
+        monkeypatch.setattr(begun, "start", interrupt)
+    with (
+        Pipeline(bundle, PipelineConfig(streams=KEEP)) as pipeline,
+        pytest.raises(KeyboardInterrupt, match="now"),
+    ):
+        next(pipeline.run(endless([])))
+    check_balance(pipeline)
 
 
 def test_others_may_ask_a_pipeline_at_the_moment_its_run_ends(

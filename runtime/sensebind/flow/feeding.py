@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sensebind.closing import has_ended
 from sensebind.errors import InputError
 from sensebind.flow.backoff import Backoff
 from sensebind.flow.incidents import told
@@ -106,8 +107,7 @@ class Reader:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; whether it has ended."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return has_ended(self._thread, timeout_s)
 
     def _run(self) -> None:
         try:
@@ -180,8 +180,7 @@ class LiveFeed:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread; whether it has ended."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return has_ended(self._thread, timeout_s)
 
     def _run(self) -> None:
         """The thread: start the source, wait until it is over, and begin again."""

@@ -9,6 +9,7 @@ from itertools import takewhile
 from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING
 
+from sensebind.closing import has_ended
 from sensebind.errors import BackendError, InputError
 from sensebind.flow.incidents import told
 from sensebind.flow.messages import Encoded, End
@@ -123,15 +124,13 @@ class Inference:
         with self._changed:
             self._drop(self._queue)
             self._changed.notify_all()
+        has_ended(self._watch, timeout_s)  # first, as it may be about to replace the other one
         thread = self._thread
-        if thread is not None:
-            thread.join(timeout_s)
-        if self._watch.ident is not None:
-            self._watch.join()
+        ended = thread is None or has_ended(thread, timeout_s)
         with self._changed:
             self._generation += 1
             self._drop(self._batch)
-        return thread is None or not thread.is_alive()
+        return ended
 
     def _drop(self, passages: deque[Passage] | list[Passage]) -> None:
         for passage in passages:

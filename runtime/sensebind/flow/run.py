@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
-from sensebind.closing import Closing
+from sensebind.closing import Closing, has_ended
 from sensebind.flow.engines import Engines
 from sensebind.flow.feeding import LiveFeed, Reader, clocked
 from sensebind.flow.incidents import told
@@ -183,13 +183,12 @@ class Run(Closing):
         """End all threads now, and count what was on its way as lost."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer.join()
+            has_ended(self._timer, CLOSE_S)
         self._stop_feeds()
         ended = [feed.join(CLOSE_S) for feed in self._feeds if self._worker is not None]
         if self._worker is not None and self._thread is not None:
             self._worker.stop()
-            self._thread.join(CLOSE_S)
-            ended.append(not self._thread.is_alive())
+            ended.append(has_ended(self._thread, CLOSE_S))
             if ended[-1]:
                 self._worker.settle()
             self._worker = None
