@@ -5,12 +5,15 @@ Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 interrupted, 143 termina
 `SENSEBIND_DEBUG=1` shows the traceback behind an error.
 """
 
+import atexit
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -71,7 +74,22 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup or of a background job
             signal.signal(number, interrupt)
     code = run(sys.argv[1:])
-    sys.exit(128 + received[0] if received else code)
+    _leave(128 + received[0] if received else code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit; at once where a thread was left behind.
+
+    One that comes back from a library while Python is taken apart is ended in there, which aborts
+    the program: "terminate called without an active exception".
+    """
+    if threading.active_count() > 1:
+        atexit._run_exitfuncs()  # noqa: SLF001 - os._exit leaves them out
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

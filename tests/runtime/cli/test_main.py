@@ -61,6 +61,25 @@ cli.main()
 """
 
 
+# A thread that does not end, as of an engine that hangs or after a second Ctrl-C.
+LEFT_BEHIND = """
+import atexit, os, sys, threading
+from sensebind import cli
+
+class Held:
+    def __del__(self):
+        os.write(2, b"Python was taken apart, ")
+
+held, rest = Held(), threading.Event()
+atexit.register(os.write, 2, b"exit functions ran")
+left = threading.Thread(target=rest.wait, daemon=True)
+if sys.argv.pop() == "left":
+    left.start()
+cli._COMMANDS["warmup"] = lambda: print("done")
+cli.main()
+"""
+
+
 def sensebind(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "sensebind", *map(str, arguments)]
 
@@ -162,6 +181,19 @@ def test_the_exit_code_names_the_signal_wherever_it_came(number: int, tmp_path: 
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (128 + number, "error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("threads", "told"),
+    [("left", "exit functions ran"), ("none", "exit functions ranPython was taken apart, ")],
+)
+def test_python_is_not_taken_apart_under_a_thread(tmp_path: Path, threads: str, told: str) -> None:
+    (tmp_path / "program.py").write_text(LEFT_BEHIND)
+    done = subprocess.run(
+        [sys.executable, "-m", "program", "warmup", threads],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", told)
 
 
 def test_a_log_on_a_full_disk_changes_nothing() -> None:
