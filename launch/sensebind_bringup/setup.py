@@ -29,6 +29,6 @@ setup(
     ],
     zip_safe=False,
     entry_points={
-        "console_scripts": ["sensebind_bringup = sensebind_bringup.supervisor:main"],
+        "console_scripts": ["sensebind_bringup = sensebind_bringup.supervisor:program"],
     },
 )

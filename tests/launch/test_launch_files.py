@@ -154,9 +154,11 @@ def test_a_replay_plays_when_the_node_is_active_and_ends_when_all_is_encoded() -
     [active] = [h for h in handlers if getattr(h, "goal_state", "") == "active"]
     [player] = active.entities
     assert player.arguments[:3] == ["-m", "sensebind_ros.player", "/"]
-    [ended] = [h for h in handlers if type(h).__name__ == "OnProcessExit"]
+    ended, gone = (h for h in handlers if type(h).__name__ == "OnProcessExit")
     assert ended.target_action is player
     assert transitions(ended.on_exit) == [DEACTIVATE]
+    assert gone.target_action is node, "which cannot be deactivated any more"
+    assert [type(each.event).__name__ for each in gone.on_exit] == ["Shutdown"]
     [finished] = [h for h in handlers if getattr(h, "start_state", "") == "deactivating"]
     assert finished.target_lifecycle_node is node
     assert [type(each.event).__name__ for each in finished.entities] == ["Shutdown"]

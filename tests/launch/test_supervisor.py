@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +17,11 @@ from sensebind_bringup.plan import Plan, PlanError, Process
 from sensebind_bringup.supervisor import Supervisor, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import FrameType
+
+    TraceFunction = Callable[[FrameType, str, Any], Any]
 
 WAITS = """
 import signal, sys
@@ -24,6 +29,14 @@ signal.signal(signal.SIGINT, lambda *_: sys.exit(open({told!r}, "w").write("SIGI
 open({ready!r}, "w").close()  # a pipe: waits until somebody reads
 signal.pause()
 """
+
+
+@pytest.fixture(autouse=True)
+def none_is_ignored() -> Iterator[None]:
+    """SIGHUP is below nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -73,7 +86,7 @@ def test_a_process_that_ends_unasked_ends_the_run(
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> None:
     running = Supervisor(Plan(sys.executable, (waits(modules),)))
     before = signal.getsignal(number)
@@ -88,6 +101,54 @@ def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> No
     thread.join()
     assert (modules / "told").read_text() == "SIGINT"
     assert signal.getsignal(number) is before
+
+
+def test_signals_may_come_at_any_step(modules: Path) -> None:
+    """Also while the main thread holds a lock of the standard library's."""
+    running = Supervisor(Plan(sys.executable, (waits(modules),)))
+    lines = 0
+
+    def line(_: FrameType, event: str, __: object) -> TraceFunction:
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            signal.raise_signal(signal.SIGINT)
+        return line
+
+    def call(frame: FrameType, _: str, __: object) -> TraceFunction | None:
+        return line if frame.f_code.co_filename == threading.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        assert running.run() == 0
+    finally:
+        sys.settrace(before)
+    assert lines > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_run_ends_it(number: signal.Signals, modules: Path) -> None:
+    (modules / "program.py").write_text(f"""
+import signal, sys
+from sensebind_bringup import plans, supervisor
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+plan = plans.Bringup.plan
+
+def interrupted(*arguments):
+    signal.raise_signal({int(number)})
+    return plan(*arguments)
+
+plans.Bringup.plan = interrupted
+sys.argv[1:] = ["live", "autostart:=false", "python:=/no/python"]
+sys.exit(supervisor.program())
+""")
+    paths = os.pathsep.join(filter(None, [str(modules), *sys.path]))
+    done = subprocess.run(
+        [sys.executable, "-m", "program"],
+        env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_program_that_is_not_installed_is_told_before_anything_starts(modules: Path) -> None:

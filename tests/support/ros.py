@@ -99,8 +99,8 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
+        if self.popen.poll() is None:  # the test failed
+            self.popen.terminate()  # a supervisor that is killed leaves its nodes in the domain
             self.end()
 
     def ask(self, line: str = "") -> str:

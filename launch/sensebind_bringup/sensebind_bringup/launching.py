@@ -84,12 +84,16 @@ def _brought_up(node: Node, waiting: list[Node]) -> list[Action]:
 
 
 def _ends_run(node: Node, lifecycle: list[Node]) -> list[Action]:
-    """When a process has ended, let lifecycle nodes finish what they received; then end all."""
+    """When a process has ended, let lifecycle nodes finish what they received; then end all.
+
+    A lifecycle node that ended before cannot be asked to finish, so its end is that of all too.
+    """
     shutdown = EmitEvent(event=Shutdown(reason="the run is over"))
     finish = [_transition(each, Transition.TRANSITION_DEACTIVATE) for each in lifecycle]
     exit_handler = OnProcessExit(target_action=node, on_exit=finish or [shutdown])
     finished = [_when(each, "deactivating", "inactive", [shutdown]) for each in lifecycle]
-    return [RegisterEventHandler(exit_handler), *finished]
+    gone = [OnProcessExit(target_action=each, on_exit=[shutdown]) for each in lifecycle]
+    return [*map(RegisterEventHandler, (exit_handler, *gone)), *finished]
 
 
 def _when(node: Node, start: str, goal: str, entities: Sequence[Action]) -> RegisterEventHandler:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -13,7 +14,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 if TYPE_CHECKING:
-    from threading import Event
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -34,6 +35,8 @@ _FOREVER_S = float("inf")
 _PATIENCE_S = 5.0
 """After so long without an answer a node is asked again: DDS may lose the answer to a client that
 it has only just found."""
+_GRACE_S = 1.0
+"""How much later than that of its state a node's answer to a transition may come."""
 _LOOK_S = 0.2
 """How long is waited before it is asked again whether to go on waiting."""
 
@@ -49,13 +52,13 @@ class StoppedError(Exception):
 class Lifecycle:
     """A client of lifecycle nodes, with a ROS context of its own; for one thread."""
 
-    def __init__(self, stop: Event) -> None:
+    def __init__(self, stopped: Callable[[], bool]) -> None:
         """Join the ROS graph.
 
         Args:
-            stop: ends all waiting when it is set.
+            stopped: tells whether all waiting ends; it is asked often.
         """
-        self._stop = stop
+        self._stopped = stopped
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("sensebind_bringup", context=self._context)
@@ -108,32 +111,47 @@ class Lifecycle:
         until = time.monotonic() + longest_s
         request = ChangeState.Request(transition=Transition(id=transition))
         done, goal = _GOALS[transition]
-        while True:
-            answer = self._call(ChangeState, f"{node}/change_state", request, until)
-            if answer is None and self.state(node, until - time.monotonic()) == goal:
-                return
-            if answer is not None:
-                break
-        if not answer.success:
+        with self._client(ChangeState, f"{node}/change_state", until) as client:
+            while True:
+                future = client.call_async(request)
+                self._wait(future, _PATIENCE_S, until, node)
+                if not future.done():  # it is busy with the transition, or an answer was lost
+                    reached = self.state(node, until - time.monotonic()) == goal
+                    self._wait(future, _GRACE_S, until, node)
+                    if reached:
+                        return
+                if future.done():
+                    break
+        if not future.result().success:
             raise TransitionError(f"{node} could not be {done}; its log above says why")
 
     def _call(self, kind: Any, name: str, request: Any, until: float) -> Any:  # noqa: ANN401
         """The answer of a service of a generated class; None if it took long or was lost."""
+        with self._client(kind, name, until) as client:
+            future = client.call_async(request)
+            self._wait(future, _PATIENCE_S, until, name)
+            return future.result() if future.done() else None
+
+    @contextmanager
+    def _client(self, kind: Any, name: str, until: float) -> Iterator[Any]:  # noqa: ANN401
+        """A client of a service, once that is there."""
         client = self._node.create_client(kind, name)
         try:
             while not client.wait_for_service(_LOOK_S):
                 self._check(name, until)
-            future = client.call_async(request)
-            patience = time.monotonic() + _PATIENCE_S
-            while not future.done() and time.monotonic() < patience:
-                self._check(name, until)
-                self._executor.spin_until_future_complete(future, _LOOK_S)
-            return future.result() if future.done() else None
+            yield client
         finally:
             self._node.destroy_client(client)
 
+    def _wait(self, future: Any, patience_s: float, until: float, name: str) -> None:  # noqa: ANN401
+        """Wait for an answer for a while."""
+        patience = time.monotonic() + patience_s
+        while not future.done() and time.monotonic() < patience:
+            self._check(name, until)
+            self._executor.spin_until_future_complete(future, _LOOK_S)
+
     def _check(self, name: str, until: float) -> None:
-        if self._stop.is_set():
+        if self._stopped():
             raise StoppedError
         if time.monotonic() > until:
             raise TransitionError(f"{name} did not answer in time")

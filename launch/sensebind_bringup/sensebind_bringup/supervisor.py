@@ -12,8 +12,8 @@ import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from sensebind_bringup.arguments import parse
 from sensebind_bringup.plan import PlanError, command
@@ -27,20 +27,25 @@ if TYPE_CHECKING:
     from sensebind_bringup.plans import Bringup
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What a process is ended by: the second if it does not hear the first."""
 HEARING_S = 0.1
 """How late one may be heard: Python runs its handler only after a wait that it came just before."""
 STOP_S = 15.0
 """How long a process may take to end after SIGINT, and again after SIGTERM, before it is killed."""
 
 Message = tuple[str, str]
-"""What happened ("exited", "active", "failed", "signal"), and to which process or why."""
+"""What happened ("exited", "active", "failed"), and to which process or why."""
 
 
 class Supervisor:
     """Runs the processes of a plan until one of them ends the run, fails, or a signal comes."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, heard: list[int] | None = None) -> None:
         """Find the programs; nothing is started.
+
+        Args:
+            plan: what is run.
+            heard: gets the signals that come; the first ends the run, the second all waiting.
 
         Raises:
             PlanError: if a program is not installed, or rclpy if nodes are to be brought up.
@@ -59,7 +64,8 @@ class Supervisor:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._happened: SimpleQueue[Message] = SimpleQueue()
         self._active: list[Process] = []
-        self._stop = Event()
+        self._heard = [] if heard is None else heard
+        self._over = False
 
     def run(self) -> int:
         """Run the plan; the exit status: 0 if it ended as it should, else 1.
@@ -67,7 +73,7 @@ class Supervisor:
         Raises:
             PlanError: if a program cannot be started; the others were ended.
         """
-        with self._signals():
+        with hearing(self._heard):
             bringing_up = Thread(target=self._bring_up, name="lifecycle", daemon=True)
             try:
                 self._start_after("")
@@ -76,7 +82,7 @@ class Supervisor:
                 self._finish()
                 return status
             finally:
-                self._stop.set()
+                self._over = True
                 for name in reversed(list(self._running)):
                     self._end(name)
                 if bringing_up.is_alive():
@@ -84,13 +90,11 @@ class Supervisor:
 
     def _watch(self) -> int:
         """Start what waits for others, until the run is over."""
-        while True:
+        while not self._heard:
             try:
                 what, which = self._happened.get(timeout=HEARING_S)
             except Empty:
                 continue
-            if what == "signal":
-                return 0
             if what == "failed":
                 _tell(which)
                 return 1
@@ -98,11 +102,12 @@ class Supervisor:
                 _tell(f"{which} is active")
                 self._active += [each for each in self._plan.processes if each.name == which]
                 self._start_after(which)
-            elif (status := self._exited(which)) is not None:
-                return status
+            else:
+                return self._exited(which)
+        return 0
 
-    def _exited(self, name: str) -> int | None:
-        """The run's exit status if the end of this process ends it."""
+    def _exited(self, name: str) -> int:
+        """The run's exit status, which the end of this process ends."""
         process = next(each for each in self._plan.processes if each.name == name)
         code = self._running[name].returncode
         if code == 0 and process.ends_run:
@@ -112,7 +117,7 @@ class Supervisor:
 
     def _start_after(self, name: str) -> None:
         for process in self._plan.processes:
-            if process.after == name:
+            if process.after == name and not self._heard:
                 self._start(process)
 
     def _start(self, process: Process) -> None:
@@ -142,7 +147,7 @@ class Supervisor:
         from sensebind_bringup.lifecycle import Lifecycle, StoppedError, TransitionError
 
         try:
-            with Lifecycle(self._stop) as lifecycle:
+            with Lifecycle(self._stopped) as lifecycle:
                 for process in nodes:
                     lifecycle.bring_up(process.node)
                     self._happened.put(("active", process.name))
@@ -166,7 +171,7 @@ class Supervisor:
         )
 
         try:
-            with Lifecycle(self._stop) as lifecycle:
+            with Lifecycle(self._stopped) as lifecycle:
                 for process in left:
                     lifecycle.change(process.node, DEACTIVATE, STOP_S)
         except StoppedError:
@@ -188,27 +193,44 @@ class Supervisor:
         child.kill()
         child.wait()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Be told of signals while the plan runs; the second one ends all waiting for nodes."""
-        told: list[bool] = []
-
-        def tell(*_: object) -> None:
-            self._happened.put(("signal", ""))
-            if told:
-                self._stop.set()
-            told.append(True)
-
-        before = {number: signal.signal(number, tell) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _stopped(self) -> bool:
+        """Whether nobody waits for nodes any longer."""
+        return self._over or len(self._heard) > 1
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the plan that is named; the exit status: 2 for wrong arguments."""
+@contextmanager
+def hearing(heard: list[int]) -> Iterator[None]:
+    """Have signals that ask to end put into a list while the block runs."""
+    before = hear(heard)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def hear(heard: list[int]) -> dict[int, Any]:
+    """Have signals that ask to end put into a list from now on; the handlers there were.
+
+    Nothing else is done, as it is between any two steps of the main thread, which may hold any
+    lock. SIGHUP, of a terminal that was closed, does not reach the processes, which have sessions
+    of their own; where it is ignored, as below nohup, it stays so.
+    """
+    numbers = [*SIGNALS]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {
+        number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers
+    }
+
+
+def main(words: Sequence[str] | None = None, heard: list[int] | None = None) -> int:
+    """Run the plan that is named; the exit status: 2 for wrong arguments.
+
+    Args:
+        words: the plan's name and arguments; those of the command line if None.
+        heard: see `Supervisor`.
+    """
     name, *rest = [*(sys.argv[1:] if words is None else words), ""][:-1] or [""]
     bringup = BRINGUPS.get(name)
     if bringup is None:
@@ -218,10 +240,17 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.write(_arguments(bringup))
         return 0
     try:
-        return Supervisor(bringup.plan(parse(rest))).run()
+        return Supervisor(bringup.plan(parse(rest)), heard).run()
     except PlanError as error:
         _tell(str(error))
         return 2
+
+
+def program() -> int:
+    """Run the plan that the command line names, in a process that is there for nothing else."""
+    heard: list[int] = []
+    hear(heard)
+    return main(heard=heard)
 
 
 def _arguments(bringup: Bringup) -> str:
@@ -238,4 +267,4 @@ def _tell(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())
