@@ -64,16 +64,21 @@ _UsageProblem = cast(
 def main() -> None:
     """Run the command of `sys.argv` and exit with its code."""
     received: list[int] = []
+    code, leaving = INTERRUPTED, False
 
     def interrupt(number: int, _frame: object) -> None:
-        """Have what was begun removed."""
+        """Have what was begun removed; a second signal cuts that short, others have no effect."""
         received.append(number)
-        raise Interrupted
+        if len(received) <= 2 and not leaving:
+            raise Interrupted
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup or of a background job
-            signal.signal(number, interrupt)
-    code = run(sys.argv[1:])
+    with suppress(Interrupted):
+        with suppress(Interrupted):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup, a background job
+                    signal.signal(number, interrupt)
+            code = run(sys.argv[1:])
+        leaving = True
     _leave(128 + received[0] if received else code)
 
 

@@ -61,6 +61,27 @@ cli.main()
 """
 
 
+# Further signals come while the first is told of, and while the program leaves.
+AGAIN_AND_AGAIN = """
+import atexit, signal, sys
+from sensebind import cli
+from sensebind.cli import output
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+first, second, third = map(int, sys.argv[2:])
+del sys.argv[2:]
+tell = output.error
+
+def told_of(message):
+    tell(message)
+    signal.raise_signal(second)
+
+output.error = told_of
+atexit.register(signal.raise_signal, third)
+cli._COMMANDS["warmup"] = lambda: signal.raise_signal(first)
+cli.main()
+"""
+
 # A thread that does not end, as of an engine that hangs or after a second Ctrl-C.
 LEFT_BEHIND = """
 import atexit, os, sys, threading
@@ -181,6 +202,16 @@ def test_the_exit_code_names_the_signal_wherever_it_came(number: int, tmp_path: 
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (128 + number, "error: interrupted\n")
+
+
+def test_further_signals_are_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(AGAIN_AND_AGAIN)
+    numbers = [str(int(n)) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM)]
+    done = subprocess.run(
+        [sys.executable, "-m", "program", "warmup", *numbers],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "error: interrupted\n")
 
 
 @pytest.mark.parametrize(
