@@ -61,7 +61,7 @@ def embed_item(
         yield _still(bundle, item, _of_picture(bundle, item, focal_px, calibration))
     else:
         correction = Correction(calibration)
-        read = read_blocks(item.name, item.path)
+        read = read_blocks(item.name, item.path, item.modality)
         blocks = [cast("TimedBlock", correction.apply(block)) for block in read]
         timed = _TimedItem(bundle, item, blocks, calibration, warn)
         yield from timed.mean_of_clips() if clips else timed.all_windows()

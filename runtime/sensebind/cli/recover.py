@@ -23,11 +23,12 @@ def recover(
 ) -> None:
     """Complete what an interrupted live run was writing, from what is on the disk."""
     from sensebind.cli.report_text import counted
+    from sensebind.sinks import check_output
     from sensebind.sinks import recover as write_from_parts
     from sensebind.sinks.raw.recording_file import unfinished
 
     for path in outputs:
-        noun = "message" if unfinished(path).exists() else "embedding"
+        noun = "message" if unfinished(check_output(path)).exists() else "embedding"
         count = write_from_parts(path)
         if json:
             output.show_json({"out": str(path), f"{noun}s": count})

@@ -12,6 +12,7 @@ from sensebind.errors import InputError
 from sensebind.grid import NS_PER_S
 from sensebind.sources import open_source
 from sensebind.sources.base import StreamKind
+from sensebind.sources.files.source import FileSource
 from sensebind.types import Modality, SampleBlock, UniformBlock
 
 if TYPE_CHECKING:
@@ -22,17 +23,25 @@ if TYPE_CHECKING:
 _MODALITY_OF_KIND = {StreamKind.SAMPLES: Modality.IMU, StreamKind.UNIFORM: Modality.AUDIO}
 
 
-def read_blocks(name: str, path: Path) -> list[TimedBlock]:
+def read_blocks(name: str, path: Path, modality: Modality) -> list[TimedBlock]:
     """All blocks of a file, as those of the stream `name`.
 
     Raises:
-        InputError: if the file is damaged or holds nothing.
+        InputError: if the file is damaged, holds nothing, or something else than `modality`.
     """
     with open_source(path) as source:
-        (info,) = source.streams()
-        if info.kind not in _MODALITY_OF_KIND:
+        infos = source.streams()
+        if not isinstance(source, FileSource):  # whatever its name says
+            raise InputError(
+                f"{path} is a recording; encode it with: sensebind replay {path} --out FILE.parquet"
+            )
+        (info,) = infos
+        if info.kind is StreamKind.OTHER:
             raise InputError(info.note)
-        selected = {info.name: StreamConfig(modality=_MODALITY_OF_KIND[info.kind])}
+        found = _MODALITY_OF_KIND.get(info.kind, Modality.VISION)
+        if found is not modality:
+            raise InputError(f"{path} holds {found}, expected {modality}; give another file")
+        selected = {info.name: StreamConfig(modality=modality)}
         blocks: list[TimedBlock] = [
             replace(block, stream=name)
             for block in source.blocks(selected, "stamp")

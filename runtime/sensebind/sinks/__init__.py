@@ -46,7 +46,12 @@ def check_place(path: Path) -> Path:
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"
         raise InputError(f"cannot write {str(path)!r}: it is {kind}; choose another name")
-    folder = path.resolve().parent
+    try:
+        folder = path.resolve().parent
+    except RuntimeError:  # before Python 3.13
+        raise InputError(
+            f"cannot write {str(path)!r}: it is a link that leads back to itself; remove it"
+        ) from None
     if not folder.is_dir():
         raise InputError(
             f"cannot write {str(path)!r}: there is no folder {str(folder)!r}; "

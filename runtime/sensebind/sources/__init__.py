@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def open_source(
         return _open_one(paths[0], frame_rate_hz, time_range)
     if not paths:
         raise SourceError("no recording was given; name at least one file or folder")
-    named = [each.resolve() for each in paths]
+    named = [os.path.realpath(each) for each in paths]
     for number, each in enumerate(paths):
         if named[number] in named[:number]:
             raise SourceError(f"{each} is named twice; name each recording once")

@@ -39,18 +39,21 @@ def layout_of(path: Path) -> Layout:
     Raises:
         SourceError: if it is missing, empty, a Git LFS pointer or nothing that can be read.
     """
-    if not path.exists():
-        part = path.with_name(path.name + UNFINISHED_SUFFIX)
-        if part.exists():
-            raise SourceError(
-                f"{path}: this recording was not completed; complete what there is of it with: "
-                f"sensebind recover {path}"
-            )
-        raise SourceError(f"{path}: no such file or folder; {_EXPECTED}")
     try:
+        if not path.exists():
+            raise SourceError(_missing(path))
         return _layout_of_folder(path) if path.is_dir() else _layout_of_file(path)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check its rights") from None
+
+
+def _missing(path: Path) -> str:
+    if path.with_name(path.name + UNFINISHED_SUFFIX).exists():
+        return (
+            f"{path}: this recording was not completed; complete what there is of it with: "
+            f"sensebind recover {path}"
+        )
+    return f"{path}: no such file or folder; {_EXPECTED}"
 
 
 def bag_parts(folder: Path) -> list[Path]:

@@ -45,6 +45,12 @@ def test_the_output_appears_and_is_told(run: Run, tmp_path: Path) -> None:
     assert [open_records(path).count for path in paths] == [3, 1]
 
 
+def test_a_folder_is_no_output(run: Run) -> None:
+    ran = run("recover", "/")
+    assert ran.code == 2
+    assert "cannot write '/': its suffix '' is not a format we write" in ran.err
+
+
 def test_json_for_programs(run: Run, tmp_path: Path) -> None:
     path = interrupted(tmp_path / "a.jsonl", 2)
     assert json.loads(run("recover", path, "--json").out) == {"out": str(path), "embeddings": 2}

@@ -115,3 +115,17 @@ def test_bad_records(run: Run, records: Path, tmp_path: Path) -> None:
     assert "no .parquet file in this folder" in run("search", empty, "--text", "x").err
     missing = run("search", tmp_path / "none.parquet", "--text", "x")
     assert (missing.code, "not a readable Parquet file" in missing.err) == (2, True)
+
+
+def test_a_file_of_another_kind_is_no_query(
+    run: Run, records: Path, bundle_folder: Path, recording: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "imu.csv"
+    table.write_text("t_ns,ax,ay,az,gx,gy,gz\n0,0,0,0,0,0,0\n")
+    ran = run("search", records, "--audio", table, "--bundle", bundle_folder)
+    assert (ran.code, ran.out) == (2, "")
+    assert "imu.csv holds imu, expected audio; give another file" in ran.err
+    table.write_bytes(recording.read_bytes())
+    ran = run("search", records, "--audio", table, "--bundle", bundle_folder)
+    assert (ran.code, ran.out) == (2, "")
+    assert "imu.csv is a recording; encode it with: sensebind replay" in ran.err

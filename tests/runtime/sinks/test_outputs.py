@@ -56,6 +56,12 @@ def test_a_folder_is_not_an_output(tmp_path: Path) -> None:
         check_output(tmp_path / "out.parquet")
 
 
+def test_a_link_to_itself_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").symlink_to(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"cannot write '.*a\.parquet': it is a link that leads"):
+        check_output(tmp_path / "a.parquet")
+
+
 def test_a_device_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "out.jsonl")
     with pytest.raises(InputError, match="it is not a regular file"):

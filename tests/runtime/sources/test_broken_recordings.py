@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +16,6 @@ from sensebind.sources.bags import packed_file
 from sensebind.types import SampleBlock
 from tests.support import bags
 from tests.support.blocks import all_streams, read_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 START_NS = 1_700_000_000_000_000_000
 LFS_POINTER = (
@@ -32,6 +29,17 @@ ROWS = tuple(bags.imu("/imu", START_NS + k * 10_000_000, [k] * 6) for k in range
 def test_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match=rf"{name}: no such file or folder; expected a rosbag2"):
         open_source(tmp_path / name)
+
+
+def test_a_folder_that_may_not_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))  # never to the super-user
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(SourceError, match=r"a\.mcap: cannot be read \(Permission denied\); check"):
+        open_source(tmp_path / "a.mcap")
 
 
 @pytest.mark.parametrize("name", ["a.mcap", "a.db3", "a.bag"])
