@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_AGAIN_S = 0.05
+"""How soon what was raised in vain is raised again."""
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -68,18 +70,40 @@ def main() -> None:
 
     def interrupt(number: int, _frame: object) -> None:
         """Have what was begun removed; a second signal cuts that short, others have no effect."""
-        received.append(number)
+        if number != signal.SIGALRM:
+            received.append(number)
         if len(received) <= 2 and not leaving:
             raise Interrupted
 
+    def interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+        """No exception leaves what C calls, as Numba's compiler does: raise it behind that."""
+        if isinstance(lost.exc_value, Interrupted):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        else:
+            sys.__unraisablehook__(lost)
+
     with suppress(Interrupted):
         with suppress(Interrupted):
+            sys.unraisablehook = interrupt_again
+            signal.signal(signal.SIGALRM, interrupt)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup, a background job
                     signal.signal(number, interrupt)
-            code = run(sys.argv[1:])
+            code = _run_to_its_end(received)
         leaving = True
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    sys.unraisablehook = sys.__unraisablehook__
     _leave(128 + received[0] if received else code)
+
+
+def _run_to_its_end(received: Sequence[int]) -> int:
+    """Run the command; what comes of something that a signal cut short is no error of its own."""
+    try:
+        return run(sys.argv[1:])
+    except Exception:
+        if not received:
+            raise
+        return _fail("interrupted", INTERRUPTED)
 
 
 def _leave(code: int) -> NoReturn:
@@ -180,6 +204,8 @@ def _told(error: OSError) -> str:
     """What the system refused, of which file, and the fix."""
     from sensebind.sinks.atomic import reason_and_fix
 
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}; check its rights and those of its folders"
     return f"{error.filename or 'a file'}: {reason_and_fix(error)}"
 
 

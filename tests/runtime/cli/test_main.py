@@ -101,6 +101,26 @@ cli.main()
 """
 
 
+# A signal in a function that C calls, out of which no exception comes.
+IN_A_CALLBACK = """
+import ctypes, signal, sys
+from sensebind import cli
+
+how, number = sys.argv.pop(), int(sys.argv.pop())
+
+def work():
+    ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(number))()
+    if how == "failing":
+        raise RuntimeError("what was called did not do its part")
+    while True:
+        signal.pause()
+
+signal.signal(number, signal.SIG_DFL)
+cli._COMMANDS["warmup"] = work
+cli.main()
+"""
+
+
 def sensebind(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "sensebind", *map(str, arguments)]
 
@@ -152,6 +172,7 @@ def test_debug_shows_the_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     ("error", "told"),
     [
         (OSError(28, "No space", "/data/x"), "error: /data/x: No space left on device; free some"),
+        (PermissionError(13, "No", "x"), "error: x: No; check its rights and those of its folders"),
         (MemoryError(), "error: there is not enough memory; end other programs"),
     ],
 )
@@ -225,6 +246,15 @@ def test_python_is_not_taken_apart_under_a_thread(tmp_path: Path, threads: str, 
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", told)
+
+
+@pytest.mark.parametrize("how", ["failing", "waiting"])
+def test_a_signal_in_a_callback_is_not_lost(how: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CALLBACK, "warmup", str(int(signal.SIGTERM)), how],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "error: interrupted\n")
 
 
 def test_a_log_on_a_full_disk_changes_nothing() -> None:
