@@ -24,8 +24,11 @@ S = 1_000_000_000
 
 
 def values(bundle: Path, **more: object) -> dict[str, object]:
-    streams = {"streams": ["imu"], "imu.type": IMU, "imu.policy": "block"}
-    return {"bundle": str(bundle), **streams, **more}
+    found: dict[str, object] = {"bundle": str(bundle), "streams": ["imu"], "imu.type": IMU}
+    found["imu.policy"] = "block"
+    # Best effort may lose the end of a burst on a busy machine, and nobody can tell.
+    found["imu.reliability"] = "reliable"
+    return {**found, **more}
 
 
 def seconds_of_imu(begin_s: int, seconds: int) -> list[Message]:
@@ -129,9 +132,8 @@ def test_other_windows_while_it_runs(
 ) -> None:
     from sensebind_msgs.msg import Embedding
 
-    # Best effort may lose the end of a burst on a busy machine, and nobody can tell.
-    given = {"imu.hop_s": 0.5, "imu.reliability": "reliable"}
-    with NodeUnderTest(examiner, tmp_path, values(bundle_folder, **given)) as node:
+    given = values(bundle_folder, **{"imu.hop_s": 0.5})
+    with NodeUnderTest(examiner, tmp_path, given) as node:
         vectors = examiner.subscribe(Embedding, "/sensebind/embedding/imu")
         node.start()
         sender = Sender(examiner, "/imu", IMU).matched()
@@ -165,6 +167,27 @@ def test_other_windows_while_it_runs(
         assert node.set(imu__topic="/other") == ""
         assert node.change(ACTIVATE), node.errors
         Sender(examiner, "/other", IMU).matched()
+        assert node.interrupt() == 0, node.errors
+
+
+def test_a_change_that_is_refused_changes_nothing(
+    examiner: Examiner, bundle_folder: Path, tmp_path: Path
+) -> None:
+    given = values(bundle_folder, **{"streams": ["imu", "mic"], "mic.modality": "audio"})
+    with NodeUnderTest(examiner, tmp_path, given) as node:
+        assert "streams is [1], expected a list of texts" in node.set(streams=[1])
+        node.start()
+        before = node.until_status("node", lambda s: s.get("takes messages") == "yes")
+        assert "1 were given (only)" in node.set(imu__hop_s=0.1, prompts="only")
+        assert "hop" in node.set(mic__hop_s=0.123, prompts="hot, cold")
+        told = node.set(imu__hop_s=0.1, mic__format="mp3")
+        assert told.startswith("mic.format=mp3: expected one of")
+        assert node.set(imu__hop_s=None).startswith("imu.hop_s cannot be deleted; set it to ''")
+        examiner.statuses.clear()
+        after = node.until_status("node", lambda s: s.get("takes messages") == "yes")
+        assert (before["runs"], after["runs"]) == ("1", "1")
+        answer = service(examiner, node, "set_prompts", prompt_set="")
+        assert answer.message == "no prompt set ''; there are: none"
         assert node.interrupt() == 0, node.errors
 
 

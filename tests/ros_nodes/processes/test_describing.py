@@ -48,7 +48,9 @@ def test_joint_embeddings_and_changes(
     robot = tmp_path / "robot.toml"
     bundle = msgspec.json.encode(str(bundle_folder)).decode()
     robot.write_text(ROBOT.format(bundle=bundle))
-    with NodeUnderTest(examiner, tmp_path, {"config": str(robot), "temperature": 0.5}) as node:
+    given = {f"{name}.reliability": "reliable" for name in ("left", "right")}
+    given |= {"config": str(robot)}
+    with NodeUnderTest(examiner, tmp_path, {**given, "temperature": 0.5}) as node:
         of = {
             name: examiner.subscribe(Embedding, f"/sensebind/embedding/{name}")
             for name in ("left", "right", "joint")

@@ -135,6 +135,7 @@ def test_split_imu_packed_depth_and_heat(
         "depth.policy": "block", "depth.queue_s": 2.0,
         "heat.modality": "thermal", "heat.topic": HEAT, "heat.scale": 0.01, "heat.hop_s": 0.5,
         "heat.trigger": "grid", "heat.policy": "block", "heat.queue_s": 2.0,
+        **{f"{name}.reliability": "reliable" for name in NAMES},
     }  # fmt: skip
     with NodeUnderTest(examiner, tmp_path, values) as node:
         got = listened(examiner, *NAMES)
@@ -183,6 +184,7 @@ def test_what_it_records_replays_alike(
     values = {
         "bundle": str(bundle_folder), "streams": ["imu"], "imu.type": bags.IMU,
         "imu.policy": "block", "record": str(tmp_path / "kept"), "calibration": str(calibration),
+        "imu.reliability": "reliable",
     }  # fmt: skip
     with NodeUnderTest(examiner, tmp_path, values) as node:
         got = listened(examiner, "imu")

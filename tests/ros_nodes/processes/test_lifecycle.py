@@ -36,7 +36,10 @@ def started(
     /,
     **values: object,
 ) -> NodeUnderTest:
-    given = {"bundle": str(bundle), "streams": ["imu"], "imu.type": "sensor_msgs/msg/Imu"}
+    given = {
+        "bundle": str(bundle), "streams": ["imu"], "imu.type": "sensor_msgs/msg/Imu",
+        "imu.reliability": "reliable",
+    }  # fmt: skip
     return NodeUnderTest(examiner, folder, {**given, **values}, module=module)
 
 

@@ -40,6 +40,8 @@ def values(bundle: Path, *streams: str, **more: object) -> dict[str, object]:
         found[f"{name}.modality"] = "vision" if name == "camera" else name
         found[f"{name}.type"] = types[name]
         found[f"{name}.policy"] = "block"
+        # Best effort may lose the end of a burst on a busy machine, and nobody can tell.
+        found[f"{name}.reliability"] = "reliable"
     return {**found, **more}
 
 
@@ -114,7 +116,7 @@ def test_a_publisher_that_stops_and_comes_back(
 def test_a_publisher_that_offers_too_little(
     examiner: Examiner, bundle_folder: Path, tmp_path: Path
 ) -> None:
-    given = values(bundle_folder, "imu", **{"imu.reliability": "reliable"})
+    given = values(bundle_folder, "imu")
     with NodeUnderTest(examiner, tmp_path, given) as node:
         node.start()
         sender = Sender(examiner, "/imu", IMU, reliable=False)
@@ -141,7 +143,8 @@ def test_what_the_queue_has_no_room_for_is_counted(
     examiner: Examiner, bundle_folder: Path, tmp_path: Path
 ) -> None:
     """Published = received + not received, by the publisher's numbers."""
-    given = values(bundle_folder, "imu", **{"imu.queue_s": 0.001, "imu.message_rate_hz": 1000.0})
+    small = {"imu.queue_s": 0.001, "imu.message_rate_hz": 1000.0}
+    given = values(bundle_folder, "imu", **small, **{"imu.reliability": "best_effort"})
     with NodeUnderTest(examiner, tmp_path, given) as node:
         node.start()
         sender = Sender(examiner, "/imu", IMU, reliable=False).matched()
