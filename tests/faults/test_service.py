@@ -54,8 +54,8 @@ every_s = 0.1
 
 
 def robot(folder: Path, bundle: Path) -> Path:
-    """A robot.toml whose device is a recording of an IMU at 100 Hz."""
-    values = np.random.default_rng(0).normal(0, 1, (600, 6))
+    """A robot.toml whose device is a recording of an IMU at 100 Hz that no test outlasts."""
+    values = np.random.default_rng(0).normal(0, 1, (round(100 * PATIENCE_S), 6))
     messages = [
         bags.imu("/imu", 1_700_000_000_000_000_000 + i * 10_000_000, row.tolist())
         for i, row in enumerate(values)

@@ -17,6 +17,7 @@ from sensebind.backends import open_engine
 from sensebind.errors import InputError, SourceError
 from sensebind.robot.outputs import Outputs, finished_files
 from sensebind.robot.places import Places
+from sensebind.robot.progress import Progress
 from sensebind.robot.reading import read_robot_config
 from sensebind.robot.service import Service
 from tests.support.running import PATIENCE_S, ScriptedEngine
@@ -219,10 +220,17 @@ def test_a_port_that_is_taken_ends_it(write: Write, manager: Manager) -> None:
 def test_an_engine_that_hangs_is_not_vouched_for(
     write: Write, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    released = Event()
+    hangs, released = Event(), Event()
+    looks: list[bool] = []
+    check = Progress.check
+
+    def counting(self: Progress) -> bool:
+        looks.append(check(self))
+        return looks[-1]
 
     def before_run(number: int) -> None:
         if number == 8:
+            hangs.set()
             assert released.wait(PATIENCE_S)
 
     def scripted(backend: str, path: Path, *args: Any, **more: Any) -> Any:
@@ -230,16 +238,20 @@ def test_an_engine_that_hangs_is_not_vouched_for(
         return ScriptedEngine(engine, before_run) if path.stem == "imu" else engine
 
     monkeypatch.setattr(bundle_module, "open_engine", scripted)
+    monkeypatch.setattr(Progress, "check", counting)
     with running(write(text()), manager) as robot:
         robot.feed(BLOCKS[:60], 6)
         manager.until("WATCHDOG=1")
         robot.sources[0].feed(BLOCKS[60:])
-        manager.until("STATUS=nothing is encoded")
+        assert hangs.wait(PATIENCE_S)
+        # The first look may still see what came before, a third begins when the second was told.
+        seen = len(looks)
+        until(lambda: len(looks) >= seen + 3)
+        assert manager.heard()[-1].startswith("STATUS=nothing is encoded")
         assert robot.service.health().status == "stuck"
-        assert manager.heard() == []
         released.set()
         assert manager.until("STATUS=it gets on")[0] == "WATCHDOG=1"
-        assert robot.service.health().status == "running"
+        until(lambda: robot.service.health().status == "running")
     assert manager.heard()[-1] == "STOPPING=1"
 
 
