@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -142,13 +143,12 @@ class HealthEndpoint(Closing):
             state = staticmethod(health)
 
         try:
-            self._server = ThreadingHTTPServer((_ADDRESS, port), Handler)
+            self._server = _Server((_ADDRESS, port), Handler)
         except OSError as error:
             raise InputError(
                 f"health.port is {port}, which cannot be listened to at {_ADDRESS}: "
                 f"{error.strerror}; choose another port, or end the program that has it"
             ) from None
-        self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = Thread(
             target=self._server.serve_forever, name="health endpoint", daemon=True
@@ -160,6 +160,15 @@ class HealthEndpoint(Closing):
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base's
+        """Tell of an error, but not of a client that is gone before it has its answer."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

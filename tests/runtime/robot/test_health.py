@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from http.client import HTTPConnection
+from struct import pack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +16,7 @@ import pytest
 from sensebind.errors import InputError
 from sensebind.robot.config import HealthConfig
 from sensebind.robot.health import Health, HealthEndpoint, HealthFile, health_reports
+from tests.support.running import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +44,34 @@ def test_the_address_answers_with_the_state() -> None:
         assert (code, json.loads(content)["status"]) == (200, "running")
         code, content = ask(endpoint.port, "/health?pretty")
         assert (code, json.loads(content)["status"]) == (503, "stuck")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_of_a_client_that_is_gone_nothing_is_told(
+    capsys: pytest.CaptureFixture[str], *, fails: bool
+) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def health() -> Health:
+        asked.set()
+        assert gone.wait(PATIENCE_S)
+        if fails:
+            raise RuntimeError("a bug")
+        return WELL
+
+    before = set(threading.enumerate())
+    with HealthEndpoint(0, health) as endpoint:
+        client = socket.create_connection(("127.0.0.1", endpoint.port))
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        assert asked.wait(PATIENCE_S)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+        client.close()  # at once
+        answering = set(threading.enumerate()) - before
+        gone.set()
+    for thread in answering:
+        thread.join(PATIENCE_S)
+    told = capsys.readouterr().err
+    assert ("a bug" in told) == ("Traceback" in told) == fails
 
 
 @pytest.mark.parametrize(
