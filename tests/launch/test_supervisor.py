@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from sensebind_bringup import supervisor
 from sensebind_bringup.plan import Plan, PlanError, Process
 from sensebind_bringup.supervisor import Supervisor, main
+from tests.support.signals import handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +103,31 @@ def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> No
     thread.join()
     assert (modules / "told").read_text() == "SIGINT"
     assert signal.getsignal(number) is before
+
+
+def test_it_hears_though_another_signal_was_handled_for_long(modules: Path) -> None:
+    """Some waits of Python's have no end then, as if they had no timeout."""
+    running = Supervisor(Plan(sys.executable, (waits(modules),)))
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    handled = threading.Semaphore(0)
+
+    def handle() -> None:
+        handled.release()
+        time.sleep(2 * supervisor.HEARING_S)  # the system is busy
+
+    def send() -> None:
+        (modules / "ready").read_text()
+        for _ in range(3):
+            signal.pthread_kill(main_thread, signal.SIGALRM)
+            handled.acquire()
+        signal.raise_signal(signal.SIGTERM)  # in this thread: it does not end the main one's wait
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with handler(signal.SIGALRM, handle):
+        assert running.run() == 0
+    thread.join()
 
 
 def test_signals_may_come_at_any_step(modules: Path) -> None:

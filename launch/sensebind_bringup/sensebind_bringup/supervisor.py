@@ -9,9 +9,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from collections import deque
 from contextlib import contextmanager
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """What a process is ended by: the second if it does not hear the first."""
 HEARING_S = 0.1
-"""How late one may be heard: Python runs its handler only after a wait that it came just before."""
+"""How late signals, and what else happens, may be heard. Nothing is waited for without an end, as
+Python runs the handler of a signal only after a wait that it came just before, and not by
+SimpleQueue.get, which waits for ever once a signal was handled for longer than its timeout."""
 STOP_S = 15.0
 """How long a process may take to end after SIGINT, and again after SIGTERM, before it is killed."""
 
@@ -62,7 +65,7 @@ class Supervisor:
         }
         self._environment = environment_of(plan)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._happened: SimpleQueue[Message] = SimpleQueue()
+        self._happened: deque[Message] = deque()
         self._active: list[Process] = []
         self._heard = [] if heard is None else heard
         self._over = False
@@ -91,10 +94,10 @@ class Supervisor:
     def _watch(self) -> int:
         """Start what waits for others, until the run is over."""
         while not self._heard:
-            try:
-                what, which = self._happened.get(timeout=HEARING_S)
-            except Empty:
+            if not self._happened:
+                time.sleep(HEARING_S)
                 continue
+            what, which = self._happened.popleft()
             if what == "failed":
                 _tell(which)
                 return 1
@@ -135,7 +138,7 @@ class Supervisor:
 
         def wait() -> None:
             child.wait()
-            self._happened.put(("exited", process.name))
+            self._happened.append(("exited", process.name))
 
         Thread(target=wait, name=f"waits for {process.name}", daemon=True).start()
 
@@ -150,13 +153,13 @@ class Supervisor:
             with Lifecycle(self._stopped) as lifecycle:
                 for process in nodes:
                     lifecycle.bring_up(process.node)
-                    self._happened.put(("active", process.name))
+                    self._happened.append(("active", process.name))
         except StoppedError:
             pass
         except TransitionError as error:
-            self._happened.put(("failed", str(error)))
+            self._happened.append(("failed", str(error)))
         except Exception as error:  # noqa: BLE001 - in this thread nobody else would hear of it
-            self._happened.put(("failed", f"nodes cannot be brought up: {error!r}"))
+            self._happened.append(("failed", f"nodes cannot be brought up: {error!r}"))
 
     def _finish(self) -> None:
         """Let active nodes encode and publish what they have received."""
