@@ -18,8 +18,9 @@ _NS_PER_MS = 1e6
 def clock_card(stream: str, section: ClockSection) -> str:
     """Offset and drift of a stream's clock against another's."""
     offset_ms, half_ms = (n / _NS_PER_MS for n in (section.offset_ns, section.offset_interval_ns))
-    drift = "none was told"
+    drift, drifts = "none was told", ""
     if section.drift_interval_ppm:
+        drifts = ", which drifts"
         drift = f"{section.drift_ppm:+.3g} ± {section.drift_interval_ppm:.2g} ppm (95 %)"
     stood_on = f"{section.matched} parts of the recording"
     if section.by == "content":
@@ -30,7 +31,7 @@ def clock_card(stream: str, section: ClockSection) -> str:
             f"{section.rival:.0%} of them"
         )
     return "\n".join([
-        f"{stream}: stamps by the clock of {section.reference} = stamp + offset, which drifts",
+        f"{stream}: stamps by the clock of {section.reference} = stamp + offset{drifts}",
         f"from {origin(section.provenance)}, by {section.by}",
         f"  offset    {offset_ms:+.3f} ± {half_ms:.3f} ms (95 %) at {_instant(section)}",
         f"  drift     {drift}",

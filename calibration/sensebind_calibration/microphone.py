@@ -79,9 +79,9 @@ def doubts(section: MicrophoneSection) -> Iterator[str]:
     """Sentences on what the user should know about the numbers."""
     if section.rate_ppm_interval is None:
         yield (
-            "the true rate is not known: the recording is shorter than 10 s or carries no stamps "
-            "of a reference clock (a sound file has none); use --mic, or a recording of "
-            "'sensebind live --record'"
+            "the true rate is not known: the recording is shorter than 10 s or its stamps are not "
+            "of a reference clock (a sound file has none, others were counted from the samples); "
+            "use --mic, or a recording of 'sensebind live --record'"
         )
     elif min(abs(end) for end in section.rate_ppm_interval) > _UNUSUAL_PPM:
         yield (

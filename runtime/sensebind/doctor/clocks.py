@@ -36,7 +36,7 @@ def system_clock() -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            "clock", "ok", "no service tells whether the computer's clock is synchronised"
+            "clock", "note", "no service tells whether the computer's clock is synchronised"
         )
 
 

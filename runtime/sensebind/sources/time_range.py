@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sensebind.sources.base import SourceReport
 
 _LONGEST_RECORDING_S = 1e8  # three years; larger numbers are seconds since 1970
+_NS_PER_MS = 1_000_000
 _FRACTION = re.compile(r"(?<=\d:\d\d)[.,](\d+)")
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 
@@ -33,8 +34,9 @@ class Instant:
     absolute: bool
 
     def at(self, begin_ns: int) -> int:
-        """The instant in ns since 1970, of a recording that begins then."""
-        return self.ns if self.absolute else begin_ns + self.ns
+        """The instant in ns since 1970, of a recording that begins then, or the next there is."""
+        instant_ns = self.ns if self.absolute else begin_ns + self.ns
+        return min(max(instant_ns, EARLIEST_NS), LATEST_NS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,9 @@ def parse_instant(text: str) -> Instant:
 
 def _shown(instant_ns: int, span: Span) -> str:
     """An instant as seconds after the begin and, where it is a date, as that."""
-    seconds = f"{(instant_ns - span.begin_ns) / NS_PER_S:g} s"
+    seconds = f"{(instant_ns - span.begin_ns) / NS_PER_S:.3f} s"
     if not _LONGEST_RECORDING_S < instant_ns / NS_PER_S < 253_402_300_799:  # the year 9999
         return seconds
     moment = datetime.fromtimestamp(instant_ns // NS_PER_S, timezone.utc)
-    return f"{seconds} ({moment:%Y-%m-%dT%H:%M:%S}Z)"
+    milliseconds = instant_ns % NS_PER_S // _NS_PER_MS
+    return f"{seconds} ({moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z)"

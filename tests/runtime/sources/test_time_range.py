@@ -65,6 +65,13 @@ def test_texts_that_are_no_instant(text: str) -> None:
 
 
 @pytest.mark.parametrize("layout", FORMATS)
+def test_times_that_no_recording_has_leave_nothing_out(tmp_path: Path, layout: str) -> None:
+    path = FORMATS[layout](tmp_path, ROWS)
+    limits = time_range("0001-01-01", "9999-12-31")
+    assert numbers(open_source(path, time_range=limits)) == list(range(1000))
+
+
+@pytest.mark.parametrize("layout", FORMATS)
 @pytest.mark.parametrize("limits", [("2.5", "4"), (None, "0.01"), ("9.985", None)])
 def test_every_format_gives_what_was_received_in_the_range(
     tmp_path: Path, layout: str, limits: tuple[str | None, str | None]
@@ -83,7 +90,7 @@ def test_absolute_times_mean_the_same(tmp_path: Path) -> None:
     source = open_source(path, time_range=limits)
     assert numbers(source) == [200, 201, 202, 203, 204]
     assert source.report.notes == [
-        "read from 2 s (2023-11-14T22:13:22Z) to 2.05 s (2023-11-14T22:13:22Z)"
+        "read from 2.000 s (2023-11-14T22:13:22.000Z) to 2.050 s (2023-11-14T22:13:22.050Z)"
     ]
 
 
@@ -115,8 +122,11 @@ def test_chunks_outside_of_the_range_are_not_read(
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (("4", "2"), r"begins at 4 s .* and ends at 2 s .*; expected an end after the begin"),
-        (("60", None), r"nothing was recorded in the time range; the recording goes from 0 s"),
+        (
+            ("4", "2"),
+            r"begins at 4.000 s .* and ends at 2.000 s .*; expected an end after the begin",
+        ),
+        (("60", None), r"nothing was recorded in the time range; the recording goes from 0.000 s"),
         ((None, "2001-01-01"), r"nothing was recorded in the time range"),
     ],
 )

@@ -54,6 +54,8 @@ def read_credits(cache: Path) -> dict[str, Credit]:
             neither CC0 nor CC BY.
     """
     folder = cache / FOLDER
+    if not folder.is_dir():
+        raise SourceError(f"there is no folder {str(folder)!r}; put ESC-10 there: {SOURCE}")
     texts = [(folder / name).read_text("utf-8") for name in _FILES if (folder / name).is_file()]
     found = [match for text in texts for match in _LINE.finditer(text)]
     if not found:

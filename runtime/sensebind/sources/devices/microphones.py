@@ -47,7 +47,7 @@ def portaudio() -> ModuleType:
     try:
         import sounddevice
     except ImportError as error:
-        raise MissingExtraError("The microphone", "audio") from error
+        raise MissingExtraError("a microphone", "audio") from error
     except OSError as error:  # the package is there, the library is not
         raise SourceError(
             f"the microphone needs PortAudio: {error}; install it with: "

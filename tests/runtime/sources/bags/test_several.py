@@ -75,7 +75,7 @@ def test_a_time_range_counts_from_the_first_recording(parts: list[Path]) -> None
     source = open_source(parts, time_range=time_range("4.8", "5.25"))
     assert numbers(source) == [48, 49, 50, 51, 52]
     assert source.report.notes == [
-        "read from 4.8 s (2023-11-14T22:13:24Z) to 5.25 s (2023-11-14T22:13:25Z)"
+        "read from 4.800 s (2023-11-14T22:13:24.800Z) to 5.250 s (2023-11-14T22:13:25.250Z)"
     ]
 
 
