@@ -254,7 +254,7 @@ def test_bad_specs_are_named() -> None:
         depth_features(ROOM, with_(METRIC, range_m=(2.0, 1.0)))
     with pytest.raises(InputError, match=r"short side to 8 pixels and then crops 12"):
         DepthPreprocessor(with_(METRIC, resize_to=8))
-    with pytest.raises(InputError, match=r"need the camera's focal length.* focal=PIXELS"):
+    with pytest.raises(InputError, match=r"need the camera's focal length.*,focal=PIXELS"):
         depth_features(ROOM, with_(DISPARITY, focal_px=None))
 
 
