@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WAITS = """
 import signal, sys
-signal.signal(signal.SIGINT, lambda *_: sys.exit(open({told!r}, "w").write("SIGINT") and 0))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(open({told!r}, "w").write("SIGTERM") and 0))
 open({ready!r}, "w").close()  # a pipe: waits until somebody reads
 signal.pause()
 """
@@ -50,7 +50,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def waits(folder: Path) -> Process:
-    """A process that ends when it is interrupted, and tells so."""
+    """A process that ends when it is terminated, and tells so."""
     told, ready = str(folder / "told"), str(folder / "ready")
     (folder / "waits.py").write_text(WAITS.format(told=told, ready=ready))
     return Process("waits", module="waits")
@@ -63,10 +63,10 @@ def ends(folder: Path, text: str, *, ends_run: bool = True) -> Process:
     return Process("ends", module="ends", ends_run=ends_run)
 
 
-def test_the_rest_is_interrupted_when_the_run_is_over(modules: Path) -> None:
+def test_the_rest_is_terminated_when_the_run_is_over(modules: Path) -> None:
     plan = Plan(sys.executable, (waits(modules), ends(modules, "")))
     assert Supervisor(plan).run() == 0
-    assert (modules / "told").read_text() == "SIGINT"
+    assert (modules / "told").read_text() == "SIGTERM"
 
 
 def test_variables_of_the_plan_reach_the_processes(modules: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_process_that_ends_unasked_ends_the_run(
 ) -> None:
     plan = Plan(sys.executable, (waits(modules), ends(modules, text, ends_run=ends_run)))
     assert Supervisor(plan).run() == 1
-    assert (modules / "told").read_text() == "SIGINT"
+    assert (modules / "told").read_text() == "SIGTERM"
     assert (
         f"ends ended with status {3 if text else 0}, the rest is stopped" in capfd.readouterr().err
     )
@@ -101,7 +101,7 @@ def test_a_signal_ends_all_in_order(modules: Path, number: signal.Signals) -> No
     thread.start()
     assert running.run() == 0
     thread.join()
-    assert (modules / "told").read_text() == "SIGINT"
+    assert (modules / "told").read_text() == "SIGTERM"
     assert signal.getsignal(number) is before
 
 

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from sensebind_bringup.plan import Plan, Process
     from sensebind_bringup.plans import Bringup
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What a process is ended by: the second if it does not hear the first."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""What a process is ended by: the second if it does not hear the first. Our programs and those of
+rclcpp take them alike; a Python that only begins ends by SIGTERM without a traceback."""
 HEARING_S = 0.1
 """How late signals, and what else happens, may be heard. Nothing is waited for without an end, as
 Python runs the handler of a signal only after a wait that it came just before, and not by
 SimpleQueue.get, which waits for ever once a signal was handled for longer than its timeout."""
 STOP_S = 15.0
-"""How long a process may take to end after SIGINT, and again after SIGTERM, before it is killed."""
+"""How long a process may take to end after each of them, before it is killed."""
 
 Message = tuple[str, str]
 """What happened ("exited", "active", "failed"), and to which process or why."""
