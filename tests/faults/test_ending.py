@@ -14,7 +14,6 @@ import pytest
 
 from sensebind import Pipeline, PipelineConfig, StreamConfig, cli
 from sensebind.clock import SystemClock
-from sensebind.flow import run
 from sensebind.flow.feeding import LiveFeed
 from sensebind.flow.inference import Inference
 from sensebind.flow.signals import stopping_on_signals
@@ -199,7 +198,8 @@ def test_a_run_that_cannot_be_drained_in_time_ends_nevertheless(
 ) -> None:
     held = Event()
     encoder = bundle.encoder("imu")
-    monkeypatch.setattr(run, "CLOSE_S", 0.05)
+    close = Inference.close
+    monkeypatch.setattr(Inference, "close", lambda self, _timeout_s: close(self, 0.05))
 
     def hold(_run: int) -> None:
         pipeline.stop()

@@ -12,6 +12,7 @@ import pytest
 
 from sensebind import Pipeline, PipelineConfig, StreamConfig
 from sensebind.errors import SourceError
+from sensebind.flow.feeding import LiveFeed
 from sensebind.stream_path import StreamPath
 from sensebind.types import Frame, FrameBlock, Modality, SampleBlock
 from tests.support.playing import BlockSource
@@ -92,13 +93,21 @@ def test_a_source_that_fails_goes_on_after_it_was_opened_again(bundle: Bundle) -
 
 def test_a_source_that_falls_silent_is_opened_again(bundle: Bundle) -> None:
     blocks = imu_blocks(400)
-    source: ScriptedSource
+
+    class Source(ScriptedSource):
+        def stop(self) -> None:
+            """A machine that is slow takes nobody for silent again."""
+            super().stop()
+            assert pipeline._run is not None
+            (feed,) = pipeline._run._feeds
+            assert isinstance(feed, LiveFeed)
+            feed._silence_s = PATIENCE_S
 
     def silent(deliver: Deliver) -> None:
         deliver(blocks[0])
         source.stopped.wait(PATIENCE_S)
 
-    source = ScriptedSource("dev", [IMU], silent, deliver_all(blocks[1:]))
+    source = Source("dev", [IMU], silent, deliver_all(blocks[1:]))
     with Pipeline(bundle, keeping("imu", source_timeout_s=0.02)) as pipeline:
         found = vectors(list(pipeline.run(source)))
     assert found == expected(bundle, blocks)

@@ -7,9 +7,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from sensebind.errors import SinkError
-from sensebind.flow import publishing
 from sensebind.flow.incidents import Incident, Incidents
-from sensebind.flow.publishing import Publishing
+from sensebind.flow.publishing import Publishing, SinkThread
 from tests.support.records import record
 from tests.support.running import PATIENCE_S
 from tests.support.service import until
@@ -90,7 +89,12 @@ def test_a_sink_that_keeps_failing_is_given_up() -> None:
 def test_a_sink_that_hangs_loses_the_oldest_and_is_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publishing, "_CLOSE_S", 0.01)
+    join = SinkThread.join
+
+    def join_soon(self: SinkThread, timeout_s: float) -> None:
+        join(self, 0.01 if self.name == "hanging" else timeout_s)
+
+    monkeypatch.setattr(SinkThread, "join", join_soon)
     kept: list[Incident] = []
     released = Event()
     hanging, steady = ListSink(until=released), ListSink()
