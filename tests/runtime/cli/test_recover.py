@@ -80,6 +80,16 @@ def test_a_recording_is_completed_for_programs(run: Run, tmp_path: Path) -> None
     assert json.loads(run("recover", path, "--json").out) == {"out": str(path), "messages": 4}
 
 
+def test_zeros_that_a_loss_of_power_leaves_are_cut_off(run: Run, tmp_path: Path) -> None:
+    block = SampleBlock(IMU, np.arange(4) + 10**9, np.zeros((4, 6)))
+    recorder = record_blocks(tmp_path / "whole.mcap", [Taken(10**9, block)])
+    whole = recorder.path.read_bytes()
+    data_end = whole.rindex(pack("<BQI", 15, 4, 0))
+    (tmp_path / "a.mcap.part").write_bytes(whole[:data_end] + bytes(9 * 9999))
+    assert run("recover", tmp_path / "a.mcap").out.startswith("recovered 4 messages")
+    assert (tmp_path / "a.mcap").read_bytes() == whole
+
+
 def test_a_damaged_recording_stays_and_can_be_replayed(run: Run, tmp_path: Path) -> None:
     block = SampleBlock(IMU, np.arange(4) + 10**9, np.zeros((4, 6)))
     recorder = record_blocks(tmp_path / "whole.mcap", [Taken(10**9, block)])

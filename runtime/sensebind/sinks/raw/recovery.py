@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _CHUNK_HEAD = Struct("<QQQII")  # times, size, checksum, length of the compression's name
 _INDEX_HEAD = Struct("<HI")
 _INDEX_ENTRY_BYTES = 16
+_NOTHING = 0  # no opcode; a loss of power leaves zeros where the disk was not written yet
 
 
 def recover_recording(path: Path) -> int:
@@ -100,7 +101,7 @@ def _records(file: SteadyFile) -> Iterator[Record]:
     while len(frame := file.read(position, FRAME.size)) == FRAME.size:
         opcode, body = FRAME.unpack(frame)
         length = FRAME.size + body
-        if opcode in (DATA_END, FOOTER) or position + length > file.size:
+        if opcode in (_NOTHING, DATA_END, FOOTER) or position + length > file.size:
             return
         yield Record(opcode, position, length)
         position += length
