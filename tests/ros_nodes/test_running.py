@@ -70,3 +70,16 @@ def test_messages_that_come_while_a_run_ends_are_counted(
     assert running.runs == 3
     assert pushed == 2
     assert topic.received == pushed + topic.skipped[NOT_RUNNING]
+
+
+def test_a_run_that_has_ended_takes_no_messages_from_the_next_one(bundle_folder: Path) -> None:
+    """It may end by itself just as it is told to."""
+    info = stream_info("imu", StreamKind.SAMPLES, bags.IMU, 400.0)
+    source = TopicSource({"imu": info}, time.time_ns)
+    with Bundle.load(bundle_folder) as bundle, Pipeline(bundle, CONFIG) as ended:
+        running = Running(bundle, source, SystemTime(), lambda _: None, lambda _: None)
+        running.start(CONFIG, DescribingConfig())
+        assert source.opened.wait(PATIENCE_S), running.failure
+        running._end(ended)
+        assert running.takes_messages
+        assert running.stop()

@@ -47,7 +47,7 @@ def topic_counts(topics: Iterable[Topic]) -> Counter[str]:
     """Messages of a stream's topics that never reached the pipeline, by cause."""
     counts: Counter[str] = Counter()
     for topic in topics:
-        counts.update(topic.skipped)
+        counts.update({**topic.skipped})  # a copy, as the thread that receives adds causes
         counts[LOST] += topic.lost
         counts[MISSING] += topic.missing
     return counts
@@ -61,5 +61,5 @@ def _stream_counts(stream: StreamReport) -> Counter[str]:
     counts["overrun"] = stream.overrun
     counts["failed"] = sum(stream.failed.values())
     counts["refused"] = sum(stream.refused.values())
-    counts.update({f"dropped: {cause}": count for cause, count in stream.dropped.items()})
+    counts.update({f"dropped: {cause}": count for cause, count in [*stream.dropped.items()]})
     return counts

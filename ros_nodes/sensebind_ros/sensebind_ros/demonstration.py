@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -137,7 +136,7 @@ def _played(words: list[str], ending: Ending) -> int:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(HEARING_S)
             if ending.asked and not told:
-                child.send_signal(signal.SIGINT)
+                child.terminate()
                 told = True
 
 

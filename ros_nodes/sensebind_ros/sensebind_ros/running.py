@@ -165,8 +165,14 @@ class Running:
         return not thread.is_alive()
 
     def _end(self, pipeline: Pipeline) -> None:
-        """End a run; the source first, which counts what still comes by topic, not as overrun."""
-        self._source.stop()
+        """End a run; the source first, which counts what still comes by topic, not as overrun.
+
+        One that has ended meanwhile is left alone: the source may be the next one's by now.
+        """
+        with self._lock:
+            if self._pipeline is not pipeline:
+                return
+            self._source.stop()
         pipeline.stop()
 
     def _with_present(self, past: ByStream, of: Callable[[PipelineReport], ByStream]) -> ByStream:

@@ -65,8 +65,8 @@ class Services:
     async def _embed_text(self, request: Any, response: Any) -> Any:  # noqa: ANN401
         try:
             labels = self._configured()
+            response.space_id, response.dim = self._space()  # the node may be cleaned up meanwhile
             vectors = await _result(self._node, labels.embed(request.texts))
-            response.space_id, response.dim = self._space()
             response.vectors = array("f", vectors.tobytes())
             response.success = True
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
