@@ -72,14 +72,14 @@ class Ending:
 
     def _check(self) -> None:
         if self.asked:
-            raise Interrupted from None
+            raise Interrupted("by a signal") from None
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.asked = True
         if self._interrupts:
             self._interrupts = False
-            raise Interrupted
+            raise Interrupted("by a signal")
 
     def _again(self, lost: sys.UnraisableHookArgs) -> bool:
         """Raise it again soon if it was raised where that is in vain, as in what C code calls."""
