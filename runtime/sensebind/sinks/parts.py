@@ -78,7 +78,7 @@ class PartsSink:
         self._folder = self._holding.enter_context(_begun(path, resume=resume))
         self._rows: list[Record] = []
         self._parts = _next_number(self._folder)
-        self._error: SinkError | None = None
+        self._error: Exception | None = None
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._part_s = part_s
@@ -109,7 +109,7 @@ class PartsSink:
         """End the run; its parts stay for `sensebind recover`, if there are any."""
         self._end()
         with self._holding:
-            with suppress(SinkError):
+            with suppress(Exception):  # it was told, or is to be
                 self._write_part()
             self.unwritten = tuple(self._rows)
             if self._parts == 0:
@@ -123,7 +123,7 @@ class PartsSink:
         try:
             while not self._ended.wait(self._part_s):
                 self._write_part()
-        except SinkError as error:
+        except Exception as error:  # noqa: BLE001 - who writes next is told, and does not wait
             with self._changed:
                 self._error = error
                 self._changed.notify_all()

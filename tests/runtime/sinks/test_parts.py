@@ -182,6 +182,23 @@ def test_no_more_wait_for_a_disk_that_hangs_than_may(
     assert path.read_bytes() == expected(tmp_path / "whole.parquet")
 
 
+def test_whatever_ends_the_writing_thread_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ParquetSink, "write", fail)
+    sink = PartsSink(tmp_path / "live.parquet", METADATA, open_sink, part_s=0.001)
+    sink.write(RECORDS[0])
+    sink._thread.join(PATIENCE_S)
+    with pytest.raises(RuntimeError, match="a bug"):
+        sink.write(RECORDS[1])
+    sink.abort()
+    assert sink.unwritten == (RECORDS[0],)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_to_recover_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no parts to recover in '.*live.parquet.parts'"):
         recover(tmp_path / "live.parquet")
