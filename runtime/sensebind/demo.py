@@ -136,7 +136,7 @@ def read_truth(path: Path) -> Truth:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Truth)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the truth of the sample, {path}: {error}") from None
 
 
@@ -151,7 +151,7 @@ def read_prompts(bundle: Bundle) -> Prompts:
     path = bundle.folder.file(PROMPTS_NAME)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Prompts)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the prompts of the bundle, {path}: {error}") from None
 
 

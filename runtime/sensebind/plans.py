@@ -245,7 +245,7 @@ def _try_record(path: Path) -> Plan | str:
 def _read_record(path: Path) -> PlanRecord:
     try:
         record = msgspec.json.decode(path.read_bytes(), type=PlanRecord)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackendError(f"cannot read {path}: {error}; remove {path.parent}") from None
     if record.format != FORMAT:
         raise BackendError(

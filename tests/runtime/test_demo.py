@@ -117,6 +117,9 @@ def test_a_bad_truth_is_named(tmp_path: Path) -> None:
     path.write_text('{"nature": "real", "segments": [{"start_ns": "soon"}]}')
     with pytest.raises(InputError, match=r"truth\.json: .*start_ns"):
         read_truth(path)
+    path.write_bytes(b'{"nature": "\xff"}')
+    with pytest.raises(InputError, match=r"truth\.json: 'utf-8' codec can't decode"):
+        read_truth(path)
 
 
 def test_truth_keeps_what_is_needed(tmp_path: Path) -> None:

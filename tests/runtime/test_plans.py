@@ -109,10 +109,11 @@ def test_a_missing_plan_is_named() -> None:
         plan.check()
 
 
-def test_damaged_records_are_told_and_cost_no_other() -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"bundle": "\xff"}'])
+def test_damaged_records_are_told_and_cost_no_other(content: bytes) -> None:
     plan = put(KEY)
     other = put(msgspec.structs.replace(KEY, sm="72"))
-    (other.folder / RECORD_NAME).write_bytes(b"{")
+    (other.folder / RECORD_NAME).write_bytes(content)
     plans, damaged = all_plans()
     assert plans == [plan]
     (sentence,) = damaged

@@ -130,7 +130,7 @@ def _prompts(given: str) -> dict[Modality | None, Classes]:
             by_modality = msgspec.json.decode(
                 path.read_bytes(), type=dict[Modality | None, Classes]
             )
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return {None: parse_prompts(given)}
         found: dict[Modality | None, Classes] = {}
         found.update(by_modality)

@@ -145,7 +145,7 @@ def _header(path: Path) -> _Header:
         with safe_open(path, "pt") as stream:
             text = (stream.metadata() or {}).get(_KEY, "")
         header = msgspec.json.decode(text, type=_Header)
-    except (OSError, SafetensorError, msgspec.DecodeError) as error:
+    except (OSError, SafetensorError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(
             f"{str(path)!r} is not a checkpoint: {error}; begin anew with another --out"
         ) from None

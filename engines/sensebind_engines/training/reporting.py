@@ -140,7 +140,7 @@ def _kept(content: bytes, steps_done: int) -> Iterator[bytes]:
     for line in content.splitlines(keepends=True):
         try:
             step = msgspec.json.decode(line, type=StepRecord).step
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         if line.endswith(b"\n") and step <= steps_done:
             yield line

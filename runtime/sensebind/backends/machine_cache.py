@@ -85,7 +85,7 @@ def read_kept(path: Path, kind: type[Kept]) -> Kept | None:
         if owned.st_uid not in (0, os.getuid()) or owned.st_mode & _WRITABLE_BY_ALL:
             return None
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -82,7 +82,7 @@ class EngineCommands:
             assert child.stdout is not None
             with child.stdout:
                 for line in child.stdout:
-                    with suppress(msgspec.DecodeError):  # other lines are for people
+                    with suppress(msgspec.DecodeError, UnicodeDecodeError):  # others are for people
                         heed(msgspec.json.decode(line, type=BuildLine))
             code = child.wait()
             if code in _TERMINATED:  # by somebody who may be about to end this process as well

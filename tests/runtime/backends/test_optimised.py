@@ -120,7 +120,9 @@ def test_a_record_that_anybody_may_write_is_not_believed(cache: Path, graph: Gra
     assert read_record(graph) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"format": 2}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"not json", b'{"format": 2}', b'{"refused": "\xff"}']
+)
 def test_records_that_cannot_be_read_are_replaced(
     cache: Path, graph: Graph, content: bytes
 ) -> None:
