@@ -335,7 +335,7 @@ class Service:
             self._bundle = old_bundle
             try:
                 self._start(self._made(self.config, old_bundle))
-            except SenseBindError as again:
+            except (SenseBindError, OSError) as again:
                 self._events.put(("ended", session, again))  # nothing runs any more
         self._report()
         raise error
