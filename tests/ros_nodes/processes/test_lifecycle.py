@@ -51,8 +51,11 @@ def test_twenty_times_around(examiner: Examiner, bundle_folder: Path, tmp_path: 
                 assert node.change(transition), node.errors
             used.append(resources(node.popen.pid))
         first, last = used[4], used[-1]
-        assert last["threads"] == first["threads"], used
-        assert last["files"] == first["files"], used
+        # A thread that was joined is gone from the system a little later.
+        examiner.until(
+            lambda: resources(node.popen.pid)["threads"] <= first["threads"], lambda: f"{used}"
+        )
+        assert last["files"] <= first["files"], used
         assert last["resident_kib"] - first["resident_kib"] < 4096, used
         assert node.change(SHUTDOWN["unconfigured"])
         assert node.state == "finalized"
@@ -236,7 +239,7 @@ def test_a_topic_of_a_name_that_ros_does_not_allow(
         assert not node.change(ACTIVATE)
         assert f"not activated: imu.{option} is 'my imu', which no topic is called" in node.errors
         assert node.state == "inactive"
-        assert resources(node.popen.pid)["threads"] == before
+        examiner.until(lambda: resources(node.popen.pid)["threads"] <= before)
         assert node.set(**{f"imu__{option}": ""}) == ""
         assert node.change(ACTIVATE), node.errors
         assert node.interrupt() == 0, node.errors
