@@ -8,23 +8,18 @@ Exit codes: 0 done, or ended by a signal; 1 failed; 2 bad usage or input.
 from __future__ import annotations
 
 import signal
-import sys
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from sensebind.errors import ConfigError, Interrupted, SenseBindError
-from sensebind.flow.signals import HEARING_S
+from sensebind.flow.signals import HEARING_S, raised_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from rclpy.node import Node
-
-
-_AGAIN_S = 0.01
-"""How soon what was raised in vain is raised again."""
 
 
 class Ending:
@@ -41,7 +36,7 @@ class Ending:
         self._numbers = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._numbers.append(signal.SIGHUP)
-        for number in (*self._numbers, signal.SIGALRM):
+        for number in self._numbers:
             signal.signal(number, self._hear)
 
     @contextmanager
@@ -51,19 +46,16 @@ class Ending:
         For what may take long and leaves nothing behind: elsewhere a signal is only noted, since
         what it breaks off might be the release of something.
         """
-        usual = sys.unraisablehook
-        sys.unraisablehook = lambda lost: self._again(lost) or usual(lost)
-        try:
-            self._interrupts = True
-            self._check()
-            yield
-        except Exception:
-            self._check()  # what was broken off may say so in its own words
-            raise
-        finally:
-            self._interrupts = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            sys.unraisablehook = usual
+        with raised_again(self._hear):
+            try:
+                self._interrupts = True
+                self._check()
+                yield
+            except Exception:
+                self._check()  # what was broken off may say so in its own words
+                raise
+            finally:
+                self._interrupts = False
 
     def close(self) -> None:
         """Hear nothing more: what is left to do is to end."""
@@ -75,19 +67,11 @@ class Ending:
             raise Interrupted("by a signal") from None
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.asked = True
-        if self._interrupts:
-            self._interrupts = False
+        """Note a signal; the first one, and what `raised_again` repeats, may raise."""
+        del frame
+        first, self.asked = not self.asked, True
+        if self._interrupts and (first or number == signal.SIGALRM):
             raise Interrupted("by a signal")
-
-    def _again(self, lost: sys.UnraisableHookArgs) -> bool:
-        """Raise it again soon if it was raised where that is in vain, as in what C code calls."""
-        again = isinstance(lost.exc_value, Interrupted)
-        if again:
-            self._interrupts = True
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
-        return again
 
 
 def run(program: Callable[[Ending], int]) -> int:

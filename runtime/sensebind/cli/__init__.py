@@ -33,14 +33,13 @@ from sensebind.cli import (
     warmup,
 )
 from sensebind.errors import Interrupted, SenseBindError
+from sensebind.flow.signals import raised_again
 from sensebind.version import __version__
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-_AGAIN_S = 0.05
-"""How soon what was raised in vain is raised again."""
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
@@ -75,24 +74,13 @@ def main() -> None:
         if len(received) <= 2 and not leaving:
             raise Interrupted
 
-    def interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
-        """No exception leaves what C calls, as Numba's compiler does: raise it behind that."""
-        if isinstance(lost.exc_value, Interrupted):
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
-        else:
-            sys.__unraisablehook__(lost)
-
-    with suppress(Interrupted):
+    with raised_again(interrupt), suppress(Interrupted):
         with suppress(Interrupted):
-            sys.unraisablehook = interrupt_again
-            signal.signal(signal.SIGALRM, interrupt)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup, a background job
                     signal.signal(number, interrupt)
             code = _run_to_its_end(received)
         leaving = True
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    sys.unraisablehook = sys.__unraisablehook__
     _leave(128 + received[0] if received else code)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import time
 from contextlib import contextmanager
 from queue import Empty
 from typing import TYPE_CHECKING, TypeVar
 
+from sensebind.errors import Interrupted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from queue import SimpleQueue
     from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], object]
 
 T = TypeVar("T")
 
@@ -21,6 +26,7 @@ HEARING_S = 0.1
 """How late a signal may be heard. CPython runs handlers between two instructions: a signal that
 comes just before a wait is heard after it, so no wait of the main thread may be without an end."""
 
+_AGAIN_S = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,6 +67,9 @@ def reloading_on_hangup(reload: Callable[[], None]) -> Iterator[None]:
 def heard(queue: SimpleQueue[T], until_s: float = math.inf) -> T:
     """Wait for what comes next in a queue, and for signals, whose handlers may put it there.
 
+    One that is slow has to: CPython (up to 3.12 at least) waits without an end where handling a
+    signal outlasts the timeout.
+
     Args:
         queue: from which one is taken.
         until_s: give up then, in seconds of `time.monotonic`.
@@ -75,3 +84,29 @@ def heard(queue: SimpleQueue[T], until_s: float = math.inf) -> T:
         except Empty:
             if left_s <= HEARING_S:
                 raise
+
+
+@contextmanager
+def raised_again(handler: Handler) -> Iterator[None]:
+    """Have a handler called again, soon after it raised Interrupted in vain; for the main thread.
+
+    No exception leaves a function that C code calls, as Numba's compiler does.
+
+    Args:
+        handler: of SIGALRM while the block runs; it raises Interrupted.
+    """
+
+    def heed(lost: sys.UnraisableHookArgs) -> None:
+        if isinstance(lost.exc_value, Interrupted):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        else:
+            usual(lost)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    usual, sys.unraisablehook = sys.unraisablehook, heed
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = usual
+        signal.signal(signal.SIGALRM, before)

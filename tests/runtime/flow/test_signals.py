@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 import time
 from queue import Empty, SimpleQueue
-from threading import Timer
+from threading import Event, Timer
 
 import pytest
 
-from sensebind.flow.signals import HEARING_S, heard
+from sensebind.errors import Interrupted
+from sensebind.flow.signals import HEARING_S, heard, raised_again
 from tests.support.running import PATIENCE_S
 from tests.support.signals import handler, unnoticed_signal
 
@@ -47,3 +50,35 @@ def test_a_signal_that_does_not_end_the_wait_is_heard() -> None:
         found = heard(queue)
     rescue.cancel()
     assert found == "heard"
+
+
+def test_what_was_raised_in_vain_is_raised_again() -> None:
+    """In a function that C calls, three times."""
+    lost: list[sys.UnraisableHookArgs] = []
+    hook, sys.unraisablehook = sys.unraisablehook, lost.append
+    raised = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal raised
+        raised += 1
+        raise Interrupted
+
+    def fail() -> None:
+        Event().wait(PATIENCE_S) if raised else interrupt(0, None)
+
+    def work() -> None:
+        for each in (fail, fail, lambda: 1 // 0):
+            ctypes.CFUNCTYPE(None)(each)()
+        Event().wait(PATIENCE_S)
+
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        with pytest.raises(Interrupted), raised_again(interrupt):
+            work()
+        assert raised == 3
+        assert [each.exc_type for each in lost] == [ZeroDivisionError]
+        assert sys.unraisablehook == lost.append
+        assert signal.getsignal(signal.SIGALRM) is before
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    finally:
+        sys.unraisablehook = hook
