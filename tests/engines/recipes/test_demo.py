@@ -142,7 +142,7 @@ def test_a_sense_of_another_space_is_refused(data: Path, tmp_path: Path) -> None
 def test_what_no_build_can_make_is_asked_for_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceError, match=r"esc10' tells no author of any clip"):
+    with pytest.raises(SourceError, match=r"there is no folder '.*esc10'; put ESC-10"):
         demo.build(tmp_path / "out", tmp_path / "cache")
     write_cache(tmp_path / "cache", monkeypatch)
     listed = next(iter(SOUNDS.values())).folder

@@ -122,6 +122,9 @@ def test_sounds_of_the_test_side(built: Built) -> None:
 
 
 def test_recordings_without_authors_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"there is no folder '.*esc10'; put ESC-10 there: http"):
+        build(tmp_path / "out", tmp_path)
+    (tmp_path / "esc10").mkdir()
     with pytest.raises(SourceError, match=r"tells no author of any clip in ATTRIBUTION\.txt"):
         build(tmp_path / "out", tmp_path)
     assert not (tmp_path / "out" / "final.jsonl").exists()
