@@ -21,6 +21,8 @@ def test_a_rebuild_gives_the_shipped_bytes(tmp_path: Path) -> None:
     from sensebind_engines.recipes.sample_recording import build
 
     cache = Path(os.environ.get("SENSEBIND_CACHE", tmp_path / "cache"))
+    if not (cache / "esc10").is_dir():
+        pytest.skip("SENSEBIND_CACHE has no folder esc10; put the recordings of ESC-10 there")
     first = build.build(tmp_path / "one", cache)
     shipped = data_folder() / "sample"
     packages = [
