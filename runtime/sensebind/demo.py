@@ -17,6 +17,7 @@ import numpy as np
 
 from sensebind.config import PipelineConfig, StreamConfig, stream_config_from_options
 from sensebind.errors import InputError
+from sensebind.json_text import NOT_JSON
 from sensebind.labelling import labelled
 from sensebind.pipeline import Pipeline
 from sensebind.sources import open_source
@@ -136,7 +137,7 @@ def read_truth(path: Path) -> Truth:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Truth)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise InputError(f"cannot read the truth of the sample, {path}: {error}") from None
 
 
@@ -151,7 +152,7 @@ def read_prompts(bundle: Bundle) -> Prompts:
     path = bundle.folder.file(PROMPTS_NAME)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Prompts)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise InputError(f"cannot read the prompts of the bundle, {path}: {error}") from None
 
 

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from sensebind.errors import BundleError
+from sensebind.json_text import NOT_JSON
 from sensebind.specs import (
     SPEC_OF_MODALITY,
     EncoderSpec,
@@ -205,7 +206,7 @@ def decode_manifest(text: bytes) -> Manifest:
         # Before all else: another format may have other fields.
         _check_format(msgspec.json.decode(text, type=_Format).format)
         return msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise BundleError(f"bundle.json is not a valid manifest: {error}") from None
 
 

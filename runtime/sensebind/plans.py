@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from sensebind.errors import BackendError, SinkError
+from sensebind.json_text import NOT_JSON
 from sensebind.storage import atomic_path, cache_folder, sha256_of_file
 from sensebind.types import Modality  # noqa: TC001 - as above
 
@@ -245,7 +246,7 @@ def _try_record(path: Path) -> Plan | str:
 def _read_record(path: Path) -> PlanRecord:
     try:
         record = msgspec.json.decode(path.read_bytes(), type=PlanRecord)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise BackendError(f"cannot read {path}: {error}; remove {path.parent}") from None
     if record.format != FORMAT:
         raise BackendError(

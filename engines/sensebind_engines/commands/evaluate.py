@@ -13,6 +13,7 @@ from sensebind.cli import output
 from sensebind.cli.folders import made_folder
 from sensebind.cli.options import BackendOption, JsonOption, ThreadsOption
 from sensebind.errors import InputError, SinkError
+from sensebind.json_text import NOT_JSON
 from sensebind.storage import atomic_path
 from sensebind.types import Modality
 from sensebind.zero_shot import parse_prompts
@@ -130,7 +131,7 @@ def _prompts(given: str) -> dict[Modality | None, Classes]:
             by_modality = msgspec.json.decode(
                 path.read_bytes(), type=dict[Modality | None, Classes]
             )
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, *NOT_JSON):
             return {None: parse_prompts(given)}
         found: dict[Modality | None, Classes] = {}
         found.update(by_modality)

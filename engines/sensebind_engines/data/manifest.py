@@ -22,6 +22,7 @@ from msgspec import Meta
 
 from sensebind.config import StreamConfig
 from sensebind.errors import InputError
+from sensebind.json_text import NOT_JSON
 from sensebind.specs import Strict
 from sensebind.types import Modality
 
@@ -255,7 +256,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, object]]:
             continue
         try:
             yield number, msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             raise InputError(f"{path}, row {number}: not a line of JSON: {error}") from None
 
 

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from sensebind.errors import InputError
+from sensebind.json_text import NOT_JSON
 from sensebind_engines.training.files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _header(path: Path) -> _Header:
         with safe_open(path, "pt") as stream:
             text = (stream.metadata() or {}).get(_KEY, "")
         header = msgspec.json.decode(text, type=_Header)
-    except (OSError, SafetensorError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, SafetensorError, *NOT_JSON) as error:
         raise InputError(
             f"{str(path)!r} is not a checkpoint: {error}; begin anew with another --out"
         ) from None

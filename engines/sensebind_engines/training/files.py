@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from sensebind.errors import InputError, SinkError
+from sensebind.json_text import NOT_JSON
 from sensebind.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -83,5 +84,5 @@ def read_json(path: Path, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise InputError(f"cannot read {str(path)!r} : {error}") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from sensebind.errors import MissingExtraError
+from sensebind.json_text import NOT_JSON
 from sensebind_engines.training.files import explaining_write, write_bytes
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _kept(content: bytes, steps_done: int) -> Iterator[bytes]:
     for line in content.splitlines(keepends=True):
         try:
             step = msgspec.json.decode(line, type=StepRecord).step
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             continue
         if line.endswith(b"\n") and step <= steps_done:
             yield line

@@ -19,6 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from sensebind.backends.onnx_session import VERSION
+from sensebind.json_text import NOT_JSON
 from sensebind.storage import acquire, chosen_cache_folder
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def read_kept(path: Path, kind: type[Kept]) -> Kept | None:
         if owned.st_uid not in (0, os.getuid()) or owned.st_mode & _WRITABLE_BY_ALL:
             return None
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *NOT_JSON):
         return None
 
 

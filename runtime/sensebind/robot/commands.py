@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from sensebind.errors import BackendError
+from sensebind.json_text import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ class EngineCommands:
             assert child.stdout is not None
             with child.stdout:
                 for line in child.stdout:
-                    with suppress(msgspec.DecodeError, UnicodeDecodeError):  # others are for people
+                    with suppress(*NOT_JSON):  # others are for people
                         heed(msgspec.json.decode(line, type=BuildLine))
             code = child.wait()
             if code in _TERMINATED:  # by somebody who may be about to end this process as well
